@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/core/bytes.hpp>
+#include <pagefold/core/result.hpp>
+
+#include <concepts>
+#include <cstddef>
+
+// compressor: turns one page into fewer bytes and back. An object of it holds settings only; calls are const and safe
+// from many threads, each with a scratch of its own.
+//
+//   expression                    | returns        | fails           | meaning
+//   c.scratch_size(n)             | size_t         | –               | bytes of scratch for pages of n bytes; may be 0
+//   c.prepare(scratch)            | status         | invalid         | called once for a new scratch, before its first
+//   use;
+//                                 |                |                 | the codec may keep state there between calls
+//   c.bound(n)                    | size_t         | –               | room that `out` of compress needs for pages of n
+//   c.compress(in, out, scratch)  | result<size_t> | incompressible, | length of the stream: at least min_stream_size
+//   and
+//                                 |                | invalid         | less than in.size(). `invalid`: out is below the
+//                                 |                |                 | bound, or the scratch too small
+//   c.decompress(in, out, scratch)| status         | corrupt,        | fills `out` exactly, or says corrupt; any bytes
+//   are
+//                                 |                | invalid         | safe to hand in; `out` is undefined after a
+//                                 failure; |                |                 | nothing outside `in` is read, or
+//                                 outside `out` written
+//
+// The scratch is aligned to scratch_alignment. in and out do not overlap. The same input, settings and version give the
+// same stream.
+//
+// A stream of exactly min_stream_size bytes is kept by a store inside the page's index entry, with no payload: that is
+// where same-filled pages go. No codec may return less.
+
+namespace pagefold {
+
+inline constexpr std::size_t min_stream_size = 8;
+inline constexpr std::size_t scratch_alignment = 64;
+
+template <class T>
+concept compressor = requires(const T& c, std::size_t n, byte_view in, byte_span out, byte_span scratch) {
+    { c.scratch_size(n) }
+    noexcept->std::same_as<std::size_t>;
+    { c.prepare(scratch) }
+    noexcept->std::same_as<status>;
+    { c.bound(n) }
+    noexcept->std::same_as<std::size_t>;
+    { c.compress(in, out, scratch) }
+    noexcept->std::same_as<result<std::size_t>>;
+    { c.decompress(in, out, scratch) }
+    noexcept->std::same_as<status>;
+};
+
+} // namespace pagefold

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/config/macros.hpp>
+
+#include <bit>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+namespace pagefold {
+
+/// `value` rounded up to a multiple of `step`; `step` need not be a power of two.
+[[nodiscard]] constexpr std::size_t round_up(std::size_t value, std::size_t step) noexcept {
+    return (value + step - 1) / step * step;
+}
+
+/// `value / step`, rounded up.
+[[nodiscard]] constexpr std::size_t ceil_div(std::size_t value, std::size_t step) noexcept {
+    return (value + step - 1) / step;
+}
+
+/// The low `count` bits set; `count` from 0 to 64.
+[[nodiscard]] constexpr std::uint64_t low_bits(unsigned count) noexcept {
+    return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
+}
+
+/// The 64×64→128-bit product of two words, its halves combined by exclusive or: the mixing step of wyhash (Wang Yi).
+[[nodiscard]] PAGEFOLD_ALWAYS_INLINE constexpr std::uint64_t folded_multiply(std::uint64_t a,
+                                                                             std::uint64_t b) noexcept {
+#if PAGEFOLD_HAS_INT128
+    __extension__ using wide = unsigned __int128;
+    const wide product = static_cast<wide>(a) * b;
+    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+#else
+    const std::uint64_t al = a & 0xffffffffu, ah = a >> 32, bl = b & 0xffffffffu, bh = b >> 32;
+    const std::uint64_t ll = al * bl, lh = al * bh, hl = ah * bl, hh = ah * bh;
+    const std::uint64_t middle = (ll >> 32) + (lh & 0xffffffffu) + (hl & 0xffffffffu);
+    const std::uint64_t low = (ll & 0xffffffffu) | (middle << 32);
+    const std::uint64_t high = hh + (lh >> 32) + (hl >> 32) + (middle >> 32);
+    return low ^ high;
+#endif
+}
+
+/// A full-avalanche mix of two words, for hash tables.
+[[nodiscard]] constexpr std::uint64_t mix(std::uint64_t a, std::uint64_t b) noexcept {
+    return folded_multiply(a ^ 0x9e3779b97f4a7c15u, b ^ 0xd1b54a32d192ed03u);
+}
+
+} // namespace pagefold

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pagefold {
+
+/// A tenant's pool, as `create_pool` returned it. An id is never used again before 2^20 others of its slot were.
+enum class pool_id : std::uint32_t {};
+
+/// A memory node of the host (a NUMA node); `any_node` leaves the choice to the page source.
+enum class node_id : std::uint16_t {};
+inline constexpr node_id any_node{0xffff};
+
+/// The name of one page: pool (a swap area or a file system of one tenant), object (a swap file, inode or memory slot)
+/// and page number in the object. The number must be below `max_page_index`; greater ones answer `invalid`.
+struct page_key {
+    pool_id pool{};
+    std::uint64_t object = 0;
+    std::uint64_t index = 0;
+
+    friend constexpr bool operator==(const page_key&, const page_key&) noexcept = default;
+};
+
+/// Consecutive page numbers share one extent of the index: this many.
+inline constexpr unsigned extent_pages = 64;
+inline constexpr std::uint64_t max_page_index = std::uint64_t{1} << 50;
+
+/// A place in a partition that may hold a page; what an eviction policy sees of a page. Stable while the page is
+/// stored.
+using slot_id = std::uint32_t;
+inline constexpr slot_id no_slot = 0xffffffffu;
+
+/// Persistent pages stay until they are erased; ephemeral ones may be dropped to make room.
+enum class pool_kind : std::uint8_t { persistent, ephemeral };
+
+} // namespace pagefold

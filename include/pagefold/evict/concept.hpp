@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/core/types.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+// eviction_policy: chooses which page goes when one must. It keeps a little state of its own and one `hook` a slot; the
+// hooks live with the pages (in the store's index, or in a plain array), and the policy reaches them through `slots`.
+// Not thread-safe: a partition's lock is held around every call.
+//
+// slot_view, what the policy is handed in every call:
+//
+//   v.get(slot)             | P::hook | the slot's hook; all-zero for a slot just inserted
+//   v.set(slot, hook)       | –       | replaces it
+//   v.next(slot)            | slot_id | the next slot in the policy's care after `slot` in a fixed cyclic order
+//   (no_slot
+//                           |         | starts it; `slot` itself may be gone); no_slot when there is none at all
+//
+// policy P:
+//
+//   P::hook                 | trivially copyable; P::hook_bits: how many low bits of it are used. A hook of at most
+//                           | packed_hook_bits bits must be an unsigned integer, and costs no memory in the store's
+//                           index
+//   P{}                     | an empty policy
+//   p.on_insert(v, slot)    | a page came to the slot
+//   p.on_hit(v, slot)       | it was read
+//   p.on_remove(v, slot)    | it goes for another reason than evict
+//   p.evict(v, predicate)   | slot_id: the victim, already forgotten by the policy, with predicate(victim) true;
+//   no_slot if
+//                           | no slot satisfies it. The predicate has no side effects
+//   p.size()                | size_t: slots in its care
+//   p.check(v)              | bool: walks everything; false when it is damaged
+
+namespace pagefold {
+
+inline constexpr unsigned packed_hook_bits = 3;
+
+/// A slot_view for checks at compile time; never called.
+template <class Hook>
+struct slot_view_archetype {
+    Hook get(slot_id) const noexcept;
+    void set(slot_id, Hook) noexcept;
+    slot_id next(slot_id) const noexcept;
+};
+
+template <class V, class Hook>
+concept slot_view = requires(V& v, const V& c, slot_id slot, Hook hook) {
+    { c.get(slot) }
+    noexcept->std::same_as<Hook>;
+    { v.set(slot, hook) }
+    noexcept->std::same_as<void>;
+    { c.next(slot) }
+    noexcept->std::same_as<slot_id>;
+};
+
+template <class P>
+concept eviction_policy = std::is_nothrow_default_constructible_v<P> &&
+    std::is_trivially_copyable_v<typename P::hook> &&
+    (P::hook_bits > packed_hook_bits ||
+     std::unsigned_integral<typename P::hook>)&&requires(P& p, const P& c, slot_view_archetype<typename P::hook>& v,
+                                                         slot_id slot, bool (*predicate)(slot_id) noexcept) {
+    { p.on_insert(v, slot) }
+    noexcept->std::same_as<void>;
+    { p.on_hit(v, slot) }
+    noexcept->std::same_as<void>;
+    { p.on_remove(v, slot) }
+    noexcept->std::same_as<void>;
+    { p.evict(v, predicate) }
+    noexcept->std::same_as<slot_id>;
+    { c.size() }
+    noexcept->std::same_as<std::size_t>;
+    { c.check(v) }
+    noexcept->std::same_as<bool>;
+};
+
+} // namespace pagefold

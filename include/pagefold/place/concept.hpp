@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/core/types.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+// partition_policy: which partition a page lives in. Stateless or immutable; called with no lock held, from many
+// threads.
+//
+//   p.home(key, wish, count)     | size_t  | below count; depends on its arguments only, and is equal for all pages of
+//   an
+//                                |         | extent (equal index / extent_pages)
+//   p.spill(home, attempt, count)| size_t  | where to look for memory when home has none: attempts 0 .. count−2 give
+//   every
+//                                |         | other partition once
+//   p.node(partition)            | node_id | the node its memory should come from
+
+namespace pagefold {
+
+using partition_id = std::size_t;
+
+template <class T>
+concept partition_policy = requires(const T& p, const page_key& key, node_id wish, partition_id id, std::size_t n) {
+    { p.home(key, wish, n) }
+    noexcept->std::same_as<partition_id>;
+    { p.spill(id, n, n) }
+    noexcept->std::same_as<partition_id>;
+    { p.node(id) }
+    noexcept->std::same_as<node_id>;
+};
+
+} // namespace pagefold

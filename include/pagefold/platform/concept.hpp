@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/core/result.hpp>
+#include <pagefold/core/types.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+// What the host hands in: memory, mutual exclusion and time.
+//
+// page_source: where all memory of a store comes from. Safe to call from every thread that uses the store (a source
+// behind one single-threaded store need not lock).
+//
+//   expression            | returns         | fails               | meaning
+//   s.page_size()         | size_t          | –                   | power of two, ≥ 4096, the same on every call
+//   s.acquire(n, node)    | result<void*>   | no_memory, invalid  | n ≥ 1 consecutive pages, aligned to page_size, of
+//                         |                 |                     | any content; `node` is a wish; n == 0 is invalid
+//   s.release(p, n)       | –               | –                   | gives back exactly what one acquire gave
+//
+// lockable: lock() and unlock(). Never called by a thread that holds the same lock.
+//
+// monotonic_clock: now() in a unit of the host's choice; never goes back.
+
+namespace pagefold {
+
+template <class T>
+concept page_source = requires(T& s, const T& c, std::size_t n, node_id node, void* p) {
+    { c.page_size() }
+    noexcept->std::same_as<std::size_t>;
+    { s.acquire(n, node) }
+    noexcept->std::same_as<result<void*>>;
+    { s.release(p, n) }
+    noexcept->std::same_as<void>;
+};
+
+template <class T>
+concept lockable = requires(T& l) {
+    { l.lock() }
+    noexcept->std::same_as<void>;
+    { l.unlock() }
+    noexcept->std::same_as<void>;
+};
+
+template <class T>
+concept monotonic_clock = requires(T& c) {
+    { c.now() }
+    noexcept->std::same_as<std::uint64_t>;
+};
+
+/// Holds a lock for a scope.
+template <lockable Lock>
+class [[nodiscard]] lock_guard {
+public:
+    explicit lock_guard(Lock& lock) noexcept : lock_{lock} { lock_.lock(); }
+    ~lock_guard() { lock_.unlock(); }
+    lock_guard(const lock_guard&) = delete;
+    lock_guard& operator=(const lock_guard&) = delete;
+
+private:
+    Lock& lock_;
+};
+
+} // namespace pagefold

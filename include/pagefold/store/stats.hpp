@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+namespace pagefold {
+
+/// Counters of a whole store. A name that zram or zswap uses means here what it means there. All are exact for a store
+/// at rest; while other threads work they are a sum of snapshots of the partitions.
+struct store_stats {
+    // zram's mm_stat
+    std::uint64_t orig_data_size;    ///< bytes of the pages stored, same-filled ones included
+    std::uint64_t compr_data_size;   ///< bytes of their streams; a raw page counts whole, a same-filled one not at all
+    std::uint64_t mem_used_total;    ///< bytes of pages that hold streams (like zram, without tables)
+    std::uint64_t mem_limit;         ///< the byte limit in force
+    std::uint64_t mem_used_max;      ///< greatest total_bytes so far
+    std::uint64_t same_pages;        ///< pages stored in their index entry, without payload
+    std::uint64_t pages_compacted;   ///< pages of 4 KiB that compaction gave back
+    std::uint64_t huge_pages;        ///< pages stored raw, because they do not shrink
+    std::uint64_t huge_pages_since;  ///< the same, counted over all puts
+
+    // zswap's
+    std::uint64_t stored_pages;         ///< pages stored now
+    std::uint64_t pool_limit_hit;       ///< puts that met the byte limit
+    std::uint64_t reject_reclaim_fail;  ///< puts refused because nothing could be dropped to make room
+    std::uint64_t reject_alloc_fail;    ///< puts refused because the page source had no more
+    std::uint64_t reject_compress_poor; ///< puts that the admission policy refused
+    std::uint64_t decompress_fail;      ///< reads that found corruption; nothing was handed out
+
+    // ours
+    std::uint64_t total_bytes;     ///< all memory taken from the page source: payload, slack, tables, scratch
+    std::uint64_t metadata_bytes;  ///< total_bytes less the pages that hold streams
+    std::uint64_t allocated_bytes; ///< streams, each rounded up to what it occupies
+    std::uint64_t puts;            ///< puts that stored a page
+    std::uint64_t hits;            ///< gets and takes that found one
+    std::uint64_t misses;          ///< gets and takes that did not
+    std::uint64_t erased_pages;    ///< pages erased, replaced or taken
+    std::uint64_t evicted_pages;   ///< ephemeral pages dropped to make room
+    std::uint64_t objects_moved;   ///< by compaction
+
+    /// Thousandths of data over memory, all overhead included; 0 for an empty store.
+    [[nodiscard]] constexpr std::uint64_t ratio_permille() const noexcept {
+        return total_bytes == 0 ? 0 : orig_data_size * 1000 / total_bytes;
+    }
+};
+
+/// Counters of one pool.
+struct pool_stats {
+    std::uint64_t stored_pages;     ///< pages stored now
+    std::uint64_t same_pages;       ///< of those, pages without payload
+    std::uint64_t huge_pages;       ///< of those, pages stored raw
+    std::uint64_t compr_data_size;  ///< bytes of their streams
+    std::uint64_t used_bytes;       ///< what counts against the pool's cap: streams rounded up, and their entries
+    std::uint64_t puts;             ///< puts that stored a page
+    std::uint64_t hits;             ///< gets and takes that found one
+    std::uint64_t misses;           ///< gets and takes that did not
+    std::uint64_t evicted_pages;    ///< pages dropped to make room
+    std::uint64_t rejected_puts;    ///< puts refused, for any reason
+};
+
+} // namespace pagefold
