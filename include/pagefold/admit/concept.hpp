@@ -7,8 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-// admission_policy: says whether a page is worth keeping, and in which form. Called with no lock held, from many
-// threads.
+// admission_policy: says whether a page is worth keeping, and in which form. Called with no lock held, from many threads.
 //
 //   a.admit(query) | admission | packed: keep the stream; raw: keep the page as it is; reject: do not keep it
 

@@ -14,42 +14,34 @@
 //
 //   expression           | returns                | fails              | meaning
 //   A::max_size          | size_t constant        | –                  | the largest object
-//   A(source, node)      | –                      | –                  | takes no memory; destruction gives all of it
-//   back a.allocate(n)        | result<object_handle>  | invalid (n == 0 or | an object of at least n bytes, contents
-//   undefined
+//   A(source, node)      | –                      | –                  | takes no memory; destruction gives all of it back
+//   a.allocate(n)        | result<object_handle>  | invalid (n == 0 or | an object of at least n bytes, contents undefined
 //                        |                        | n > max_size),     |
-//                        |                        | no_memory, limit   | what the source said; the allocator is
-//                        unchanged
+//                        |                        | no_memory, limit   | what the source said; the allocator is unchanged
 //   a.deallocate(h)      | –                      | –                  | h must be live (checked builds assert)
 //   a.capacity(h)        | size_t                 | –                  | bytes that fit in place, ≥ n
 //   a.rounded(n)         | size_t                 | –                  | memory that an object of n bytes occupies
 //   a.write(h, bytes)    | –                      | –                  | copies bytes.size() ≤ capacity(h) to the start
-//   a.read(h, n, scratch)| byte_view              | –                  | the first n bytes: in place, or put together
-//   in
-//                        |                        |                    | scratch (≥ n bytes); valid until the next
-//                        non-const |                        |                    | call
+//   a.read(h, n, scratch)| byte_view              | –                  | the first n bytes: in place, or put together in
+//                        |                        |                    | scratch (≥ n bytes); valid until the next non-const
+//                        |                        |                    | call
 //   a.allocated_bytes()  | size_t                 | –                  | sum of rounded sizes of live objects
 //   a.bytes_held()       | size_t                 | –                  | bytes of pages that hold objects
 //   a.table_bytes()      | size_t                 | –                  | bytes taken from the source besides
-//   a.check()            | bool                   | –                  | walks every structure; false when it is
-//   damaged
+//   a.check()            | bool                   | –                  | walks every structure; false when it is damaged
 //
 // compacting_allocator: its objects can be moved so that whole pages come free. The owner of the handles does the walk
 // (it knows where every handle is kept, so that an object carries no back-reference): plan, then for every handle it
 // owns relocate if misplaced, then finish. A plan may be left and taken up between other operations.
 //
-//   a.plan_compaction(n) | size_t                 | –                  | picks sparse spans to empty, so that at most n
-//   bytes
-//                        |                        |                    | of objects need to move; returns the bytes of
-//                        pages |                        |                    | that will come free; 0: nothing worth
-//                        doing
+//   a.plan_compaction(n) | size_t                 | –                  | picks sparse spans to empty, so that at most n bytes
+//                        |                        |                    | of objects need to move; returns the bytes of pages
+//                        |                        |                    | that will come free; 0: nothing worth doing
 //   a.misplaced(h)       | bool                   | –                  | h lies in a span to be emptied
-//   a.relocate(h)        | result<object_handle>  | no_memory          | moves a misplaced object to a place that is
-//   not; h is
-//                        |                        |                    | dead after success, and unchanged after a
-//                        failure. |                        |                    | Takes no page from the source
-//   a.finish_compaction()| –                      | –                  | forgets the plan; spans not emptied serve
-//   again
+//   a.relocate(h)        | result<object_handle>  | no_memory          | moves a misplaced object to a place that is not; h is
+//                        |                        |                    | dead after success, and unchanged after a failure.
+//                        |                        |                    | Takes no page from the source
+//   a.finish_compaction()| –                      | –                  | forgets the plan; spans not emptied serve again
 
 namespace pagefold {
 

@@ -12,19 +12,15 @@
 //
 //   expression                    | returns        | fails           | meaning
 //   c.scratch_size(n)             | size_t         | –               | bytes of scratch for pages of n bytes; may be 0
-//   c.prepare(scratch)            | status         | invalid         | called once for a new scratch, before its first
-//   use;
+//   c.prepare(scratch)            | status         | invalid         | called once for a new scratch, before its first use;
 //                                 |                |                 | the codec may keep state there between calls
 //   c.bound(n)                    | size_t         | –               | room that `out` of compress needs for pages of n
-//   c.compress(in, out, scratch)  | result<size_t> | incompressible, | length of the stream: at least min_stream_size
-//   and
+//   c.compress(in, out, scratch)  | result<size_t> | incompressible, | length of the stream: at least min_stream_size and
 //                                 |                | invalid         | less than in.size(). `invalid`: out is below the
 //                                 |                |                 | bound, or the scratch too small
-//   c.decompress(in, out, scratch)| status         | corrupt,        | fills `out` exactly, or says corrupt; any bytes
-//   are
-//                                 |                | invalid         | safe to hand in; `out` is undefined after a
-//                                 failure; |                |                 | nothing outside `in` is read, or
-//                                 outside `out` written
+//   c.decompress(in, out, scratch)| status         | corrupt,        | fills `out` exactly, or says corrupt; any bytes are
+//                                 |                | invalid         | safe to hand in; `out` is undefined after a failure;
+//                                 |                |                 | nothing outside `in` is read, or outside `out` written
 //
 // The scratch is aligned to scratch_alignment. in and out do not overlap. The same input, settings and version give the
 // same stream.

@@ -16,21 +16,18 @@
 //
 //   v.get(slot)             | P::hook | the slot's hook; all-zero for a slot just inserted
 //   v.set(slot, hook)       | –       | replaces it
-//   v.next(slot)            | slot_id | the next slot in the policy's care after `slot` in a fixed cyclic order
-//   (no_slot
+//   v.next(slot)            | slot_id | the next slot in the policy's care after `slot` in a fixed cyclic order (no_slot
 //                           |         | starts it; `slot` itself may be gone); no_slot when there is none at all
 //
 // policy P:
 //
 //   P::hook                 | trivially copyable; P::hook_bits: how many low bits of it are used. A hook of at most
-//                           | packed_hook_bits bits must be an unsigned integer, and costs no memory in the store's
-//                           index
+//                           | packed_hook_bits bits must be an unsigned integer, and costs no memory in the store's index
 //   P{}                     | an empty policy
 //   p.on_insert(v, slot)    | a page came to the slot
 //   p.on_hit(v, slot)       | it was read
 //   p.on_remove(v, slot)    | it goes for another reason than evict
-//   p.evict(v, predicate)   | slot_id: the victim, already forgotten by the policy, with predicate(victim) true;
-//   no_slot if
+//   p.evict(v, predicate)   | slot_id: the victim, already forgotten by the policy, with predicate(victim) true; no_slot if
 //                           | no slot satisfies it. The predicate has no side effects
 //   p.size()                | size_t: slots in its care
 //   p.check(v)              | bool: walks everything; false when it is damaged

@@ -7,14 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 
-// partition_policy: which partition a page lives in. Stateless or immutable; called with no lock held, from many
-// threads.
+// partition_policy: which partition a page lives in. Stateless or immutable; called with no lock held, from many threads.
 //
-//   p.home(key, wish, count)     | size_t  | below count; depends on its arguments only, and is equal for all pages of
-//   an
+//   p.home(key, wish, count)     | size_t  | below count; depends on its arguments only, and is equal for all pages of an
 //                                |         | extent (equal index / extent_pages)
-//   p.spill(home, attempt, count)| size_t  | where to look for memory when home has none: attempts 0 .. count−2 give
-//   every
+//   p.spill(home, attempt, count)| size_t  | where to look for memory when home has none: attempts 0 .. count−2 give every
 //                                |         | other partition once
 //   p.node(partition)            | node_id | the node its memory should come from
 

@@ -9,15 +9,15 @@ namespace pagefold {
 /// at rest; while other threads work they are a sum of snapshots of the partitions.
 struct store_stats {
     // zram's mm_stat
-    std::uint64_t orig_data_size;    ///< bytes of the pages stored, same-filled ones included
-    std::uint64_t compr_data_size;   ///< bytes of their streams; a raw page counts whole, a same-filled one not at all
-    std::uint64_t mem_used_total;    ///< bytes of pages that hold streams (like zram, without tables)
-    std::uint64_t mem_limit;         ///< the byte limit in force
-    std::uint64_t mem_used_max;      ///< greatest total_bytes so far
-    std::uint64_t same_pages;        ///< pages stored in their index entry, without payload
-    std::uint64_t pages_compacted;   ///< pages of 4 KiB that compaction gave back
-    std::uint64_t huge_pages;        ///< pages stored raw, because they do not shrink
-    std::uint64_t huge_pages_since;  ///< the same, counted over all puts
+    std::uint64_t orig_data_size;   ///< bytes of the pages stored, same-filled ones included
+    std::uint64_t compr_data_size;  ///< bytes of their streams; a raw page counts whole, a same-filled one not at all
+    std::uint64_t mem_used_total;   ///< bytes of pages that hold streams (like zram, without tables)
+    std::uint64_t mem_limit;        ///< the byte limit in force
+    std::uint64_t mem_used_max;     ///< greatest total_bytes so far
+    std::uint64_t same_pages;       ///< pages stored in their index entry, without payload
+    std::uint64_t pages_compacted;  ///< pages of 4 KiB that compaction gave back
+    std::uint64_t huge_pages;       ///< pages stored raw, because they do not shrink
+    std::uint64_t huge_pages_since; ///< the same, counted over all puts
 
     // zswap's
     std::uint64_t stored_pages;         ///< pages stored now
@@ -46,16 +46,16 @@ struct store_stats {
 
 /// Counters of one pool.
 struct pool_stats {
-    std::uint64_t stored_pages;     ///< pages stored now
-    std::uint64_t same_pages;       ///< of those, pages without payload
-    std::uint64_t huge_pages;       ///< of those, pages stored raw
-    std::uint64_t compr_data_size;  ///< bytes of their streams
-    std::uint64_t used_bytes;       ///< what counts against the pool's cap: streams rounded up, and their entries
-    std::uint64_t puts;             ///< puts that stored a page
-    std::uint64_t hits;             ///< gets and takes that found one
-    std::uint64_t misses;           ///< gets and takes that did not
-    std::uint64_t evicted_pages;    ///< pages dropped to make room
-    std::uint64_t rejected_puts;    ///< puts refused, for any reason
+    std::uint64_t stored_pages;    ///< pages stored now
+    std::uint64_t same_pages;      ///< of those, pages without payload
+    std::uint64_t huge_pages;      ///< of those, pages stored raw
+    std::uint64_t compr_data_size; ///< bytes of their streams
+    std::uint64_t used_bytes;      ///< what counts against the pool's cap: streams rounded up, and their entries
+    std::uint64_t puts;            ///< puts that stored a page
+    std::uint64_t hits;            ///< gets and takes that found one
+    std::uint64_t misses;          ///< gets and takes that did not
+    std::uint64_t evicted_pages;   ///< pages dropped to make room
+    std::uint64_t rejected_puts;   ///< puts refused, for any reason
 };
 
 } // namespace pagefold
