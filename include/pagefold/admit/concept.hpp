@@ -23,10 +23,11 @@ struct admission_query {
     std::uint64_t key_hash;   ///< equal keys have equal hashes
 };
 
+// clang-format off
 template <class T>
 concept admission_policy = requires(T& a, const admission_query& query) {
-    { a.admit(query) }
-    noexcept->std::same_as<admission>;
+    { a.admit(query) } noexcept -> std::same_as<admission>;
 };
+// clang-format on
 
 } // namespace pagefold

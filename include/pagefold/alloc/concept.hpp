@@ -49,42 +49,29 @@ namespace pagefold {
 enum class object_handle : std::uint64_t {};
 inline constexpr unsigned handle_bits = 48;
 
+// clang-format off
 template <class T>
-concept object_allocator = requires(T& a, const T& c, std::size_t n, object_handle h, byte_view bytes,
-                                    byte_span scratch) {
+concept object_allocator = requires(T& a, const T& c, std::size_t n, object_handle h, byte_view bytes, byte_span scratch) {
     { T::max_size } -> std::convertible_to<std::size_t>;
-    { a.allocate(n) }
-    noexcept->std::same_as<result<object_handle>>;
-    { a.deallocate(h) }
-    noexcept->std::same_as<void>;
-    { c.capacity(h) }
-    noexcept->std::same_as<std::size_t>;
-    { c.rounded(n) }
-    noexcept->std::same_as<std::size_t>;
-    { a.write(h, bytes) }
-    noexcept->std::same_as<void>;
-    { c.read(h, n, scratch) }
-    noexcept->std::same_as<byte_view>;
-    { c.allocated_bytes() }
-    noexcept->std::same_as<std::size_t>;
-    { c.bytes_held() }
-    noexcept->std::same_as<std::size_t>;
-    { c.table_bytes() }
-    noexcept->std::same_as<std::size_t>;
-    { c.check() }
-    noexcept->std::same_as<bool>;
+    { a.allocate(n) } noexcept -> std::same_as<result<object_handle>>;
+    { a.deallocate(h) } noexcept -> std::same_as<void>;
+    { c.capacity(h) } noexcept -> std::same_as<std::size_t>;
+    { c.rounded(n) } noexcept -> std::same_as<std::size_t>;
+    { a.write(h, bytes) } noexcept -> std::same_as<void>;
+    { c.read(h, n, scratch) } noexcept -> std::same_as<byte_view>;
+    { c.allocated_bytes() } noexcept -> std::same_as<std::size_t>;
+    { c.bytes_held() } noexcept -> std::same_as<std::size_t>;
+    { c.table_bytes() } noexcept -> std::same_as<std::size_t>;
+    { c.check() } noexcept -> std::same_as<bool>;
 };
 
 template <class T>
 concept compacting_allocator = object_allocator<T> && requires(T& a, const T& c, std::size_t n, object_handle h) {
-    { a.plan_compaction(n) }
-    noexcept->std::same_as<std::size_t>;
-    { c.misplaced(h) }
-    noexcept->std::same_as<bool>;
-    { a.relocate(h) }
-    noexcept->std::same_as<result<object_handle>>;
-    { a.finish_compaction() }
-    noexcept->std::same_as<void>;
+    { a.plan_compaction(n) } noexcept -> std::same_as<std::size_t>;
+    { c.misplaced(h) } noexcept -> std::same_as<bool>;
+    { a.relocate(h) } noexcept -> std::same_as<result<object_handle>>;
+    { a.finish_compaction() } noexcept -> std::same_as<void>;
 };
+// clang-format on
 
 } // namespace pagefold

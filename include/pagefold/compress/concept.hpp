@@ -33,18 +33,15 @@ namespace pagefold {
 inline constexpr std::size_t min_stream_size = 8;
 inline constexpr std::size_t scratch_alignment = 64;
 
+// clang-format off
 template <class T>
 concept compressor = requires(const T& c, std::size_t n, byte_view in, byte_span out, byte_span scratch) {
-    { c.scratch_size(n) }
-    noexcept->std::same_as<std::size_t>;
-    { c.prepare(scratch) }
-    noexcept->std::same_as<status>;
-    { c.bound(n) }
-    noexcept->std::same_as<std::size_t>;
-    { c.compress(in, out, scratch) }
-    noexcept->std::same_as<result<std::size_t>>;
-    { c.decompress(in, out, scratch) }
-    noexcept->std::same_as<status>;
+    { c.scratch_size(n) } noexcept -> std::same_as<std::size_t>;
+    { c.prepare(scratch) } noexcept -> std::same_as<status>;
+    { c.bound(n) } noexcept -> std::same_as<std::size_t>;
+    { c.compress(in, out, scratch) } noexcept -> std::same_as<result<std::size_t>>;
+    { c.decompress(in, out, scratch) } noexcept -> std::same_as<status>;
 };
+// clang-format on
 
 } // namespace pagefold

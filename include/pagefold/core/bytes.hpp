@@ -18,13 +18,14 @@ public:
     constexpr basic_byte_view() noexcept = default;
     constexpr basic_byte_view(Byte* data, std::size_t size) noexcept : data_{data}, size_{size} {}
     /// From any contiguous container of bytes, a writable view among them.
+    // clang-format off
     template <class Container>
-    requires(!std::same_as<std::remove_cvref_t<Container>, basic_byte_view> &&
-             requires(Container & c) {
-                 { c.data() } -> std::convertible_to<Byte*>;
-                 { c.size() } -> std::convertible_to<std::size_t>;
-             }) constexpr basic_byte_view(Container&& c) noexcept
-        : data_{c.data()}, size_{c.size()} {}
+        requires(!std::same_as<std::remove_cvref_t<Container>, basic_byte_view> && requires(Container& c) {
+            { c.data() } -> std::convertible_to<Byte*>;
+            { c.size() } -> std::convertible_to<std::size_t>;
+        })
+    constexpr basic_byte_view(Container&& c) noexcept : data_{c.data()}, size_{c.size()} {}
+    // clang-format on
 
     [[nodiscard]] constexpr Byte* data() const noexcept { return data_; }
     [[nodiscard]] constexpr std::size_t size() const noexcept { return size_; }

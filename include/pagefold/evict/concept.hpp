@@ -44,34 +44,26 @@ struct slot_view_archetype {
     slot_id next(slot_id) const noexcept;
 };
 
+// clang-format off
 template <class V, class Hook>
 concept slot_view = requires(V& v, const V& c, slot_id slot, Hook hook) {
-    { c.get(slot) }
-    noexcept->std::same_as<Hook>;
-    { v.set(slot, hook) }
-    noexcept->std::same_as<void>;
-    { c.next(slot) }
-    noexcept->std::same_as<slot_id>;
+    { c.get(slot) } noexcept -> std::same_as<Hook>;
+    { v.set(slot, hook) } noexcept -> std::same_as<void>;
+    { c.next(slot) } noexcept -> std::same_as<slot_id>;
 };
 
 template <class P>
-concept eviction_policy = std::is_nothrow_default_constructible_v<P> &&
-    std::is_trivially_copyable_v<typename P::hook> &&
-    (P::hook_bits > packed_hook_bits ||
-     std::unsigned_integral<typename P::hook>)&&requires(P& p, const P& c, slot_view_archetype<typename P::hook>& v,
-                                                         slot_id slot, bool (*predicate)(slot_id) noexcept) {
-    { p.on_insert(v, slot) }
-    noexcept->std::same_as<void>;
-    { p.on_hit(v, slot) }
-    noexcept->std::same_as<void>;
-    { p.on_remove(v, slot) }
-    noexcept->std::same_as<void>;
-    { p.evict(v, predicate) }
-    noexcept->std::same_as<slot_id>;
-    { c.size() }
-    noexcept->std::same_as<std::size_t>;
-    { c.check(v) }
-    noexcept->std::same_as<bool>;
-};
+concept eviction_policy =
+    std::is_nothrow_default_constructible_v<P> && std::is_trivially_copyable_v<typename P::hook> &&
+    (P::hook_bits > packed_hook_bits || std::unsigned_integral<typename P::hook>) &&
+    requires(P& p, const P& c, slot_view_archetype<typename P::hook>& v, slot_id slot, bool (*predicate)(slot_id) noexcept) {
+        { p.on_insert(v, slot) } noexcept -> std::same_as<void>;
+        { p.on_hit(v, slot) } noexcept -> std::same_as<void>;
+        { p.on_remove(v, slot) } noexcept -> std::same_as<void>;
+        { p.evict(v, predicate) } noexcept -> std::same_as<slot_id>;
+        { c.size() } noexcept -> std::same_as<std::size_t>;
+        { c.check(v) } noexcept -> std::same_as<bool>;
+    };
+// clang-format on
 
 } // namespace pagefold

@@ -19,14 +19,13 @@ namespace pagefold {
 
 using partition_id = std::size_t;
 
+// clang-format off
 template <class T>
 concept partition_policy = requires(const T& p, const page_key& key, node_id wish, partition_id id, std::size_t n) {
-    { p.home(key, wish, n) }
-    noexcept->std::same_as<partition_id>;
-    { p.spill(id, n, n) }
-    noexcept->std::same_as<partition_id>;
-    { p.node(id) }
-    noexcept->std::same_as<node_id>;
+    { p.home(key, wish, n) } noexcept -> std::same_as<partition_id>;
+    { p.spill(id, n, n) } noexcept -> std::same_as<partition_id>;
+    { p.node(id) } noexcept -> std::same_as<node_id>;
 };
+// clang-format on
 
 } // namespace pagefold

@@ -25,29 +25,25 @@
 
 namespace pagefold {
 
+// clang-format off
 template <class T>
 concept page_source = requires(T& s, const T& c, std::size_t n, node_id node, void* p) {
-    { c.page_size() }
-    noexcept->std::same_as<std::size_t>;
-    { s.acquire(n, node) }
-    noexcept->std::same_as<result<void*>>;
-    { s.release(p, n) }
-    noexcept->std::same_as<void>;
+    { c.page_size() } noexcept -> std::same_as<std::size_t>;
+    { s.acquire(n, node) } noexcept -> std::same_as<result<void*>>;
+    { s.release(p, n) } noexcept -> std::same_as<void>;
 };
 
 template <class T>
 concept lockable = requires(T& l) {
-    { l.lock() }
-    noexcept->std::same_as<void>;
-    { l.unlock() }
-    noexcept->std::same_as<void>;
+    { l.lock() } noexcept -> std::same_as<void>;
+    { l.unlock() } noexcept -> std::same_as<void>;
 };
 
 template <class T>
 concept monotonic_clock = requires(T& c) {
-    { c.now() }
-    noexcept->std::same_as<std::uint64_t>;
+    { c.now() } noexcept -> std::same_as<std::uint64_t>;
 };
+// clang-format on
 
 /// Holds a lock for a scope.
 template <lockable Lock>
