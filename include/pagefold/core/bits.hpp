@@ -20,6 +20,21 @@ namespace pagefold {
     return (value + step - 1) / step;
 }
 
+/// Bits set. std::popcount calls into the compiler's run-time library where the target has no such instruction.
+[[nodiscard]] PAGEFOLD_ALWAYS_INLINE constexpr unsigned count_ones(std::uint64_t x) noexcept {
+#if defined(__POPCNT__) || defined(__aarch64__)
+    return static_cast<unsigned>(__builtin_popcountll(x));
+#else
+    x -= (x >> 1) & 0x5555555555555555u;
+    x = (x & 0x3333333333333333u) + ((x >> 2) & 0x3333333333333333u);
+    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+    return static_cast<unsigned>((x * 0x0101010101010101u) >> 56);
+#endif
+}
+
+/// Whether exactly one bit is set.
+[[nodiscard]] constexpr bool is_power_of_two(std::uint64_t x) noexcept { return x != 0 && (x & (x - 1)) == 0; }
+
 /// The low `count` bits set; `count` from 0 to 64.
 [[nodiscard]] constexpr std::uint64_t low_bits(unsigned count) noexcept {
     return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/platform/concept.hpp>
+
+#include <type_traits>
+
+namespace pagefold {
+
+/// A page source by reference, its type forgotten, so that a store's type doesn't depend on where its memory comes from.
+/// Pages are acquired for many objects at a time: the indirect call is not measurable. The source must outlive it.
+class page_source_ref {
+public:
+    // clang-format off
+    template <page_source Source>
+        requires(!std::same_as<std::remove_cvref_t<Source>, page_source_ref>)
+    page_source_ref(Source& source) noexcept
+        : source_{&source}, page_size_{source.page_size()},
+          acquire_{[](void* self, std::size_t pages, node_id node) noexcept {
+              return static_cast<Source*>(self)->acquire(pages, node);
+          }},
+          release_{[](void* self, void* p, std::size_t pages) noexcept {
+              static_cast<Source*>(self)->release(p, pages);
+          }} {}
+    // clang-format on
+
+    [[nodiscard]] std::size_t page_size() const noexcept { return page_size_; }
+    result<void*> acquire(std::size_t pages, node_id node) noexcept { return acquire_(source_, pages, node); }
+    void release(void* p, std::size_t pages) noexcept { release_(source_, p, pages); }
+
+private:
+    void* source_;
+    std::size_t page_size_;
+    result<void*> (*acquire_)(void*, std::size_t, node_id) noexcept;
+    void (*release_)(void*, void*, std::size_t) noexcept;
+};
+
+} // namespace pagefold
