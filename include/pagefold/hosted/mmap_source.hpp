@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/config/assert.hpp>
+#include <pagefold/core/bits.hpp>
+#include <pagefold/hosted/std_mutex.hpp>
+#include <pagefold/platform/concept.hpp>
+#include <pagefold/platform/page_bitmap.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <sys/mman.h>
+#include <unistd.h>
+
+// The page source of a hosted program: one reserved range of addresses, memory behind it only where pages are in use.
+//
+// The range is cut into chunks of 2 MiB, aligned as huge pages are. A store that is spread over small pages pays a TLB miss
+// or two for every get; on huge pages it doesn't. So pages are handed out from the lowest chunk that has room: chunks low
+// in the range are kept full and huge, those high in it empty and are given back whole.
+//
+// Released pages stay resident up to a limit, because a page that is given back and then taken again costs two system
+// entries, some 4 µs. Above the limit they are given back, from the chunks that have most of them. A huge page is split
+// first: without that nothing comes free, and khugepaged would fill the holes again. The work of one call is bounded: at
+// most calls_a_release runs are given back (1 to 4 µs each), and a huge page is split at most once in a while (150 µs);
+// the next release goes on.
+//
+// For every chunk two bits a page, taken and resident, and an upper bound for its longest free run; for every 64 chunks
+// the greatest of those. A release raises the bounds, a search that fails corrects them: acquire looks at two bounds for
+// every 64 chunks, and into hardly more than one chunk. That is 1/15000 of the memory, mapped when it is used.
+
+namespace pagefold {
+
+/// What an mmap_source is told when it is made.
+struct mmap_options {
+    static constexpr std::size_t automatic = ~std::size_t{0};
+
+    /// Size of the range: the most that can be acquired. Addresses only; they cost no memory. Rounded up to 2 MiB.
+    std::size_t capacity_bytes = static_cast<std::size_t>(sizeof(void*) >= 8 ? 64ull << 30 : 512ull << 20);
+    /// Most bytes to keep resident besides those acquired. Automatic: 4 MiB, or 1/32 of the bytes acquired if that is
+    /// more. With huge pages, the rest of a chunk that is being filled counts.
+    std::size_t retain_bytes = automatic;
+    /// Asks for transparent huge pages.
+    bool huge_pages = true;
+};
+
+/// Anonymous private memory of the system, Linux. Safe from many threads. The node wish is left to the kernel's policy.
+///
+/// The constructor can't fail: where the range can't be had, every acquire answers no_memory. All memory goes back on
+/// destruction. acquire takes below 100 ns, and a page fault when the page is touched first.
+template <lockable Lock = std_mutex>
+class mmap_source {
+public:
+    static constexpr std::size_t chunk_bytes = std::size_t{2} << 20;
+    static constexpr unsigned calls_a_release = 16;
+    static constexpr unsigned most_idle_chunks = 1; // wholly free, but resident
+
+    explicit mmap_source(const mmap_options& options = {}) noexcept
+        : page_size_{static_cast<std::size_t>(sysconf(_SC_PAGESIZE))}, chunk_pages_{chunk_bytes / page_size_},
+          retain_bytes_{options.retain_bytes}, huge_pages_{options.huge_pages} {
+        const std::size_t chunks = options.capacity_bytes / chunk_bytes + (options.capacity_bytes % chunk_bytes != 0);
+        const std::size_t groups = ceil_div(chunks, group_chunks);
+        if (chunks == 0 || chunks >= ~std::size_t{0} / chunk_bytes - 1) {
+            return;
+        }
+        table_bytes_ = chunks * (sizeof(chunk) + 2 * sizeof(std::uint16_t)) + groups * sizeof(std::uint16_t);
+        range_bytes_ = (chunks + 1) * chunk_bytes;
+        void* const table = map(table_bytes_, PROT_READ | PROT_WRITE);
+        void* const range = map(range_bytes_, PROT_NONE);
+        if (table == MAP_FAILED || range == MAP_FAILED) {
+            unmap(table, table_bytes_);
+            unmap(range, range_bytes_);
+            return;
+        }
+        range_ = range;
+        base_ = reinterpret_cast<std::byte*>(round_up(reinterpret_cast<std::uintptr_t>(range), chunk_bytes));
+        chunks_ = static_cast<chunk*>(table);
+        retained_ = reinterpret_cast<std::uint16_t*>(chunks_ + chunks);
+        bounds_ = retained_ + chunks;
+        group_bounds_ = bounds_ + chunks;
+        chunk_count_ = chunks;
+        huge_pages_ = huge_pages_ && madvise(base_, chunks * chunk_bytes, MADV_HUGEPAGE) == 0;
+    }
+    ~mmap_source() {
+        if (chunk_count_ != 0) {
+            unmap(chunks_, table_bytes_);
+            unmap(range_, range_bytes_);
+        }
+    }
+    mmap_source(const mmap_source&) = delete;
+    mmap_source& operator=(const mmap_source&) = delete;
+
+    /// The system's page size.
+    [[nodiscard]] std::size_t page_size() const noexcept { return page_size_; }
+
+    result<void*> acquire(std::size_t pages, node_id) noexcept {
+        if (pages == 0) {
+            return status::invalid;
+        }
+        if (pages > chunk_count_ * chunk_pages_) {
+            return status::no_memory;
+        }
+        const lock_guard guard{lock_};
+        const std::size_t first = pages <= chunk_pages_ ? find_in_chunk(pages) : find_chunks(pages);
+        if (first == none) {
+            return status::no_memory;
+        }
+        for_each_chunk(first, pages, [this](std::size_t c, std::size_t at, std::size_t count) { take(c, at, count); });
+        return static_cast<void*>(base_ + first * page_size_);
+    }
+
+    void release(void* p, std::size_t pages) noexcept {
+        const std::size_t offset = static_cast<std::size_t>(static_cast<std::byte*>(p) - base_);
+        const lock_guard guard{lock_};
+        const std::size_t first = offset / page_size_;
+        const bool ours = offset % page_size_ == 0 && first < ready_ * chunk_pages_ && pages != 0 &&
+                          pages <= ready_ * chunk_pages_ - first;
+        PAGEFOLD_CHECK(ours);
+        if (!ours) {
+            return;
+        }
+        for_each_chunk(first, pages, [this](std::size_t c, std::size_t at, std::size_t count) { drop(c, at, count); });
+        if (retained_pages_ > retain_limit()) {
+            give_back_excess();
+        }
+    }
+
+    /// Gives back all that is not acquired; returns how many bytes that were. Takes 1 to 4 µs for each run of pages,
+    /// and 150 µs for each chunk that is still one huge page.
+    std::size_t trim() noexcept {
+        const lock_guard guard{lock_};
+        const std::size_t before = retained_pages_;
+        unsigned calls = ~0u;
+        for (std::size_t c = 0; c < ready_; ++c) {
+            if (retained_[c] != 0 && !give_back(c, 0, calls)) {
+                break;
+            }
+        }
+        return (before - retained_pages_) * page_size_;
+    }
+
+    /// Bytes that can be acquired in all; 0 where the range could not be had.
+    [[nodiscard]] std::size_t capacity_bytes() const noexcept { return chunk_count_ * chunk_bytes; }
+    /// Bytes acquired and not released.
+    [[nodiscard]] std::size_t acquired_bytes() const noexcept {
+        const lock_guard guard{lock_};
+        return acquired_pages_ * page_size_;
+    }
+    /// What the system is charged at most: bytes acquired, and released ones not given back.
+    [[nodiscard]] std::size_t resident_bytes() const noexcept {
+        const lock_guard guard{lock_};
+        return (acquired_pages_ + retained_pages_) * page_size_;
+    }
+
+    /// Walks everything; false when it is damaged.
+    [[nodiscard]] bool check() const noexcept {
+        const lock_guard guard{lock_};
+        std::size_t acquired = 0;
+        std::size_t retained = 0;
+        std::size_t idle = 0;
+        for (std::size_t c = 0; c < ready_; ++c) {
+            const std::size_t taken_here = taken(c).count(0, chunk_pages_);
+            const std::size_t resident_here = resident(c).count(0, chunk_pages_);
+            for (std::size_t w = 0; w < words; ++w) {
+                if ((chunks_[c].taken[w] & ~chunks_[c].resident[w]) != 0) {
+                    return false;
+                }
+            }
+            if (taken_here != chunks_[c].taken_count || resident_here - taken_here != retained_[c] ||
+                taken(c).longest_clear_run() > bounds_[c] || bounds_[c] > group_bounds_[c / group_chunks]) {
+                return false;
+            }
+            acquired += taken_here;
+            retained += retained_[c];
+            idle += taken_here == 0 && resident_here != 0 ? 1 : 0;
+        }
+        return acquired == acquired_pages_ && retained == retained_pages_ && idle == idle_chunks_;
+    }
+
+private:
+    static constexpr std::size_t none = ~std::size_t{0};
+    static constexpr unsigned calls_a_split = 12; // what a split of a huge page counts for
+    static constexpr std::size_t group_chunks = 64;
+    static constexpr std::size_t words = page_bitmap::words_for(chunk_bytes / 4096);
+
+    struct chunk {
+        std::uint64_t taken[words];
+        std::uint64_t resident[words]; // all that are taken, and those free ones that the system still keeps for us
+        std::uint16_t taken_count;
+        bool is_split; // huge pages are advised off, because parts were given back
+    };
+
+    [[nodiscard]] static void* map(std::size_t bytes, int protection) noexcept {
+        return mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    }
+    static void unmap(void* p, std::size_t bytes) noexcept {
+        if (p != MAP_FAILED) {
+            munmap(p, bytes);
+        }
+    }
+
+    [[nodiscard]] page_bitmap taken(std::size_t c) const noexcept { return {chunks_[c].taken, chunk_pages_}; }
+    [[nodiscard]] page_bitmap resident(std::size_t c) const noexcept { return {chunks_[c].resident, chunk_pages_}; }
+
+    /// Calls function(chunk, first page in it, count) for the parts of a run of pages.
+    template <class Function>
+    void for_each_chunk(std::size_t first, std::size_t pages, Function function) noexcept {
+        while (pages != 0) {
+            const std::size_t at = first % chunk_pages_;
+            const std::size_t count = std::min(pages, chunk_pages_ - at);
+            function(first / chunk_pages_, at, count);
+            first += count;
+            pages -= count;
+        }
+    }
+
+    // Finding room.
+
+    [[nodiscard]] std::size_t find_in_chunk(std::size_t pages) noexcept {
+        for (std::size_t group = 0; group * group_chunks < ready_; ++group) {
+            if (group_bounds_[group] < pages) {
+                continue;
+            }
+            const std::size_t end = std::min((group + 1) * group_chunks, ready_);
+            std::uint16_t greatest = 0;
+            for (std::size_t c = group * group_chunks; c < end; ++c) {
+                if (bounds_[c] >= pages) {
+                    if (const std::size_t at = taken(c).find_clear(pages); at != page_bitmap::npos) {
+                        return c * chunk_pages_ + at;
+                    }
+                    bounds_[c] = static_cast<std::uint16_t>(taken(c).longest_clear_run());
+                }
+                greatest = std::max(greatest, bounds_[c]);
+            }
+            group_bounds_[group] = greatest;
+        }
+        const std::size_t next = ready_;
+        return make_ready(1) ? next * chunk_pages_ : none;
+    }
+    /// For more pages than a chunk has: wholly free chunks next to each other.
+    [[nodiscard]] std::size_t find_chunks(std::size_t pages) noexcept {
+        const std::size_t count = ceil_div(pages, chunk_pages_);
+        std::size_t free = 0;
+        for (std::size_t c = 0; c < ready_; ++c) {
+            free = chunks_[c].taken_count == 0 ? free + 1 : 0;
+            if (free == count) {
+                return (c + 1 - count) * chunk_pages_;
+            }
+        }
+        const std::size_t first = ready_ - free;
+        return make_ready(count - free) ? first * chunk_pages_ : none;
+    }
+    /// Opens the next chunks of the range for access. Until here they count for nothing, even where the system doesn't
+    /// overcommit memory.
+    [[nodiscard]] bool make_ready(std::size_t count) noexcept {
+        if (count > chunk_count_ - ready_ ||
+            mprotect(base_ + ready_ * chunk_bytes, count * chunk_bytes, PROT_READ | PROT_WRITE) != 0) {
+            return false;
+        }
+        for (const std::size_t end = ready_ + count; ready_ < end; ++ready_) {
+            taken(ready_).reset();
+            resident(ready_).reset();
+            raise_bound(ready_, chunk_pages_);
+        }
+        return true;
+    }
+    void raise_bound(std::size_t c, std::size_t run) noexcept {
+        const std::uint16_t bound = std::max(bounds_[c], static_cast<std::uint16_t>(run));
+        bounds_[c] = bound;
+        group_bounds_[c / group_chunks] = std::max(group_bounds_[c / group_chunks], bound);
+    }
+
+    // Keeping the books.
+
+    void take(std::size_t c, std::size_t at, std::size_t count) noexcept {
+        chunk& here = chunks_[c];
+        if (here.taken_count == 0 && retained_[c] != 0) {
+            --idle_chunks_;
+        } else if (here.taken_count == 0 && huge_pages_) {
+            resident(c).set(0, chunk_pages_); // the first touch brings the whole chunk in
+            set_retained(c, chunk_pages_);
+        }
+        const std::size_t was_resident = resident(c).count(at, count);
+        taken(c).set(at, count);
+        resident(c).set(at, count);
+        set_retained(c, retained_[c] - was_resident);
+        here.taken_count = static_cast<std::uint16_t>(here.taken_count + count);
+        acquired_pages_ += count;
+        if (here.taken_count == chunk_pages_) {
+            bounds_[c] = 0;
+        }
+    }
+    void drop(std::size_t c, std::size_t at, std::size_t count) noexcept {
+        chunk& here = chunks_[c];
+        const bool all_taken = taken(c).all_set(at, count);
+        PAGEFOLD_CHECK(all_taken);
+        if (!all_taken) {
+            return;
+        }
+        taken(c).clear(at, count);
+        set_retained(c, retained_[c] + count);
+        here.taken_count = static_cast<std::uint16_t>(here.taken_count - count);
+        acquired_pages_ -= count;
+        raise_bound(c, taken(c).clear_run_around(at).count);
+        if (here.taken_count == 0 && ++idle_chunks_ > most_idle_chunks) {
+            unsigned calls = 1;
+            give_back(c, 0, calls);
+        }
+    }
+    void set_retained(std::size_t c, std::size_t pages) noexcept {
+        retained_pages_ += pages - retained_[c];
+        retained_[c] = static_cast<std::uint16_t>(pages);
+    }
+
+    // Giving memory back.
+
+    [[nodiscard]] std::size_t retain_limit() const noexcept {
+        constexpr std::size_t least = std::size_t{4} << 20;
+        return retain_bytes_ == mmap_options::automatic ? std::max(least / page_size_, acquired_pages_ / 32)
+                                                        : retain_bytes_ / page_size_;
+    }
+    /// Goes an eighth below the limit, so that the next release doesn't have to begin again.
+    PAGEFOLD_COLD void give_back_excess() noexcept {
+        const std::size_t goal = retain_limit() - retain_limit() / 8;
+        for (unsigned calls = calls_a_release; calls > 0 && retained_pages_ > goal;) {
+            const std::uint16_t* const most = std::max_element(retained_, retained_ + ready_);
+            if (!give_back(static_cast<std::size_t>(most - retained_), goal, calls)) {
+                return;
+            }
+        }
+    }
+    /// Gives back what the chunk retains, until only `goal` pages are retained in all or `calls` are used up. False if
+    /// the system refuses: then the books stay as they are.
+    bool give_back(std::size_t c, std::size_t goal, unsigned& calls) noexcept {
+        chunk& here = chunks_[c];
+        std::byte* const start = base_ + c * chunk_bytes;
+        if (here.taken_count == 0) {
+            if (madvise(start, chunk_bytes, MADV_DONTNEED) != 0) {
+                return false;
+            }
+            --calls;
+            if (here.is_split) {
+                here.is_split = madvise(start, chunk_bytes, MADV_HUGEPAGE) != 0;
+            }
+            resident(c).reset();
+            set_retained(c, 0);
+            --idle_chunks_;
+            return true;
+        }
+        std::uint64_t kept[words];
+        for (std::size_t w = 0; w < words; ++w) {
+            kept[w] = here.taken[w] | ~here.resident[w];
+        }
+        const page_bitmap others{kept, chunk_pages_};
+        if (huge_pages_ && !here.is_split) {
+            split(start, others.next_clear_run(0));
+            here.is_split = true;
+            calls -= std::min(calls, calls_a_split);
+        }
+        for (page_bitmap::run r = others.next_clear_run(0); r.count != 0 && calls > 0 && retained_pages_ > goal;
+             r = others.next_clear_run(r.first + r.count)) {
+            if (madvise(start + r.first * page_size_, r.count * page_size_, MADV_DONTNEED) != 0) {
+                return false;
+            }
+            --calls;
+            resident(c).clear(r.first, r.count);
+            set_retained(c, retained_[c] - r.count);
+        }
+        return true;
+    }
+
+    /// Makes small pages of a chunk of which `run` is to be given back. If the system refuses, the memory comes free
+    /// later, when the kernel is short of it.
+    void split(std::byte* start, page_bitmap::run run) const noexcept {
+        madvise(start, chunk_bytes, MADV_NOHUGEPAGE);
+#ifdef MADV_COLD
+        // Given for a part of a huge page, this advice splits it at once (Linux 5.4). MADV_DONTNEED alone would only
+        // unmap the part and leave the memory to the kernel's list of pages to be split under pressure.
+        madvise(start + run.first * page_size_, run.count * page_size_, MADV_COLD);
+#else
+        static_cast<void>(run);
+#endif
+    }
+
+    mutable Lock lock_;
+    const std::size_t page_size_;
+    const std::size_t chunk_pages_;
+    const std::size_t retain_bytes_;
+    bool huge_pages_;
+
+    void* range_ = nullptr;
+    std::size_t range_bytes_ = 0;
+    std::size_t table_bytes_ = 0;
+    std::byte* base_ = nullptr;   // of the first chunk
+    std::size_t chunk_count_ = 0; // 0: the range could not be had
+    std::size_t ready_ = 0;       // chunks opened for access, from the lowest; the books know only these
+
+    chunk* chunks_ = nullptr;
+    std::uint16_t* retained_ = nullptr;     // for every chunk: pages resident and not taken
+    std::uint16_t* bounds_ = nullptr;       // for every chunk: no free run is longer
+    std::uint16_t* group_bounds_ = nullptr; // for every group: no bound is greater
+    std::size_t acquired_pages_ = 0;
+    std::size_t retained_pages_ = 0;
+    std::size_t idle_chunks_ = 0; // resident, with no page taken
+};
+
+} // namespace pagefold

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: MIT
+#include <pagefold/hosted/mmap_source.hpp>
+
+#include <pagefold/platform/null_lock.hpp>
+
+#include <support/rng.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <sys/syscall.h>
+#include <vector>
+
+namespace pagefold::testing {
+namespace {
+
+static_assert(page_source<mmap_source<>>);
+static_assert(page_source<mmap_source<null_lock>>);
+
+constexpr std::size_t chunk = mmap_source<>::chunk_bytes;
+
+mmap_options small_pages(std::size_t capacity_bytes, std::size_t retain_bytes) {
+    mmap_options options;
+    options.capacity_bytes = capacity_bytes;
+    options.retain_bytes = retain_bytes;
+    options.huge_pages = false;
+    return options;
+}
+
+struct fixture {
+    explicit fixture(const mmap_options& options) : source{options} {}
+
+    [[nodiscard]] std::byte* acquire(std::size_t pages) {
+        const result<void*> memory = source.acquire(pages, any_node);
+        REQUIRE(memory);
+        return static_cast<std::byte*>(*memory);
+    }
+    /// Acquires, and writes to every page.
+    [[nodiscard]] std::byte* acquire_touched(std::size_t pages) {
+        std::byte* const memory = acquire(pages);
+        for (std::size_t i = 0; i < pages; ++i) {
+            memory[i * page] = std::byte{0x77};
+        }
+        return memory;
+    }
+    void release(std::byte* memory, std::size_t pages = 1) {
+        source.release(memory, pages);
+        REQUIRE(source.check());
+    }
+    /// Pages that the system has memory behind.
+    [[nodiscard]] std::size_t resident(std::byte* memory, std::size_t pages) const {
+        std::vector<unsigned char> flags(pages);
+        REQUIRE(mincore(memory, pages * page, flags.data()) == 0);
+        std::size_t count = 0;
+        for (const unsigned char flag : flags) {
+            count += flag & 1u;
+        }
+        return count;
+    }
+
+    mmap_source<> source;
+    std::size_t page = source.page_size();
+    std::size_t chunk_pages = chunk / page;
+};
+
+TEST_CASE("mmap_source: a range that can't be had shows in acquire") {
+    for (const std::size_t capacity :
+         {std::size_t{0}, std::size_t{1} << 56, ~std::size_t{0}, ~std::size_t{0} - chunk}) {
+        CAPTURE(capacity);
+        mmap_options options;
+        options.capacity_bytes = capacity;
+        mmap_source<> source{options};
+        CHECK(source.acquire(1, any_node).error() == status::no_memory);
+        CHECK(source.acquire(0, any_node).error() == status::invalid);
+        CHECK(source.capacity_bytes() == 0);
+        CHECK(source.resident_bytes() == 0);
+        CHECK(source.trim() == 0);
+        CHECK(source.check());
+    }
+}
+
+TEST_CASE("mmap_source: capacity is rounded up to chunks, and can be acquired whole") {
+    fixture f{small_pages(chunk + 1, mmap_options::automatic)};
+    CHECK(f.source.capacity_bytes() == 2 * chunk);
+    std::byte* const all = f.acquire(2 * f.chunk_pages);
+    CHECK(f.source.acquired_bytes() == 2 * chunk);
+    CHECK(f.source.acquire(1, any_node).error() == status::no_memory);
+    f.release(all, 2 * f.chunk_pages);
+    CHECK(f.source.acquire(2 * f.chunk_pages + 1, any_node).error() == status::no_memory);
+    CHECK(f.acquire(f.chunk_pages + 1) == all);
+}
+
+TEST_CASE("mmap_source: chunks begin where huge pages do") {
+    fixture f{mmap_options{}};
+    CHECK(reinterpret_cast<std::uintptr_t>(f.acquire(1)) % chunk == 0);
+}
+
+TEST_CASE("mmap_source: the lowest run that fits is taken") {
+    fixture f{small_pages(4 * chunk, chunk)};
+    std::byte* const start = f.acquire(f.chunk_pages);
+    std::byte* const second = f.acquire(f.chunk_pages);
+    REQUIRE(second == start + chunk);
+    f.release(second + 8 * f.page, 4);
+    f.release(start + 100 * f.page, 2);
+    f.release(start + 300 * f.page, 1);
+    CHECK(f.acquire(3) == second + 8 * f.page);
+    CHECK(f.acquire(1) == start + 100 * f.page);
+    CHECK(f.acquire(1) == start + 101 * f.page);
+    CHECK(f.acquire(1) == start + 300 * f.page);
+    CHECK(f.acquire(1) == second + 11 * f.page);
+    CHECK(f.acquire(1) == start + 2 * chunk);
+    CHECK(f.source.check());
+}
+
+TEST_CASE("mmap_source: more than a chunk comes from whole chunks next to each other") {
+    fixture f{small_pages(6 * chunk, 6 * chunk)};
+    std::byte* const start = f.acquire(6 * f.chunk_pages);
+    f.release(start, f.chunk_pages);                 // one free chunk
+    f.release(start + 2 * chunk, 2 * f.chunk_pages); // two
+    f.release(start + 5 * chunk, f.chunk_pages - 1); // nearly one
+    CHECK(f.source.acquire(2 * f.chunk_pages + 1, any_node).error() == status::no_memory);
+    CHECK(f.acquire(f.chunk_pages + 1) == start + 2 * chunk);
+    CHECK(f.acquire(f.chunk_pages) == start);
+    CHECK(f.acquire(f.chunk_pages - 1) == start + 3 * chunk + f.page); // the rest of the second
+    CHECK(f.source.check());
+}
+
+TEST_CASE("mmap_source: pages come back with the memory behind them gone, those beside them untouched") {
+    fixture f{small_pages(8 * chunk, 0)};
+    const std::size_t pages = f.chunk_pages + 40;
+    std::byte* const memory = f.acquire_touched(f.chunk_pages * 2);
+    REQUIRE(f.resident(memory, pages) == pages);
+    for (std::size_t i = 0; i < pages; i += 2) {
+        f.release(memory + i * f.page);
+    }
+    CHECK(f.resident(memory, pages) == pages / 2);
+    for (std::size_t i = 0; i < pages; ++i) {
+        if (i % 2 != 0) {
+            REQUIRE(memory[i * f.page] == std::byte{0x77});
+        }
+    }
+    CHECK(f.source.resident_bytes() == f.source.acquired_bytes());
+    CHECK(f.source.resident_bytes() == f.resident(memory, 2 * f.chunk_pages) * f.page);
+    CHECK(f.acquire_touched(1) == memory);
+    CHECK(f.source.check());
+}
+
+TEST_CASE("mmap_source: released pages stay resident up to the limit") {
+    fixture f{small_pages(8 * chunk, 64 * 4096)};
+    const std::size_t limit = 64 * 4096 / f.page;
+    const std::size_t pages = f.chunk_pages;
+    std::byte* const memory = f.acquire_touched(pages);
+    for (std::size_t i = 0; i < limit; ++i) {
+        f.release(memory + 2 * i * f.page);
+    }
+    CHECK(f.resident(memory, pages) == pages);
+    CHECK(f.source.resident_bytes() == chunk);
+    f.release(memory + 2 * limit * f.page);
+    CHECK(f.resident(memory, pages) < pages - limit / 8);
+    CHECK(f.source.resident_bytes() == f.resident(memory, pages) * f.page);
+    CHECK(f.source.resident_bytes() - f.source.acquired_bytes() <= limit * f.page);
+}
+
+TEST_CASE("mmap_source: one release gives back a bounded number of runs") {
+    constexpr std::size_t calls = mmap_source<>::calls_a_release;
+    mmap_options options = small_pages(8 * chunk, 0);
+    fixture sizes{options};
+    const std::size_t holes = sizes.chunk_pages / 2;
+    REQUIRE(holes > 8 * calls);
+    options.retain_bytes = holes * sizes.page;
+    fixture f{options};
+    std::byte* const memory = f.acquire_touched(f.chunk_pages);
+    std::byte* const other = f.acquire_touched(f.chunk_pages);
+    for (std::size_t i = 0; i < holes; ++i) {
+        f.release(memory + 2 * i * f.page);
+    }
+    REQUIRE(f.resident(memory, f.chunk_pages) == f.chunk_pages);
+    f.release(other);
+    CHECK(f.resident(memory, f.chunk_pages) == f.chunk_pages - calls);
+    CHECK(f.source.trim() == (holes - calls + 1) * f.page); // which is not bounded
+    CHECK(f.resident(memory, f.chunk_pages) == holes);
+}
+
+TEST_CASE("mmap_source: many pages released at once go back chunk by chunk") {
+    fixture f{small_pages(8 * chunk, 0)};
+    std::byte* const memory = f.acquire_touched(3 * f.chunk_pages + 7);
+    f.release(memory, 3 * f.chunk_pages + 7);
+    CHECK(f.source.resident_bytes() == 0);
+    CHECK(f.resident(memory, 4 * f.chunk_pages) == 0);
+}
+
+TEST_CASE("mmap_source: chunks that come free go back whole, but for one") {
+    for (const bool huge_pages : {false, true}) {
+        CAPTURE(huge_pages);
+        mmap_options options;
+        options.huge_pages = huge_pages;
+        fixture f{options};
+        std::vector<std::byte*> pages;
+        std::byte* const start = f.acquire_touched(1);
+        pages.push_back(start);
+        for (std::size_t i = 1; i < 5 * f.chunk_pages; ++i) {
+            pages.push_back(f.acquire_touched(1));
+        }
+        REQUIRE(f.resident(start, 5 * f.chunk_pages) == 5 * f.chunk_pages);
+        rng random{3};
+        for (std::size_t left = pages.size(); left > 0; --left) {
+            const std::size_t i = random.below(left);
+            f.source.release(pages[i], 1);
+            pages[i] = pages[left - 1];
+        }
+        CHECK(f.source.check());
+        CHECK(f.source.acquired_bytes() == 0);
+        CHECK(f.source.resident_bytes() <= chunk);
+        CHECK(f.resident(start, 5 * f.chunk_pages) * f.page <= f.source.resident_bytes());
+        f.source.trim();
+        CHECK(f.source.resident_bytes() == 0);
+        CHECK(f.resident(start, 5 * f.chunk_pages) == 0);
+        CHECK(f.source.check());
+    }
+}
+
+/// The kernel's count of huge pages split so far.
+std::uint64_t huge_pages_split() {
+    std::ifstream counters{"/proc/vmstat"};
+    std::string name;
+    for (std::uint64_t value = 0; counters >> name >> value;) {
+        if (name == "thp_split_page") {
+            return value;
+        }
+    }
+    return 0;
+}
+
+TEST_CASE("mmap_source: a huge page is split before a part of it is given back") {
+    mmap_options options;
+    options.retain_bytes = 3 * chunk;
+    fixture f{options};
+    std::byte* const memory = f.acquire(f.chunk_pages);
+    memory[0] = std::byte{1};
+    const bool is_huge = f.resident(memory, f.chunk_pages) == f.chunk_pages; // not where the system has none to give
+    f.release(memory, f.chunk_pages / 2);
+    const std::uint64_t split_before = huge_pages_split();
+    CHECK(f.source.trim() == chunk / 2);
+    CHECK(f.resident(memory, f.chunk_pages) <= f.chunk_pages / 2);
+    CHECK((!is_huge || huge_pages_split() > split_before));
+
+    static_cast<void>(f.acquire_touched(1)); // and it doesn't come back as one
+    CHECK(f.resident(memory, f.chunk_pages) <= f.chunk_pages / 2 + 1);
+    CHECK(f.source.check());
+}
+
+TEST_CASE("mmap_source: a chunk that was split and came free is huge again") {
+    fixture f{mmap_options{}};
+    std::byte* memory = f.acquire(f.chunk_pages);
+    memory[0] = std::byte{1};
+    const bool is_huge = f.resident(memory, f.chunk_pages) == f.chunk_pages;
+    f.release(memory, f.chunk_pages / 2);
+    f.source.trim();
+    f.release(memory + chunk / 2, f.chunk_pages / 2);
+    f.source.trim();
+    REQUIRE(f.source.resident_bytes() == 0);
+    REQUIRE(f.acquire_touched(1) == memory);
+    CHECK((!is_huge || f.resident(memory, f.chunk_pages) == f.chunk_pages));
+}
+
+TEST_CASE("mmap_source: never more is resident than it says, whatever the order of operations") {
+    struct holding {
+        std::byte* memory;
+        std::size_t pages;
+    };
+    for (const bool huge_pages : {false, true}) {
+        for (const std::size_t retain_bytes : {std::size_t{0}, std::size_t{100} * 4096, mmap_options::automatic}) {
+            CAPTURE(huge_pages);
+            CAPTURE(retain_bytes);
+            mmap_options options = small_pages(12 * chunk, retain_bytes);
+            options.huge_pages = huge_pages;
+            fixture f{options};
+            std::byte* const start = f.acquire_touched(1);
+            std::vector<holding> held;
+            rng random{11};
+            for (int i = 0; i < 4000; ++i) {
+                const bool growing = i / 1000 % 2 == 0;
+                if (held.empty() || random.below(10) < (growing ? 6u : 4u)) {
+                    const std::size_t pages = random.one_in(100) ? 1 + random.below(700) : 1 + random.below(8);
+                    if (const result<void*> memory = f.source.acquire(pages, any_node); memory) {
+                        held.push_back({static_cast<std::byte*>(*memory), pages});
+                        std::memset(held.back().memory, 0x55, random.one_in(2) ? pages * f.page : f.page);
+                    }
+                } else {
+                    const std::size_t at = random.below(held.size());
+                    f.source.release(held[at].memory, held[at].pages);
+                    held[at] = held.back();
+                    held.pop_back();
+                }
+                if (i % 50 == 0) {
+                    REQUIRE(f.source.check());
+                    REQUIRE(f.resident(start, 12 * f.chunk_pages) * f.page <= f.source.resident_bytes());
+                }
+                if (random.one_in(500)) {
+                    f.source.trim();
+                    REQUIRE(f.source.resident_bytes() == f.source.acquired_bytes());
+                }
+            }
+            for (const holding& h : held) {
+                f.release(h.memory, h.pages);
+            }
+            CHECK(f.source.acquired_bytes() == f.page);
+        }
+    }
+}
+
+TEST_CASE("mmap_source: memory that the system won't take back stays in the books") {
+    fixture f{small_pages(4 * chunk, 0)};
+    std::byte* const memory = f.acquire_touched(4);
+    REQUIRE(syscall(SYS_mlock, memory, f.page) == 0); // sanitizers make a no-op of mlock
+    f.release(memory);
+    CHECK(f.source.resident_bytes() == 4 * f.page);
+    f.release(memory + f.page, 3);
+    CHECK(f.source.resident_bytes() == 4 * f.page);
+    CHECK(f.source.trim() == 0);
+    REQUIRE(syscall(SYS_munlock, memory, f.page) == 0);
+    CHECK(f.source.trim() == 4 * f.page);
+    CHECK(f.source.resident_bytes() == 0);
+    CHECK(f.resident(memory, 4) == 0);
+    CHECK(f.source.check());
+}
+
+TEST_CASE("mmap_source: the range goes with the source") {
+    std::byte* memory = nullptr;
+    std::size_t page = 0;
+    {
+        fixture f{small_pages(4 * chunk, 0)};
+        memory = f.acquire_touched(1);
+        page = f.page;
+    }
+    unsigned char flag = 0;
+    CHECK(mincore(memory, page, &flag) == -1);
+    CHECK(errno == ENOMEM);
+}
+
+} // namespace
+} // namespace pagefold::testing
