@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#include <pagefold/compress/same_filled.hpp>
+
+#include <conformance/compressor.hpp>
+
+#include <doctest/doctest.h>
+
+namespace pagefold::testing {
+namespace {
+
+static_assert(compressor<same_filled>);
+
+bytes repeat(const char (&word)[9], std::size_t size) {
+    bytes page(size);
+    for (std::size_t i = 0; i < size; ++i) {
+        page[i] = static_cast<std::byte>(word[i % 8]);
+    }
+    return page;
+}
+
+TEST_CASE("same_filled: the stream is the word as it lies in memory") {
+    for (const std::size_t size : {16u, 24u, 64u, 72u, 4096u, 65536u}) {
+        CAPTURE(size);
+        const bytes page = repeat("\x01\x02\x03\x04\x05\x06\x07\x80", size);
+        bytes out(8);
+        CHECK(*same_filled{}.compress(page, out, {}) == 8);
+        CHECK(equal_bytes(out.data(), "\x01\x02\x03\x04\x05\x06\x07\x80", 8));
+        bytes back(size);
+        CHECK(same_filled{}.decompress(out, back, {}) == status::ok);
+        CHECK(back == page);
+    }
+}
+
+TEST_CASE("same_filled: any one bit makes another page") {
+    for (const std::size_t size : {16u, 40u, 64u, 200u, 4096u}) {
+        CAPTURE(size);
+        bytes page = repeat("pagefold", size);
+        bytes out(8);
+        for (std::size_t i = 0; i < size; ++i) {
+            page[i] ^= std::byte{0x10};
+            CHECK(same_filled{}.compress(page, out, {}).error() == status::incompressible);
+            page[i] ^= std::byte{0x10};
+        }
+        CHECK(same_filled{}.compress(page, out, {}).has_value());
+    }
+}
+
+TEST_CASE("same_filled: sizes that are no pages, and too little room, are invalid") {
+    const bytes zeros(4096);
+    bytes out(4096);
+    for (const std::size_t size : {0u, 1u, 8u, 12u, 17u, 4095u}) {
+        CAPTURE(size);
+        CHECK(same_filled{}.compress(byte_view{zeros}.first(size), out, {}).error() == status::invalid);
+        CHECK(same_filled{}.decompress(byte_view{zeros}.first(8), byte_span{out}.first(size), {}) == status::invalid);
+    }
+    CHECK(same_filled{}.compress(zeros, byte_span{out}.first(7), {}).error() == status::invalid);
+    CHECK(same_filled{}.decompress(byte_view{zeros}.first(7), out, {}) == status::corrupt);
+    CHECK(same_filled{}.decompress(byte_view{zeros}.first(9), out, {}) == status::corrupt);
+    CHECK(same_filled{}.decompress({}, out, {}) == status::corrupt);
+}
+
+} // namespace
+} // namespace pagefold::testing
