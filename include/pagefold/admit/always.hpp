@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/admit/concept.hpp>
+
+namespace pagefold {
+
+/// Keeps every page: its stream where that is shorter than the page, the page itself where not.
+struct always {
+    [[nodiscard]] constexpr admission admit(const admission_query& query) const noexcept {
+        return query.packed_bytes < query.page_bytes ? admission::packed : admission::raw;
+    }
+};
+
+} // namespace pagefold

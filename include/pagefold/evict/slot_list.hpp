@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/config/assert.hpp>
+#include <pagefold/evict/concept.hpp>
+
+#include <concepts>
+#include <cstddef>
+
+namespace pagefold {
+
+/// A doubly linked list of slots whose links are their hooks: for policies that order pages by time. Every operation
+/// reaches at most three hooks, but for those that walk.
+class slot_list {
+public:
+    struct links {
+        slot_id next;     // towards the back; no_slot at the end
+        slot_id previous; // towards the front
+    };
+
+    template <slot_view<links> View>
+    void push_front(View& v, slot_id slot) noexcept {
+        v.set(slot, {front_, no_slot});
+        if (front_ == no_slot) {
+            back_ = slot;
+        } else {
+            set_previous(v, front_, slot);
+        }
+        front_ = slot;
+        ++size_;
+    }
+    template <slot_view<links> View>
+    void remove(View& v, slot_id slot) noexcept {
+        PAGEFOLD_CHECK(size_ > 0);
+        const links here = v.get(slot);
+        if (here.previous == no_slot) {
+            PAGEFOLD_CHECK(front_ == slot);
+            front_ = here.next;
+        } else {
+            set_next(v, here.previous, here.next);
+        }
+        if (here.next == no_slot) {
+            PAGEFOLD_CHECK(back_ == slot);
+            back_ = here.previous;
+        } else {
+            set_previous(v, here.next, here.previous);
+        }
+        --size_;
+    }
+    template <slot_view<links> View>
+    void move_to_front(View& v, slot_id slot) noexcept {
+        if (slot != front_) {
+            remove(v, slot);
+            push_front(v, slot);
+        }
+    }
+    /// Removes and returns the slot nearest the back that satisfies the predicate; no_slot if there is none.
+    template <slot_view<links> View, std::predicate<slot_id> Predicate>
+    [[nodiscard]] slot_id remove_last_if(View& v, Predicate&& predicate) noexcept {
+        slot_id slot = back_;
+        while (slot != no_slot && !predicate(slot)) {
+            slot = v.get(slot).previous;
+        }
+        if (slot != no_slot) {
+            remove(v, slot);
+        }
+        return slot;
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+    /// Walks the list and the view's slots; false unless they are the same.
+    template <slot_view<links> View>
+    [[nodiscard]] bool check(const View& v) const noexcept {
+        std::size_t listed = 0;
+        slot_id previous = no_slot;
+        for (slot_id slot = front_; slot != no_slot; slot = v.get(slot).next) {
+            if (v.get(slot).previous != previous || ++listed > size_) {
+                return false;
+            }
+            previous = slot;
+        }
+        if (previous != back_ || listed != size_) {
+            return false;
+        }
+        std::size_t present = 0;
+        const slot_id first = v.next(no_slot);
+        for (slot_id slot = first; slot != no_slot && present <= size_; slot = v.next(slot)) {
+            ++present;
+            if (v.next(slot) == first) {
+                break;
+            }
+        }
+        return present == size_;
+    }
+
+private:
+    template <class View>
+    static void set_next(View& v, slot_id slot, slot_id next) noexcept {
+        links l = v.get(slot);
+        l.next = next;
+        v.set(slot, l);
+    }
+    template <class View>
+    static void set_previous(View& v, slot_id slot, slot_id previous) noexcept {
+        links l = v.get(slot);
+        l.previous = previous;
+        v.set(slot, l);
+    }
+
+    slot_id front_ = no_slot;
+    slot_id back_ = no_slot;
+    std::size_t size_ = 0;
+};
+
+} // namespace pagefold

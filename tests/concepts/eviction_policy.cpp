@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: MIT
+//
+// The smallest eviction policy, and one wrong one for each clause: those that break the signatures must be no policy,
+// those that break the behaviour must be convicted by the conformance suite of just that.
+
+#include <conformance/eviction_policy.hpp>
+
+#include <doctest/doctest.h>
+
+namespace pagefold::testing {
+namespace {
+
+/// Takes the first slot of the view that will do; needs no hooks.
+struct smallest {
+    using hook = std::uint8_t;
+    static constexpr unsigned hook_bits = 0;
+
+    template <class View>
+    void on_insert(View&, slot_id) noexcept {
+        ++size_;
+    }
+    template <class View>
+    void on_hit(View&, slot_id) noexcept {}
+    template <class View>
+    void on_remove(View&, slot_id) noexcept {
+        --size_;
+    }
+    template <class View, class Predicate>
+    slot_id evict(View& v, Predicate&& predicate) noexcept {
+        slot_id slot = no_slot;
+        for (std::size_t i = 0; i < size_; ++i) {
+            slot = v.next(slot);
+            if (predicate(slot)) {
+                --size_;
+                return slot;
+            }
+        }
+        return no_slot;
+    }
+    std::size_t size() const noexcept { return size_; }
+    template <class View>
+    bool check(const View&) const noexcept {
+        return true;
+    }
+
+    std::size_t size_ = 0;
+};
+static_assert(eviction_policy<smallest>);
+
+struct needs_an_argument : smallest {
+    explicit needs_an_argument(int) noexcept {}
+};
+struct construction_may_throw : smallest {
+    construction_may_throw() {}
+};
+static_assert(!eviction_policy<needs_an_argument>);
+static_assert(!eviction_policy<construction_may_throw>);
+
+struct hook_not_trivial : smallest {
+    struct hook {
+        hook() noexcept = default;
+        hook(const hook&) noexcept {}
+        hook& operator=(const hook&) noexcept = default;
+    };
+    [[maybe_unused]] static constexpr unsigned hook_bits = 64;
+};
+struct packed_hook_not_integral : smallest {
+    struct hook {
+        std::uint8_t bits;
+    };
+};
+struct packed_hook_signed : smallest {
+    using hook = signed char;
+};
+static_assert(!eviction_policy<hook_not_trivial>);
+static_assert(!eviction_policy<packed_hook_not_integral>);
+static_assert(!eviction_policy<packed_hook_signed>);
+
+struct insert_of_bool : smallest {
+    template <class View>
+    bool on_insert(View&, slot_id) noexcept {
+        return true;
+    }
+};
+struct insert_may_throw : smallest {
+    template <class View>
+    void on_insert(View&, slot_id) {}
+};
+struct hit_of_bool : smallest {
+    template <class View>
+    bool on_hit(View&, slot_id) noexcept {
+        return true;
+    }
+};
+struct hit_may_throw : smallest {
+    template <class View>
+    void on_hit(View&, slot_id) {}
+};
+struct remove_of_bool : smallest {
+    template <class View>
+    bool on_remove(View&, slot_id) noexcept {
+        return true;
+    }
+};
+struct remove_may_throw : smallest {
+    template <class View>
+    void on_remove(View&, slot_id) {}
+};
+struct evict_of_size : smallest {
+    template <class View, class Predicate>
+    std::size_t evict(View&, Predicate&&) noexcept {
+        return 0;
+    }
+};
+struct evict_may_throw : smallest {
+    template <class View, class Predicate>
+    slot_id evict(View&, Predicate&&) {
+        return no_slot;
+    }
+};
+struct size_of_int : smallest {
+    int size() const noexcept { return 0; }
+};
+struct size_may_throw : smallest {
+    std::size_t size() const { return 0; }
+};
+struct size_changes_policy : smallest {
+    std::size_t size() noexcept { return 0; }
+};
+struct check_of_int : smallest {
+    template <class View>
+    int check(const View&) const noexcept {
+        return 1;
+    }
+};
+struct check_may_throw : smallest {
+    template <class View>
+    bool check(const View&) const {
+        return true;
+    }
+};
+struct check_changes_policy : smallest {
+    template <class View>
+    bool check(const View&) noexcept {
+        return true;
+    }
+};
+static_assert(!eviction_policy<insert_of_bool>);
+static_assert(!eviction_policy<insert_may_throw>);
+static_assert(!eviction_policy<hit_of_bool>);
+static_assert(!eviction_policy<hit_may_throw>);
+static_assert(!eviction_policy<remove_of_bool>);
+static_assert(!eviction_policy<remove_may_throw>);
+static_assert(!eviction_policy<evict_of_size>);
+static_assert(!eviction_policy<evict_may_throw>);
+static_assert(!eviction_policy<size_of_int>);
+static_assert(!eviction_policy<size_may_throw>);
+static_assert(!eviction_policy<size_changes_policy>);
+static_assert(!eviction_policy<check_of_int>);
+static_assert(!eviction_policy<check_may_throw>);
+static_assert(!eviction_policy<check_changes_policy>);
+
+static_assert(slot_view<slot_table<std::uint8_t>, std::uint8_t>);
+struct view_without_next {
+    std::uint8_t get(slot_id) const noexcept { return 0; }
+    void set(slot_id, std::uint8_t) noexcept {}
+};
+struct view_of_other_hooks : slot_table<std::uint16_t> {};
+static_assert(!slot_view<view_without_next, std::uint8_t>);
+static_assert(!slot_view<view_of_other_hooks, std::uint8_t>);
+
+struct born_with_a_slot : smallest {
+    born_with_a_slot() noexcept { size_ = 1; }
+};
+struct miscounts : smallest {
+    template <class View>
+    void on_remove(View&, slot_id) noexcept {}
+    template <class View, class Predicate>
+    slot_id evict(View& v, Predicate&& predicate) noexcept {
+        const std::size_t kept = size_;
+        size_ = v.next(no_slot) == no_slot ? 0 : size_;
+        const slot_id victim = smallest::evict(v, predicate);
+        size_ = kept - (victim != no_slot ? 1 : 0);
+        return victim;
+    }
+};
+struct evicts_the_departed : smallest {
+    template <class View>
+    void on_insert(View& v, slot_id slot) noexcept {
+        departed = slot == departed ? no_slot : departed;
+        smallest::on_insert(v, slot);
+    }
+    template <class View>
+    void on_remove(View& v, slot_id slot) noexcept {
+        departed = slot;
+        smallest::on_remove(v, slot);
+    }
+    template <class View, class Predicate>
+    slot_id evict(View& v, Predicate&& predicate) noexcept {
+        if (departed == no_slot || size_ == 0) {
+            return smallest::evict(v, predicate);
+        }
+        --size_;
+        return departed;
+    }
+    slot_id departed = no_slot;
+};
+struct evicts_unasked : smallest {
+    template <class View, class Predicate>
+    slot_id evict(View& v, Predicate&& predicate) noexcept {
+        const slot_id found = smallest::evict(v, predicate);
+        if (found != no_slot || size_ == 0) {
+            return found;
+        }
+        --size_;
+        return v.next(no_slot);
+    }
+};
+struct asks_once_only : smallest {
+    template <class View, class Predicate>
+    slot_id evict(View& v, Predicate&& predicate) noexcept {
+        const slot_id first = v.next(no_slot);
+        if (first == no_slot || !predicate(first)) {
+            return no_slot;
+        }
+        --size_;
+        return first;
+    }
+};
+struct asks_about_anything : smallest {
+    template <class View, class Predicate>
+    slot_id evict(View& v, Predicate&& predicate) noexcept {
+        if (size_ > 0 && !predicate(slot_id{1000})) {
+            return smallest::evict(v, predicate);
+        }
+        return smallest::evict(v, predicate);
+    }
+};
+struct touches_its_victims : smallest {
+    template <class View, class Predicate>
+    slot_id evict(View& v, Predicate&& predicate) noexcept {
+        if (last != no_slot) {
+            v.set(last, 0);
+        }
+        return last = smallest::evict(v, predicate);
+    }
+    slot_id last = no_slot;
+};
+struct uses_a_bit_too_many : smallest {
+    static constexpr unsigned hook_bits = 2;
+    template <class View>
+    void on_hit(View& v, slot_id slot) noexcept {
+        v.set(slot, static_cast<std::uint8_t>(v.get(slot) + 1));
+    }
+};
+struct relies_on_the_first_answer : smallest {
+    template <class View, class Predicate>
+    slot_id evict(View& v, Predicate&& predicate) noexcept {
+        slot_id slot = no_slot;
+        for (std::size_t i = 0; i < size_; ++i) {
+            slot = v.next(slot);
+            const bool first = predicate(slot);
+            const bool second = predicate(slot);
+            if (first || second) { // so far the same; then the victim is the one after
+                --size_;
+                return first == second || size_ == 0 ? slot : v.next(slot);
+            }
+        }
+        return no_slot;
+    }
+};
+struct finds_itself_damaged : smallest {
+    template <class View>
+    bool check(const View&) const noexcept {
+        return size_ != 5;
+    }
+};
+
+TEST_CASE("the suite finds nothing in an eviction policy that keeps its contract") {
+    CHECK(describe(eviction_violations<smallest>()) == "");
+}
+
+TEST_CASE("the suite convicts an eviction policy of the clause that it breaks") {
+    CHECK(describe(eviction_violations<born_with_a_slot>()) == "starts_empty");
+    CHECK(describe(eviction_violations<miscounts>()) == "counts_slots");
+    CHECK(describe(eviction_violations<evicts_the_departed>()) == "victim_is_present");
+    CHECK(describe(eviction_violations<evicts_unasked>()) == "victim_satisfies");
+    CHECK(describe(eviction_violations<asks_once_only>()) == "finds_victim");
+    CHECK(describe(eviction_violations<asks_about_anything>()) == "asks_about_own_slots");
+    CHECK(describe(eviction_violations<touches_its_victims>()) == "touches_own_hooks");
+    CHECK(describe(eviction_violations<uses_a_bit_too_many>()) == "keeps_to_hook_bits");
+    CHECK(describe(eviction_violations<relies_on_the_first_answer>()) == "ends_when_mind_changes");
+    CHECK(describe(eviction_violations<finds_itself_damaged>()) == "check_holds");
+}
+
+} // namespace
+} // namespace pagefold::testing

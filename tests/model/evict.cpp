@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+//
+// Each eviction policy against the plainest program that says what it should do: the same operations, the same victims.
+
+#include <pagefold/evict/clock.hpp>
+#include <pagefold/evict/fifo.hpp>
+#include <pagefold/evict/lru.hpp>
+
+#include <support/rng.hpp>
+#include <support/slot_table.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <list>
+#include <map>
+
+namespace pagefold::testing {
+namespace {
+
+struct naive_fifo {
+    std::list<slot_id> queue; // the oldest first
+
+    void on_insert(slot_id slot) { queue.push_back(slot); }
+    void on_hit(slot_id) {}
+    void on_remove(slot_id slot) { queue.remove(slot); }
+    template <class Predicate>
+    slot_id evict(Predicate predicate) {
+        const auto found = std::find_if(queue.begin(), queue.end(), predicate);
+        if (found == queue.end()) {
+            return no_slot;
+        }
+        const slot_id victim = *found;
+        queue.erase(found);
+        return victim;
+    }
+};
+
+struct naive_lru : naive_fifo {
+    void on_hit(slot_id slot) {
+        queue.remove(slot);
+        queue.push_back(slot);
+    }
+};
+
+template <std::size_t MostChances>
+struct naive_clock {
+    std::map<slot_id, bool> was_hit;
+    slot_id hand = no_slot;
+
+    void on_insert(slot_id slot) { was_hit[slot] = false; }
+    void on_hit(slot_id slot) { was_hit[slot] = true; }
+    void on_remove(slot_id slot) { was_hit.erase(slot); }
+    template <class Predicate>
+    slot_id evict(Predicate predicate) {
+        slot_id at = hand;
+        std::size_t chances = 0;
+        for (std::map<slot_id, bool> refused; refused.size() < was_hit.size();) {
+            auto next = at == no_slot ? was_hit.end() : was_hit.upper_bound(at);
+            next = next == was_hit.end() ? was_hit.begin() : next;
+            at = next->first;
+            if (next->second && chances < MostChances) {
+                next->second = false;
+                ++chances;
+            } else if (predicate(at)) {
+                was_hit.erase(next);
+                return hand = at;
+            } else {
+                refused[at] = true;
+            }
+        }
+        return no_slot;
+    }
+};
+
+template <eviction_policy Policy, class Naive>
+void compare(std::size_t slot_count, std::uint64_t seed) {
+    CAPTURE(slot_count);
+    CAPTURE(seed);
+    rng random{seed};
+    slot_table<typename Policy::hook> slots{slot_count};
+    Policy policy;
+    Naive naive;
+    std::size_t victims = 0;
+    for (int i = 0; i < 20000; ++i) {
+        const slot_id slot = static_cast<slot_id>(random.below(slot_count));
+        if (!slots.has(slot)) {
+            slots.add(slot);
+            policy.on_insert(slots, slot);
+            naive.on_insert(slot);
+        } else if (random.one_in(6)) {
+            policy.on_remove(slots, slot);
+            slots.remove(slot);
+            naive.on_remove(slot);
+        } else {
+            policy.on_hit(slots, slot);
+            naive.on_hit(slot);
+        }
+        if (random.one_in(5)) {
+            const std::uint64_t divisor = 1 + random.below(3) * random.below(slot_count);
+            const auto predicate = [=](slot_id s) noexcept { return s % divisor == 0; };
+            const slot_id victim = policy.evict(slots, predicate);
+            REQUIRE(victim == naive.evict(predicate));
+            if (victim != no_slot) {
+                slots.remove(victim);
+                ++victims;
+            }
+        }
+        REQUIRE(policy.check(slots));
+    }
+    REQUIRE_FALSE(slots.was_misused());
+    CHECK(victims > 1000);
+}
+
+template <eviction_policy Policy, class Naive>
+void compare() {
+    std::uint64_t seed = 1;
+    for (const std::size_t slot_count : {1u, 2u, 5u, 40u}) {
+        compare<Policy, Naive>(slot_count, seed++);
+    }
+}
+
+TEST_CASE("fifo evicts what a list in order of arrival would") { compare<fifo, naive_fifo>(); }
+
+TEST_CASE("lru evicts what a list in order of use would") { compare<lru, naive_lru>(); }
+
+TEST_CASE("clock evicts what a hand over a map of reference bits would") {
+    compare<clock<>, naive_clock<1024>>();
+    compare<clock<4>, naive_clock<4>>();
+    compare<clock<0>, naive_clock<0>>();
+}
+
+} // namespace
+} // namespace pagefold::testing
