@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+#include <pagefold/ds/slot_pool.hpp>
+
+#include <support/rng.hpp>
+#include <support/test_source.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <vector>
+
+namespace pagefold::testing {
+namespace {
+
+struct element {
+    std::uint32_t value; // 0: not live
+    std::uint32_t link;
+    std::uint32_t rest[6];
+
+    bool live() const noexcept { return value != 0; }
+    std::uint32_t& free_link() noexcept { return link; }
+};
+using pool = slot_pool<element, test_source>;
+constexpr std::uint32_t chunk = 4096 / sizeof(element);
+
+struct not_trivially_copyable : element {
+    not_trivially_copyable(const not_trivially_copyable&);
+};
+struct without_live {
+    std::uint32_t& free_link() noexcept;
+};
+struct narrow_link {
+    bool live() const noexcept;
+    std::uint16_t& free_link() noexcept;
+};
+static_assert(slot_pool_element<element>);
+static_assert(!slot_pool_element<not_trivially_copyable>);
+static_assert(!slot_pool_element<without_live>);
+static_assert(!slot_pool_element<narrow_link>);
+
+[[nodiscard]] std::uint32_t must_insert(pool& p, std::uint32_t value) {
+    const result<std::uint32_t> id = p.insert();
+    REQUIRE(id.has_value());
+    const element& e = p[*id];
+    CHECK(e.value == 0);
+    CHECK(e.link == 0);
+    CHECK(std::all_of(e.rest, e.rest + 6, [](std::uint32_t word) { return word == 0; }));
+    p[*id] = {value, value, {value, value, value, value, value, value}};
+    return *id;
+}
+
+TEST_CASE("a pool takes nothing before it is used, and nothing is in it") {
+    test_source source;
+    const pool p{source, any_node};
+    CHECK(p.size() == 0);
+    CHECK(p.bound() == 0);
+    CHECK(p.bytes() == 0);
+    CHECK_FALSE(p.contains(0));
+    CHECK_FALSE(p.contains(~0u));
+    CHECK(p.next_live(0) == 0);
+    CHECK(p.check());
+    CHECK(source.acquisitions() == 0);
+}
+
+TEST_CASE("numbers are given lowest first and again after an erase") {
+    test_source source;
+    pool p{source, any_node};
+    for (std::uint32_t i = 0; i < 3 * chunk; ++i) {
+        REQUIRE(must_insert(p, i + 1) == i);
+    }
+    CHECK(p.bound() == 3 * chunk);
+    p.erase(2 * chunk + 5);
+    p.erase(chunk + 5);
+    p.erase(5);
+    CHECK(p.size() == 3 * chunk - 3);
+    CHECK(p.check());
+    CHECK(must_insert(p, 1) == 5);
+    CHECK(must_insert(p, 1) == chunk + 5);
+    CHECK(must_insert(p, 1) == 2 * chunk + 5);
+    CHECK(must_insert(p, 1) == 3 * chunk);
+    CHECK(p.check());
+}
+
+TEST_CASE("elements keep their place and contents") {
+    test_source source;
+    pool p{source, any_node};
+    std::vector<const element*> places;
+    for (std::uint32_t i = 0; i < 5 * chunk; ++i) {
+        places.push_back(&p[must_insert(p, i + 1)]);
+    }
+    for (std::uint32_t i = 0; i < 5 * chunk; ++i) {
+        REQUIRE(&p[i] == places[i]);
+        REQUIRE(p[i].rest[5] == i + 1);
+    }
+}
+
+TEST_CASE("a chunk goes back to its source with its last element, wherever it is, and comes again") {
+    test_source source;
+    pool p{source, any_node};
+    for (std::uint32_t i = 0; i < 3 * chunk; ++i) {
+        static_cast<void>(must_insert(p, 1));
+    }
+    const std::size_t full = p.bytes();
+    for (std::uint32_t i = chunk; i < 2 * chunk; ++i) {
+        p.erase(i);
+    }
+    CHECK(p.bytes() == full - chunk * sizeof(element));
+    CHECK(p.bytes() == source.bytes_held());
+    CHECK_FALSE(p.contains(chunk + 1));
+    CHECK(p.next_live(chunk) == 2 * chunk);
+    CHECK(p.check());
+    CHECK(must_insert(p, 1) == chunk);
+    CHECK(p.bytes() == full);
+    for (std::uint32_t i = 0; i < 3 * chunk; ++i) {
+        if (p.contains(i)) {
+            p.erase(i);
+        }
+    }
+    CHECK(p.size() == 0);
+    CHECK(p.bytes() == 0);
+    CHECK(p.check());
+}
+
+TEST_CASE("next_live visits the live numbers in order") {
+    test_source source;
+    pool p{source, any_node};
+    for (std::uint32_t i = 0; i < 4 * chunk; ++i) {
+        static_cast<void>(must_insert(p, 1));
+    }
+    std::vector<std::uint32_t> expected;
+    for (std::uint32_t i = 0; i < 4 * chunk; ++i) {
+        if (i % 7 == 3 && i / chunk != 2) {
+            expected.push_back(i);
+        } else {
+            p.erase(i);
+        }
+    }
+    std::vector<std::uint32_t> seen;
+    for (std::uint32_t i = p.next_live(0); i != p.bound(); i = p.next_live(i + 1)) {
+        seen.push_back(i);
+    }
+    CHECK(seen == expected);
+}
+
+TEST_CASE("a refused insertion leaves the pool as it was") {
+    for (std::uint64_t refused = 1; refused <= 16; ++refused) {
+        CAPTURE(refused);
+        test_source source;
+        pool p{source, any_node};
+        source.refuse_nth(refused, status::limit);
+        std::uint32_t inserted = 0;
+        for (std::uint32_t i = 0; i < 12 * chunk; ++i) {
+            const std::uint64_t before = source.refusals();
+            const result<std::uint32_t> id = p.insert();
+            if (!id) {
+                CHECK(id.error() == status::limit);
+                CHECK(source.refusals() == before + 1);
+                CHECK(p.size() == inserted);
+                CHECK(p.check());
+                CHECK(p.bytes() == source.bytes_held());
+                continue;
+            }
+            p[*id].value = 1;
+            ++inserted;
+        }
+        CHECK(p.size() == inserted);
+        CHECK(p.check());
+        CHECK(source.refusals() == (refused <= 13 ? 1 : 0)); // twelve chunks and their directory
+    }
+}
+
+TEST_CASE("the pool agrees with a map through random insertions and erasures") {
+    test_source source;
+    {
+        pool p{source, any_node};
+        std::map<std::uint32_t, std::uint32_t> model;
+        rng random{1};
+        for (unsigned round = 0; round < 12; ++round) {
+            for (unsigned i = 0; i < 1500; ++i) {
+                if (model.empty() || random.below(100) < (round % 4 < 2 ? 75u : 20u)) {
+                    const std::uint32_t value = 1 + static_cast<std::uint32_t>(random.below(1000000));
+                    const std::uint32_t id = must_insert(p, value);
+                    REQUIRE(model.emplace(id, value).second);
+                } else {
+                    auto at = model.lower_bound(static_cast<std::uint32_t>(random.below(p.bound())));
+                    at = at == model.end() ? model.begin() : at;
+                    REQUIRE(p[at->first].value == at->second);
+                    p.erase(at->first);
+                    REQUIRE_FALSE(p.contains(at->first));
+                    model.erase(at);
+                }
+            }
+            CHECK(p.check());
+            CHECK(p.size() == model.size());
+            CHECK(p.bytes() == source.bytes_held());
+            for (const auto& [id, value] : model) {
+                REQUIRE(p.contains(id));
+                REQUIRE(p[id].value == value);
+            }
+        }
+    }
+    CHECK(source.bytes_held() == 0);
+}
+
+TEST_CASE("check finds a count that is wrong and a list that is damaged") {
+    test_source source;
+    pool p{source, any_node};
+    for (std::uint32_t i = 0; i < 10; ++i) {
+        static_cast<void>(must_insert(p, 1));
+    }
+    p.erase(4);
+    p.erase(6);
+    REQUIRE(p.check());
+    const element saved = p[4];
+    p[4].value = 1; // live, but in the free list
+    CHECK_FALSE(p.check());
+    p[4] = saved;
+    CHECK(p.check());
+    p[6].link = 7; // to itself
+    CHECK_FALSE(p.check());
+    p[6].link = 5;
+    CHECK(p.check());
+    p[0].value = 0; // neither live nor free
+    CHECK_FALSE(p.check());
+    p[0].value = 1;
+    CHECK(p.check());
+}
+
+TEST_CASE("elements that don't divide a page come in chunks of several with little left over") {
+    struct odd {
+        std::uint32_t value;
+        std::uint32_t link;
+        std::uint32_t rest[8]; // 40 bytes
+
+        bool live() const noexcept { return value != 0; }
+        std::uint32_t& free_link() noexcept { return link; }
+    };
+    test_source source;
+    slot_pool<odd, test_source> p{source, any_node};
+    std::uint32_t count = 0;
+    while (p.bytes() == 0 || count < p.bound()) {
+        const result<std::uint32_t> id = p.insert();
+        REQUIRE(id.has_value());
+        p[*id].value = 1;
+        ++count;
+    }
+    CHECK(p.bytes() - count * sizeof(odd) <= p.bytes() / 8);
+    CHECK(p.check());
+}
+
+TEST_CASE("greater pages hold greater chunks") {
+    test_source source{65536};
+    pool p{source, any_node};
+    const std::uint32_t in_chunk = 65536 / sizeof(element);
+    for (std::uint32_t i = 0; i < in_chunk; ++i) {
+        REQUIRE(must_insert(p, 1) == i);
+    }
+    CHECK(p.bytes() == 65536);
+    CHECK(must_insert(p, 1) == in_chunk);
+    CHECK(p.bytes() == 2 * 65536);
+    CHECK(p.check());
+}
+
+} // namespace
+} // namespace pagefold::testing
