@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/admit/concept.hpp>
+#include <pagefold/alloc/concept.hpp>
+#include <pagefold/compress/concept.hpp>
+#include <pagefold/evict/concept.hpp>
+#include <pagefold/place/concept.hpp>
+#include <pagefold/platform/concept.hpp>
+#include <pagefold/store/limited_source.hpp>
+
+#include <bit>
+#include <concepts>
+#include <cstddef>
+
+// store_config: the named choices that make a store. Derive from default_config and override lines.
+//
+//   C::page_size               bytes of a page: 4096, 16384 or 65536
+//   C::compressor_type         compressor
+//   C::allocator_type<S, N>    object_allocator over page source S for objects of up to N = page_size bytes
+//   C::eviction_type           eviction_policy for the pages of ephemeral pools
+//   C::admission_type          admission_policy
+//   C::lock_type               lockable; one a partition. null_lock where one thread at a time uses the store
+//   C::place_type              partition_policy of a partitioned_store
+//   C::max_pools               pools at a time, at most 4096
+//   C::max_scratch             operations that compress or decompress at the same time; more wait
+
+namespace pagefold {
+
+// clang-format off
+template <class C>
+concept store_config =
+    (C::page_size == 4096 || C::page_size == 16384 || C::page_size == 65536) &&
+    compressor<typename C::compressor_type> &&
+    object_allocator<typename C::template allocator_type<limited_source, C::page_size>> &&
+    (C::template allocator_type<limited_source, C::page_size>::max_size >= C::page_size) &&
+    eviction_policy<typename C::eviction_type> &&
+    admission_policy<typename C::admission_type> &&
+    lockable<typename C::lock_type> && std::is_nothrow_default_constructible_v<typename C::lock_type> &&
+    partition_policy<typename C::place_type> &&
+    (C::max_pools >= 1 && C::max_pools <= 4096) && (C::max_scratch >= 1);
+// clang-format on
+
+/// What a store is told when it is made.
+struct store_options {
+    /// Most bytes to take from the page source, everything included.
+    std::size_t limit_bytes = ~std::size_t{0};
+    /// For a partitioned_store: how many partitions, from 1 to 1024. Two for each thread that works at a time are plenty.
+    std::size_t partitions = 8;
+};
+
+} // namespace pagefold

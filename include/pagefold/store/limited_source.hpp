@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/config/assert.hpp>
+#include <pagefold/core/atomic.hpp>
+#include <pagefold/core/result.hpp>
+#include <pagefold/core/types.hpp>
+#include <pagefold/platform/page_source_ref.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pagefold {
+
+/// The byte limit of a store: the one thing that its partitions share. Safe from many threads.
+///
+/// The counter orders nothing: bytes are charged before the pages exist and returned after they are gone, and nobody
+/// reads memory on the strength of it. Hence relaxed throughout.
+class byte_budget {
+public:
+    explicit byte_budget(std::size_t limit) noexcept : limit_{limit} {}
+
+    /// Takes `bytes` if they fit under the limit with `held_back` bytes to spare.
+    [[nodiscard]] bool charge(std::size_t bytes, std::size_t held_back) noexcept {
+        std::size_t used = used_.load(memory_order::relaxed);
+        std::size_t after = 0;
+        do {
+            const std::size_t limit = limit_.load(memory_order::relaxed);
+            if (bytes > limit || used > limit - bytes || held_back > limit - bytes - used) {
+                return false;
+            }
+            after = used + bytes;
+        } while (!used_.compare_exchange(used, after, memory_order::relaxed));
+        std::size_t peak = peak_.load(memory_order::relaxed);
+        while (peak < after && !peak_.compare_exchange(peak, after, memory_order::relaxed)) {
+        }
+        return true;
+    }
+    void give_back(std::size_t bytes) noexcept { used_.fetch_sub(bytes, memory_order::relaxed); }
+
+    void set_limit(std::size_t limit) noexcept { limit_.store(limit, memory_order::relaxed); }
+    [[nodiscard]] std::size_t limit() const noexcept { return limit_.load(memory_order::relaxed); }
+    [[nodiscard]] std::size_t used() const noexcept { return used_.load(memory_order::relaxed); }
+    [[nodiscard]] std::size_t peak() const noexcept { return peak_.load(memory_order::relaxed); }
+
+private:
+    atomic<std::size_t> used_{0};
+    atomic<std::size_t> limit_;
+    atomic<std::size_t> peak_{0};
+};
+
+/// A page source under a budget: every page is charged before it is acquired, and refused with `limit`.
+class limited_source {
+public:
+    limited_source(page_source_ref source, byte_budget& budget) noexcept : source_{source}, budget_{budget} {}
+
+    [[nodiscard]] std::size_t page_size() const noexcept { return source_.page_size(); }
+
+    result<void*> acquire(std::size_t pages, node_id node) noexcept {
+        if (pages > ~std::size_t{0} / source_.page_size()) {
+            return status::no_memory;
+        }
+        const std::size_t bytes = pages * source_.page_size();
+        if (!budget_.charge(bytes, held_back_)) {
+            return status::limit;
+        }
+        const result<void*> memory = source_.acquire(pages, node);
+        if (!memory) {
+            budget_.give_back(bytes);
+        }
+        return memory;
+    }
+    void release(void* p, std::size_t pages) noexcept {
+        source_.release(p, pages);
+        budget_.give_back(pages * source_.page_size());
+    }
+
+    /// Bytes that the next acquisitions must leave free: what other pools have reserved. The owner of the lock sets it.
+    void hold_back(std::size_t bytes) noexcept { held_back_ = bytes; }
+
+private:
+    page_source_ref source_;
+    byte_budget& budget_;
+    std::size_t held_back_ = 0;
+};
+
+} // namespace pagefold
