@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#include "figures.hpp"
+
+#include "../support/json_writer.hpp"
+
+#include <algorithm>
+
+namespace pagefold::measure {
+namespace {
+
+enum class wanted { at_most, at_least };
+
+struct goal {
+    std::string_view key;
+    wanted direction;
+    double value;
+};
+
+// The one home of the goals.
+constexpr goal goals[] = {
+    {"store.get_p50_over_raw_lz4", wanted::at_most, 1.10},
+    {"store.put_p50_over_raw_lz4", wanted::at_most, 1.10},
+    {"store.get_kops_over_zram", wanted::at_least, 2.0},
+    {"store.put_kops_over_zram", wanted::at_least, 1.5},
+    {"store.default_get_p50_over_raw_lz4_anon", wanted::at_most, 0.60},
+    {"store.default_put_kops_over_zram_anon", wanted::at_least, 2.2},
+    {"store.scale_2_threads", wanted::at_least, 1.95},
+    {"store.footprint_over_zram", wanted::at_most, 0.985},
+    {"store.default_footprint_over_zram", wanted::at_most, 0.92},
+    {"store.metadata_bytes_per_page", wanted::at_most, 16},
+    {"store.metadata_bytes_sparse", wanted::at_most, 48},
+};
+
+const goal* goal_of(std::string_view key) {
+    const auto* const found =
+        std::find_if(std::begin(goals), std::end(goals), [&](const goal& g) { return g.key == key; });
+    return found == std::end(goals) ? nullptr : found;
+}
+
+bool is_met(const goal& one, double value) {
+    return one.direction == wanted::at_most ? value <= one.value : value >= one.value;
+}
+
+} // namespace
+
+double median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    const std::size_t middle = values.size() / 2;
+    return values.size() % 2 != 0 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+figures::figure& figures::find(std::vector<figure>& among, std::string_view key) {
+    const auto found = std::find_if(among.begin(), among.end(), [&](const figure& one) { return one.key == key; });
+    return found != among.end() ? *found : among.emplace_back(figure{std::string(key), {}});
+}
+
+void figures::print_row(std::FILE* to, const figure& one) {
+    const double middle = median(one.values);
+    const auto [least, greatest] = std::minmax_element(one.values.begin(), one.values.end());
+    std::fprintf(to, "%-44s %10.3f %10.3f %10.3f", one.key.c_str(), middle, *least, *greatest);
+    if (const goal* const g = goal_of(one.key)) {
+        std::fprintf(to, "  %s %7.3f  %s", g->direction == wanted::at_most ? "<=" : ">=", g->value,
+                     is_met(*g, middle) ? "met" : "MISSED");
+    }
+    std::fputc('\n', to);
+}
+
+void figures::print(std::FILE* to) const {
+    std::fprintf(to, "%-44s %10s %10s %10s  %10s\n", "figure", "median", "min", "max", "goal");
+    for (const figure& one : counted_) {
+        print_row(to, one);
+    }
+    if (!context_.empty()) {
+        std::fprintf(to, "\ncontext: this machine, this run\n");
+    }
+    for (const figure& one : context_) {
+        print_row(to, one);
+    }
+    for (const std::string& text : notes_) {
+        std::fprintf(to, "note: %s\n", text.c_str());
+    }
+}
+
+std::string figures::json() const {
+    support::json_writer out;
+    out.begin_object();
+    for (const figure& one : counted_) {
+        out.member(one.key, median(one.values), 4);
+    }
+    out.end_object();
+    return out.text();
+}
+
+} // namespace pagefold::measure

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include "arguments.hpp"
+
+#include "failure.hpp"
+#include "measure.hpp"
+
+#include <charconv>
+#include <limits>
+#include <string_view>
+
+namespace page_report {
+namespace {
+
+[[noreturn]] void fail(std::string_view option, std::string_view value, std::string_view wanted) {
+    throw failure(std::string(option) + " " + std::string(value) + ": not " + std::string(wanted));
+}
+
+std::uint64_t parse_number(std::string_view option, std::string_view text, std::uint64_t most,
+                           std::string_view wanted) {
+    std::uint64_t number = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || number == 0 || number > most) {
+        fail(option, text, wanted);
+    }
+    return number;
+}
+
+/// 4096, 64K, 1M, 2g.
+std::uint64_t parse_bytes(std::string_view option, std::string_view text) {
+    constexpr std::string_view wanted = "a number of bytes above 0, such as 512K, 64M or 1G";
+    constexpr std::string_view units = "KMG";
+    std::string_view digits = text;
+    unsigned shift = 0;
+    if (!text.empty()) {
+        const char last =
+            text.back() >= 'a' && text.back() <= 'z' ? static_cast<char>(text.back() - 'a' + 'A') : text.back();
+        if (const std::size_t unit = units.find(last); unit != std::string_view::npos) {
+            shift = 10 * (static_cast<unsigned>(unit) + 1);
+            digits.remove_suffix(1);
+        }
+    }
+    std::uint64_t number = 0;
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (parsed.ec != std::errc{} || parsed.ptr != digits.data() + digits.size() || number == 0 ||
+        number > (std::numeric_limits<std::uint64_t>::max() >> 1 >> shift)) {
+        fail(option, text, wanted);
+    }
+    return number << shift;
+}
+
+} // namespace
+
+arguments parse_arguments(int count, char** values) {
+    arguments given;
+    for (int i = 1; i < count; ++i) {
+        std::string_view option = values[i];
+        std::string_view inline_value;
+        bool has_inline_value = false;
+        if (const std::size_t equals = option.find('='); option.starts_with("--") && equals != std::string_view::npos) {
+            inline_value = option.substr(equals + 1);
+            option = option.substr(0, equals);
+            has_inline_value = true;
+        }
+        const auto value = [&]() -> std::string_view {
+            if (!has_inline_value && ++i >= count) {
+                throw failure(std::string(option) + ": it takes a value (see --help)");
+            }
+            has_inline_value = false;
+            return inline_value.data() != nullptr ? inline_value : values[i];
+        };
+
+        if (option == "--pid") {
+            given.processes.push_back(static_cast<pid_t>(
+                parse_number(option, value(), std::numeric_limits<pid_t>::max(), "the id of a process")));
+        } else if (option == "--file") {
+            given.files.emplace_back(value());
+        } else if (option == "--limit") {
+            given.limit_bytes = parse_bytes(option, value());
+        } else if (option == "--mib") {
+            given.sample_bytes = parse_number(option, value(), std::uint64_t{1} << 24, "a number of MiB above 0") << 20;
+        } else if (option == "--codec") {
+            given.codec = value();
+        } else if (option == "--threads") {
+            given.threads = static_cast<unsigned>(parse_number(option, value(), 256, "a number from 1 to 256"));
+        } else if (option == "--svg") {
+            given.svg_path = value();
+        } else if (option == "--json") {
+            given.wants_json = true;
+        } else if (option == "--zram") {
+            given.wants_zram = true;
+        } else if (option == "--help" || option == "-h") {
+            given.wants_help = true;
+        } else {
+            throw failure(std::string(values[i]) + ": no such option (see --help)");
+        }
+        if (has_inline_value) {
+            throw failure(std::string(option) + ": it takes no value");
+        }
+    }
+    return given;
+}
+
+std::string help_text() {
+    std::string text = R"(Usage: page_report [OPTION]...
+
+Which memory would a compressed store save here? Takes copies of pages, puts
+every one into a pagefold store, takes every one back, compares it byte for
+byte, and says what the store needed for them.
+
+  --pid PID        the private anonymous pages of a process that are in memory
+                   now (repeatable)
+  --file PATH      the pages of a regular file, as the page cache holds them;
+                   the last one ends in zeros (repeatable)
+                   Without --pid and --file: a sample of the 16 largest
+                   processes that may be read and of the files under /usr. A
+                   source that is named and can't be read is an error; one of
+                   the sample is left out.
+  --mib N          take at most N MiB of pages, evenly from all over each source
+                   and in proportion to its size (default 256)
+  --limit BYTES    byte limit of the store, with K, M or G; pages are ephemeral
+                   then, so that the store drops cold ones to stay within it
+  --codec NAME     (default lz4)
+                   )";
+    text += codec_names();
+    text += R"(
+  --threads N      put and get with N threads (default 1)
+  --zram           as root: a row for the kernel's zram with lz4 on the same
+                   pages, in a device of its own that is removed afterwards
+  --svg FILE       write the histogram there, too
+  --json           JSON on stdout instead of the table; sizes in bytes, times
+                   in µs
+  --help           this
+
+Columns. Sizes are in bytes with K, M, G for powers of 1024; the others are
+counts of pages, times in µs, and a ratio.
+
+  SOURCE           name[pid], or the path of the file, shortened in the middle;
+                   each one is a pool of its own
+  PAGES            pages of 4 KiB that were put
+  DATA             4 KiB for each page that the store held in the end: all but
+                   those evicted or refused. The columns from here to
+                   INCOMPRESSIBLE are of these pages
+  COMPRESSED       their streams, as the codec made them: 4096 for a page kept
+                   as it is, nothing for a same-filled one
+  TOTAL            all memory that the store took: streams rounded up to what
+                   they occupy, free room between them, index, eviction state,
+                   tables of pools, working memory of the codec. A row has the
+                   same part of it as its pool has of what all pools use
+                   (streams rounded up, and entries)
+  RATIO            DATA over TOTAL
+  SAME-FILLED      pages of one repeated word, which need an entry only
+  INCOMPRESSIBLE   pages kept as they are: compressed they'd occupy no less
+  PUT p50, p99     µs that half and 99 % of the puts did not exceed
+  GET p50, p99     the same of the gets that found their page
+  EVICTED          pages that the store dropped to stay within --limit
+
+A put or get is timed by the thread that calls it, with two calls of
+clock_gettime(CLOCK_MONOTONIC), whose own cost, measured at the start, is taken
+off. Puts go through each source in its order, from memory as cold as the
+copying left it, and include the page faults of a growing store; gets come in
+random order.
+
+In the row of zram a put is a write and a get a read of 4 KiB with O_DIRECT, and
+TOTAL is the mem_used_total of its mm_stat, which leaves out its own table of 16
+to 32 bytes a page.
+
+The histogram counts all pages by the length of their stream, evicted ones too;
+those that the codec can't shorten at all are its incompressible ones.
+
+Exit status: 0; 1 when a page came back wrong or not at all; 2 for anything that
+kept the report from being made, and stdout is empty then.
+)";
+    return text;
+}
+
+} // namespace page_report
