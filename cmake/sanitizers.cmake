@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+#
+# Sanitizers for what is built here; the public targets carry none. A finding ends the program, so that a test fails.
+include_guard(GLOBAL)
+
+add_library(pagefold_sanitizers INTERFACE)
+if(PAGEFOLD_SANITIZE)
+  set(sanitizer_flags -fsanitize=${PAGEFOLD_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
+  target_compile_options(pagefold_sanitizers INTERFACE ${sanitizer_flags})
+  target_link_options(pagefold_sanitizers INTERFACE ${sanitizer_flags})
+endif()

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+//
+// What a kernel or a hypervisor does with pagefold, in small: a store over a static range of memory, with a codec of its
+// own. freestanding_main answers 0, or the line of the first thing that went wrong.
+
+#include <pagefold/freestanding.hpp>
+
+namespace {
+
+using namespace pagefold;
+
+/// Keeps a page up to its last byte that is not zero. A byte more keeps its streams apart from those of same_filled.
+struct without_zero_tail {
+    [[nodiscard]] std::size_t scratch_size(std::size_t) const noexcept { return 0; }
+    [[nodiscard]] status prepare(byte_span) const noexcept { return status::ok; }
+    [[nodiscard]] std::size_t bound(std::size_t n) const noexcept { return n; }
+
+    [[nodiscard]] result<std::size_t> compress(byte_view in, byte_span out, byte_span) const noexcept {
+        std::size_t size = in.size();
+        while (size > min_stream_size + 1 && in[size - 1] == std::byte{0}) {
+            --size;
+        }
+        if (size == in.size()) {
+            return status::incompressible;
+        }
+        copy_bytes(out.data(), in.data(), size);
+        return size;
+    }
+
+    [[nodiscard]] status decompress(byte_view in, byte_span out, byte_span) const noexcept {
+        if (in.size() > out.size()) {
+            return status::corrupt;
+        }
+        copy_bytes(out.data(), in.data(), in.size());
+        fill_bytes(out.data() + in.size(), 0, out.size() - in.size());
+        return status::ok;
+    }
+};
+
+struct config : default_config {
+    using compressor_type = chain<without_zero_tail>;
+};
+
+/// The policies that the default leaves out.
+struct other_config : config {
+    using eviction_type = lru;
+    using admission_type = ratio;
+};
+
+constexpr std::size_t page_size = config::page_size;
+constexpr std::uint64_t pages = 192;
+alignas(page_size) constinit std::byte memory[4 << 20]{};
+constinit std::byte page[page_size]{};
+constinit std::byte out[page_size]{};
+
+// Every fourth page cannot be compressed, every fourth is same-filled.
+byte_view content(std::uint64_t number) noexcept {
+    const std::size_t filled = number % 4 == 0 ? page_size : number % 4 == 1 ? 0 : 64 + number * 7 % 2048;
+    for (std::size_t i = 0; i < page_size; ++i) {
+        page[i] = static_cast<std::byte>(i < filled ? (number * 31 + i * (i + number)) % 255 + 1 : 0);
+    }
+    return {page, page_size};
+}
+
+bool reads_back(status answer, std::uint64_t number) noexcept {
+    return answer == status::ok && equal_bytes(content(number).data(), out, page_size);
+}
+
+#define PAGEFOLD_REQUIRE(...)                                                                                          \
+    if (!(__VA_ARGS__)) {                                                                                              \
+        return __LINE__;                                                                                               \
+    }
+
+template <class Store>
+int use(Store& store) noexcept {
+    const result<pool_id> persistent = store.create_pool();
+    const result<pool_id> ephemeral = store.create_pool({.kind = pool_kind::ephemeral});
+    PAGEFOLD_REQUIRE(persistent && ephemeral);
+    for (std::uint64_t i = 0; i < pages; ++i) {
+        PAGEFOLD_REQUIRE(store.put({*persistent, 1, i * 3}, content(i)) == status::ok);
+        PAGEFOLD_REQUIRE(store.put({*ephemeral, 1, i}, content(i + 1)) == status::ok);
+    }
+    for (std::uint64_t i = 0; i < pages; ++i) {
+        PAGEFOLD_REQUIRE(reads_back(store.get({*persistent, 1, i * 3}, {out, page_size}), i));
+    }
+    PAGEFOLD_REQUIRE(reads_back(store.take({*persistent, 1, 0}, {out, page_size}), 0));
+    PAGEFOLD_REQUIRE(store.get({*persistent, 1, 0}, {out, page_size}) == status::not_found);
+    PAGEFOLD_REQUIRE(store.erase({*persistent, 1, 3}) == status::ok);
+    PAGEFOLD_REQUIRE(store.erase_range(*persistent, 1, 6, 6).value_or(0) == 2);
+    PAGEFOLD_REQUIRE(store.erase_object(*persistent, 1).value_or(0) == pages - 4);
+    PAGEFOLD_REQUIRE(store.check());
+    static_cast<void>(store.compact(1 << 20));
+    static_cast<void>(store.shrink(1 << 20));
+    PAGEFOLD_REQUIRE(store.resize(2 << 20) == status::ok);
+    PAGEFOLD_REQUIRE(store.stats().total_bytes <= 2 << 20);
+    PAGEFOLD_REQUIRE(store.destroy_pool(*persistent) == status::ok && store.destroy_pool(*ephemeral) == status::ok);
+    return 0;
+}
+
+} // namespace
+
+extern "C" int freestanding_main() {
+    static_source<spin_lock> source{{memory, sizeof memory}};
+    int answer = 0;
+    {
+        page_store<config> store{source};
+        answer = use(store);
+    }
+    if (answer == 0) {
+        partitioned_store<other_config> store{source, {.limit_bytes = 3 << 20, .partitions = 2}, {}, ratio{}};
+        answer = use(store);
+    }
+    PAGEFOLD_REQUIRE(answer != 0 || source.acquired_bytes() == 0);
+    return answer;
+}

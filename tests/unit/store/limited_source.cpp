@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+
+#include "support/test_source.hpp"
+
+#include <pagefold/store/limited_source.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <thread>
+#include <vector>
+
+using namespace pagefold;
+using namespace pagefold::testing;
+
+namespace {
+constexpr std::size_t most = ~std::size_t{0};
+}
+
+TEST_CASE("a budget gives what is under its limit and not a byte more") {
+    byte_budget budget{10};
+    CHECK(budget.charge(4, 0));
+    CHECK(!budget.charge(7, 0));
+    CHECK(budget.charge(6, 0));
+    CHECK(!budget.charge(1, 0));
+    CHECK(budget.charge(0, 0));
+    CHECK(budget.used() == 10);
+    budget.give_back(5);
+    CHECK(budget.used() == 5);
+    CHECK(budget.peak() == 10);
+    CHECK(!budget.charge(6, 0));
+    CHECK(budget.charge(5, 0));
+}
+
+TEST_CASE("a budget leaves what is held back") {
+    byte_budget budget{10};
+    CHECK(!budget.charge(4, 7));
+    CHECK(budget.charge(4, 6));
+    CHECK(!budget.charge(1, 6));
+    CHECK(!budget.charge(1, most));
+    CHECK(budget.charge(6, 0));
+    CHECK(budget.used() == 10);
+}
+
+TEST_CASE("no size or limit makes a budget's arithmetic wrap") {
+    byte_budget budget{most};
+    CHECK(budget.charge(most - 1, 0));
+    CHECK(!budget.charge(2, 0));
+    CHECK(!budget.charge(most, 0));
+    CHECK(!budget.charge(1, 1));
+    CHECK(!budget.charge(1, most));
+    CHECK(budget.charge(1, 0));
+    CHECK(budget.used() == most);
+    CHECK(budget.peak() == most);
+    CHECK(!budget.charge(1, 0));
+
+    byte_budget nothing{0};
+    CHECK(!nothing.charge(1, 0));
+    CHECK(!nothing.charge(most, most));
+    CHECK(nothing.charge(0, 0));
+}
+
+TEST_CASE("a limit below what is used refuses until enough came back") {
+    byte_budget budget{10};
+    CHECK(budget.charge(8, 0));
+    budget.set_limit(5);
+    CHECK(budget.limit() == 5);
+    CHECK(budget.used() == 8);
+    CHECK(!budget.charge(1, 0));
+    CHECK(!budget.charge(0, 0));
+    budget.give_back(4);
+    CHECK(budget.charge(1, 0));
+    CHECK(!budget.charge(1, 0));
+}
+
+TEST_CASE("threads together never charge more than the limit") {
+    byte_budget budget{1000};
+    std::vector<std::thread> threads;
+    std::vector<unsigned> granted(4);
+    for (unsigned t = 0; t < 4; ++t) {
+        threads.emplace_back([&budget, &mine = granted[t]] {
+            for (unsigned i = 0; i < 5000; ++i) {
+                if (budget.charge(3, 0)) {
+                    ++mine;
+                    if (i % 8 != 0) {
+                        budget.give_back(3);
+                        --mine;
+                    }
+                }
+            }
+        });
+    }
+    std::size_t sum = 0;
+    for (unsigned t = 0; t < 4; ++t) {
+        threads[t].join();
+        sum += granted[t];
+    }
+    CHECK(budget.used() == 3 * sum);
+    CHECK(budget.used() == 999);
+    CHECK(budget.peak() == 999);
+}
+
+TEST_CASE("a limited source charges by the page and says why not") {
+    test_source memory;
+    byte_budget budget{5 * 4096};
+    limited_source source{memory, budget};
+    CHECK(source.page_size() == 4096);
+    void* const three = source.acquire(3, any_node).value();
+    CHECK(budget.used() == 3 * 4096);
+    CHECK(memory.bytes_held() == 3 * 4096);
+    CHECK(source.acquire(3, any_node).error() == status::limit);
+    CHECK(source.acquire(most / 4096 + 1, any_node).error() == status::no_memory);
+    CHECK(source.acquire(most / 4096, any_node).error() == status::limit);
+    source.hold_back(4096);
+    CHECK(source.acquire(2, any_node).error() == status::limit);
+    void* const one = source.acquire(1, any_node).value();
+    source.hold_back(0);
+    memory.refuse_nth(1);
+    CHECK(source.acquire(1, any_node).error() == status::no_memory);
+    CHECK(budget.used() == 4 * 4096);
+    source.release(three, 3);
+    CHECK(budget.used() == 4096);
+    source.release(one, 1);
+    CHECK(budget.used() == 0);
+    CHECK(budget.peak() == 5 * 4096); // the refused page was charged for a moment
+}
