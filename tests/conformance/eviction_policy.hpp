@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The contract of an eviction policy (the table in evict/concept.hpp) as a function that names the clause a policy breaks:
-// nothing for a good one. Random operations on a policy and on the set of slots that it should know; after each one
-// everything that must hold is looked at. The first breach ends the run, because from there on both disagree.
+// The contract of an eviction policy (the table in evict/concept.hpp) as a function that names the clause a policy
+// breaks: nothing for a good one. Random operations on a policy and on the set of slots that it should know; after
+// each one everything that must hold is looked at. The first breach ends the run, because from there on both
+// disagree.
 
 #include <pagefold/evict/concept.hpp>
 
@@ -20,15 +21,15 @@
 namespace pagefold::testing {
 
 enum class eviction_clause {
-    starts_empty,         ///< a new policy has no slots and no victim
-    counts_slots,         ///< size() is the number of slots in its care
-    victim_is_present,    ///< a victim is a slot in its care
-    victim_satisfies,     ///< the predicate answered true for it
-    finds_victim,         ///< no_slot only if no slot satisfies the predicate
-    asks_about_own_slots, ///< the predicate is asked about slots in its care only
-    touches_own_hooks,    ///< only hooks of slots in its care are read or written
-    keeps_to_hook_bits,   ///< an integer hook stays below 2^hook_bits
-    ends_when_mind_changes, ///< a predicate that says something else every time leads to a victim it agreed to, or to none
+    starts_empty,           ///< a new policy has no slots and no victim
+    counts_slots,           ///< size() is the number of slots in its care
+    victim_is_present,      ///< a victim is a slot in its care
+    victim_satisfies,       ///< the predicate answered true for it
+    finds_victim,           ///< no_slot only if no slot satisfies the predicate
+    asks_about_own_slots,   ///< the predicate is asked about slots in its care only
+    touches_own_hooks,      ///< only hooks of slots in its care are read or written
+    keeps_to_hook_bits,     ///< an integer hook stays below 2^hook_bits
+    ends_when_mind_changes, ///< a predicate that changes its answers leads to a victim it agreed to, or to none
     check_holds,            ///< check is true all the time
 };
 

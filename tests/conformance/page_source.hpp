@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The contract of a page source (the table in platform/concept.hpp) as a function that names the clause a source breaks:
-// nothing for a good one. The first breach ends the run: memory that two own must not be written to. What several threads
-// do to a source is in tests/stress/page_source.cpp.
+// The contract of a page source (the table in platform/concept.hpp) as a function that names the clause a source
+// breaks: nothing for a good one. The first breach ends the run: memory that two own must not be written to. What
+// several threads do to a source is in tests/stress/page_source.cpp.
 
 #include <pagefold/platform/concept.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Threads that acquire, mark, verify and release pages of one source at the same time: nobody gets what another holds, and
-// the books are right in the end.
+// Threads that acquire, mark, verify and release pages of one source at the same time: nobody gets what another
+// holds, and the books are right in the end.
 
 #include <conformance/page_source.hpp>
 

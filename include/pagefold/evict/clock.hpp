@@ -8,12 +8,13 @@
 #include <cstddef>
 #include <cstdint>
 
-// CLOCK (Corbató: "A paging experiment with the Multics system", 1968), also known as second chance: one reference bit a
-// page, set by a hit; a hand goes round, clears the bits that it meets and takes the first page whose bit was clear.
+// CLOCK (Corbató: "A paging experiment with the Multics system", 1968), also known as second chance: one reference
+// bit a page, set by a hit; a hand goes round, clears the bits that it meets and takes the first page whose bit was
+// clear.
 //
-// The bit lies in the store's index entry, so the policy costs no memory there, and a hit writes at most one bit: that is
-// why it is the default, and lru, which writes three hooks a hit, is not. It approximates LRU; see the golden counts in
-// tests/golden/evict.cpp.
+// The bit lies in the store's index entry, so the policy costs no memory there, and a hit writes at most one bit:
+// that is why it is the default, and lru, which writes three hooks a hit, is not. It approximates LRU; see the golden
+// counts in tests/golden/evict.cpp.
 //
 // The order of the round is the slots', not that of insertion: a new page may lie just before or just behind the hand.
 

@@ -9,8 +9,9 @@
 
 namespace pagefold {
 
-/// Least recently used: the page whose insertion or last hit is longest ago goes first. Every hit of a page that is not
-/// the most recent one writes up to four hooks of eight bytes, in places that are cold; clock approximates it for one bit.
+/// Least recently used: the page whose insertion or last hit is longest ago goes first. Every hit of a page that is
+/// not the most recent one writes up to four hooks of eight bytes, in places that are cold; clock approximates it for
+/// one bit.
 class lru {
 public:
     using hook = slot_list::links;

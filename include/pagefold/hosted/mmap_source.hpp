@@ -15,19 +15,20 @@
 
 // The page source of a hosted program: one reserved range of addresses, memory behind it only where pages are in use.
 //
-// The range is cut into chunks of 2 MiB, aligned as huge pages are. A store that is spread over small pages pays a TLB miss
-// or two for every get; on huge pages it doesn't. So pages are handed out from the lowest chunk that has room: chunks low
-// in the range are kept full and huge, those high in it empty and are given back whole.
+// The range is cut into chunks of 2 MiB, aligned as huge pages are. A store that is spread over small pages pays a
+// TLB miss or two for every get; on huge pages it doesn't. So pages are handed out from the lowest chunk that has
+// room: chunks low in the range are kept full and huge, those high in it empty and are given back whole.
 //
 // Released pages stay resident up to a limit, because a page that is given back and then taken again costs two system
-// entries, some 4 µs. Above the limit they are given back, from the chunks that have most of them. A huge page is split
-// first: without that nothing comes free, and khugepaged would fill the holes again. The work of one call is bounded: at
-// most calls_a_release runs are given back (1 to 4 µs each), and a huge page is split at most once in a while (150 µs);
-// the next release goes on.
+// entries, some 4 µs. Above the limit they are given back, from the chunks that have most of them. A huge page is
+// split first: without that nothing comes free, and khugepaged would fill the holes again. The work of one call is
+// bounded: at most calls_a_release runs are given back (1 to 4 µs each) or one huge page is split (150 µs); the next
+// release goes on.
 //
-// For every chunk two bits a page, taken and resident, and an upper bound for its longest free run; for every 64 chunks
-// the greatest of those. A release raises the bounds, a search that fails corrects them: acquire looks at two bounds for
-// every 64 chunks, and into hardly more than one chunk. That is 1/15000 of the memory, mapped when it is used.
+// The books: for every chunk two bits a page, taken and resident, and an upper bound for its longest free run; for
+// every group of 64 chunks the greatest of those bounds. A release raises them, a search that fails corrects them. So
+// acquire looks at one bound a group, at those of one group, and into hardly more than one chunk. All this is 1/15000
+// of the memory, and mapped when it is used.
 
 namespace pagefold {
 
@@ -47,7 +48,8 @@ struct mmap_options {
 /// Anonymous private memory of the system, Linux. Safe from many threads. The node wish is left to the kernel's policy.
 ///
 /// The constructor can't fail: where the range can't be had, every acquire answers no_memory. All memory goes back on
-/// destruction. acquire takes below 100 ns, and a page fault when the page is touched first.
+/// destruction. Acquiring up to 2 MiB takes 100 to 200 ns, and a page fault for each page (or huge page) that is not
+/// resident when it is touched; acquiring more is a walk over all chunks.
 template <lockable Lock = std_mutex>
 class mmap_source {
 public:
@@ -353,9 +355,13 @@ private:
         }
         const page_bitmap others{kept, chunk_pages_};
         if (huge_pages_ && !here.is_split) {
+            if (calls < calls_a_split) {
+                calls = 0;
+                return true;
+            }
+            calls -= calls_a_split;
             split(start, others.next_clear_run(0));
             here.is_split = true;
-            calls -= std::min(calls, calls_a_split);
         }
         for (page_bitmap::run r = others.next_clear_run(0); r.count != 0 && calls > 0 && retained_pages_ > goal;
              r = others.next_clear_run(r.first + r.count)) {

@@ -105,8 +105,7 @@ private:
         for (std::size_t w = from / 64; w < words_for(pages_); ++w, skipped = 0) {
             const std::uint64_t hits = (flip == 0 ? ~words_[w] : words_[w]) & ~skipped;
             if (hits != 0) {
-                const std::size_t page = w * 64 + static_cast<std::size_t>(std::countr_zero(hits));
-                return page < pages_ ? page : pages_;
+                return w * 64 + static_cast<std::size_t>(std::countr_zero(hits));
             }
         }
         return pages_;

@@ -8,7 +8,6 @@
 #include <pagefold/platform/null_lock.hpp>
 #include <pagefold/platform/page_bitmap.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,8 +17,8 @@ namespace pagefold {
 ///
 /// The range need not be aligned; what lies before the first page boundary is not used. Behind the last page that is
 /// handed out lies a bitmap of one bit a page: the only overhead, and free of charge where the range doesn't end on a
-/// page boundary. First fit; acquire and release cost a walk over at most one word for 64 pages, from the lowest that has
-/// a free page. The memory must outlive the source. Safe from many threads if `Lock` is a lock.
+/// page boundary. First fit; acquire and release cost a walk over at most one word for 64 pages, from the lowest that
+/// has a free page. The memory must outlive the source. Safe from many threads if `Lock` is a lock.
 template <lockable Lock = null_lock>
 class static_source {
 public:
