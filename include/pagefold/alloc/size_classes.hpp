@@ -25,7 +25,7 @@ struct size_class {
 /// For every multiple of `step` the table takes the chain of 1 to `MaxChain` units whose cost for an object (span bytes
 /// over slots) is least, the shorter chain where two are equal. Sizes with the same chain and number of slots share a
 /// class, whose slot size is the greatest multiple of `step` that fits (zsmalloc's merging, mm/zsmalloc.c; it steps by
-/// 16 bytes at 4 KiB, where 8 make objects 0.2 % denser). What is left is that the slot sizes are the fractions
+/// 16 bytes at 4 KiB, where 8 make objects 0.1 % denser). What is left is that the slot sizes are the fractions
 /// units/slots of a unit, so that the gaps between them are wide near the unit (8/9 to 1 at chains of 8) and narrow
 /// below its half.
 ///

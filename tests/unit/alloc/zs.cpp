@@ -7,9 +7,12 @@
 
 #include <doctest/doctest.h>
 
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <set>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <vector>
 
 namespace pagefold::testing {
@@ -176,7 +179,7 @@ TEST_CASE("a class without a free slot borrows a slightly larger one rather than
     CHECK(a.bytes_held() == held);
     CHECK(a.capacity(h) == 1632);
     CHECK(a.allocated_bytes() == 2 * 1632);
-    static_cast<void>(must_allocate(a, 1000)); // that would waste too much of the slot
+    static_cast<void>(must_allocate(a, 400)); // that would waste too much of the slot
     CHECK(a.bytes_held() > held);
     CHECK(a.check());
 }
@@ -220,9 +223,10 @@ TEST_CASE("when the source refuses, spans that were to be emptied serve again") 
 }
 
 TEST_CASE("units that the source's pages don't divide are invalid") {
-    test_source source{16384};
+    test_source source{8192};
     zs<test_source, 4096> a{source, any_node};
     CHECK(a.allocate(100).error() == status::invalid);
+    CHECK(a.allocate(3072).error() == status::invalid); // three units are a page and a half
     CHECK(a.allocate(4096).error() == status::invalid);
     CHECK(source.bytes_held() == 0);
     CHECK(a.check());
@@ -452,6 +456,55 @@ TEST_CASE("a limit of the source is used up before an allocation fails") {
         CHECK(a.bytes_held() == 0);
     }
     CHECK(source.bytes_held() == 0);
+}
+
+/// Whether a call ends the process, as a failed assertion does.
+template <class Call>
+[[nodiscard]] bool dies(Call call) {
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        for (const int signal_number : {SIGILL, SIGTRAP, SIGSEGV, SIGABRT}) {
+            signal(signal_number, SIG_DFL);
+        }
+        close(STDERR_FILENO);
+        call();
+        _exit(0);
+    }
+    int outcome = 0;
+    REQUIRE(waitpid(child, &outcome, 0) == child);
+    return !WIFEXITED(outcome) || WEXITSTATUS(outcome) != 0;
+}
+
+TEST_CASE("checked builds assert that a handle is live and bytes fit") {
+    test_source source;
+    zs4k a{source, any_node};
+    const object_handle slot = must_allocate(a, 100), other = must_allocate(a, 100), raw = must_allocate(a, 4096);
+    const object_handle neighbour = must_allocate(a, 100);
+    a.deallocate(neighbour);
+    const auto plus = [](object_handle h, std::uint64_t by) {
+        return object_handle{static_cast<std::uint64_t>(h) + by};
+    };
+    for (const object_handle dead : {neighbour, plus(slot, 0xffff), plus(slot, 1u << 16), plus(slot, 999u << 16),
+                                     plus(raw, 1), plus(raw, 1u << 16), object_handle{~std::uint64_t{0}}}) {
+        CAPTURE(static_cast<std::uint64_t>(dead));
+        CHECK(dies([&] { a.deallocate(dead); }));
+        CHECK(dies([&] { static_cast<void>(a.capacity(dead)); }));
+        CHECK(dies([&] { static_cast<void>(a.read(dead, 1, {})); }));
+        CHECK(dies([&] { static_cast<void>(a.misplaced(dead)); }));
+        CHECK(dies([&] { static_cast<void>(a.relocate(dead)); }));
+    }
+    const std::byte bytes[4097]{};
+    CHECK(dies([&] { a.write(slot, {bytes, a.capacity(slot) + 1}); }));
+    CHECK(dies([&] { a.write(raw, {bytes, 4097}); }));
+    CHECK(dies([&] { static_cast<void>(a.read(slot, a.capacity(slot) + 1, {})); }));
+    CHECK(dies([&] { static_cast<void>(a.relocate(slot)); })); // it is not misplaced
+    CHECK(dies([&] { static_cast<void>(a.rounded(0)); }));
+    CHECK_FALSE(dies([&] { a.deallocate(slot); }));
+    CHECK_FALSE(dies([&] { a.write(raw, {bytes, 4096}); }));
+    a.deallocate(other);
+    CHECK(dies([&] { a.deallocate(other); }));
+    CHECK(a.check());
 }
 
 TEST_CASE("the same operations give the same handles") {
