@@ -35,8 +35,9 @@
 // owns relocate if misplaced, then finish. A plan may be left and taken up between other operations.
 //
 //   a.plan_compaction(n) | size_t                 | –                  | picks sparse spans to empty, so that at most n bytes
-//                        |                        |                    | of objects need to move; returns the bytes of pages
-//                        |                        |                    | that will come free; 0: nothing worth doing
+//                        |                        |                    | of objects need to move (or one span's, if that is
+//                        |                        |                    | more); returns the bytes of pages that will come
+//                        |                        |                    | free; 0: nothing worth doing, or n is 0
 //   a.misplaced(h)       | bool                   | –                  | h lies in a span to be emptied
 //   a.relocate(h)        | result<object_handle>  | no_memory          | moves a misplaced object to a place that is not; h is
 //                        |                        |                    | dead after success, and unchanged after a failure.

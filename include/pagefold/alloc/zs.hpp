@@ -33,7 +33,8 @@
 //   across a page's end, and a span is one pointer. It costs the source runs of up to MaxChain units.
 // - Nothing of ours stands in spans. Free slots are bits in the header, not a list through the slots: allocating and
 //   freeing touch no line of any object. (To touch one, as links in the slots would, made free + allocate twice as slow
-//   with 200k objects.) The price is 120 slots a span at most, and 32 bytes a span, 2 to 3 an object.
+//   with 200k objects.) The price is 120 slots a span at most, and 32 bytes a span, some 2 an object with 200k objects,
+//   because a class with many spans takes longer ones.
 // - Objects carry no reference to their owner, which zsmalloc pays for with 8 bytes of handle in each. Instead the owner
 //   walks its index once a plan and asks misplaced() of every handle, a look at a header.
 // - A class out of slots borrows one of the next larger class that has some. Every class on its own would keep free slots
@@ -76,7 +77,7 @@ public:
     }
     ~zs() {
         for (std::uint32_t id = spans_.next_live(0); id != spans_.bound(); id = spans_.next_live(id + 1)) {
-            source_.release(spans_[id].base(), source_pages(spans_[id].shape()));
+            source_.release(spans_[id].base(), spans_[id].bytes() / source_.page_size());
         }
         for (std::uint32_t id = raw_.next_live(0); id != raw_.bound(); id = raw_.next_live(id + 1)) {
             source_.release(raw_[id].address(), Unit / source_.page_size());
@@ -216,11 +217,12 @@ private:
     static constexpr std::uint32_t max_id = low_bits(31);
     static constexpr std::uint32_t no_span = 0xffffffffu;
     static constexpr unsigned group_count = 8;
+    static constexpr std::uint32_t chains_a_doubling = 64; // a doubled span is then 1/32 of its class
     static constexpr std::uint64_t one_free = std::uint64_t{1} << 56;
 
     /// All that is known of a span. A span that is partial or a victim is in one list.
     struct span_header {
-        std::uintptr_t where; // address of the span; its low 12 bits: class number, victim flag
+        std::uintptr_t where; // address of the span; its low 12 bits: class 0..7, victim 8, doublings 9..10
         std::uint64_t low;    // bit set: slots 0 to 63 that are free
         std::uint64_t high;   // the same for slots 64 to 119; above them the number of free slots
         std::uint32_t previous;
@@ -236,13 +238,20 @@ private:
         }
         [[nodiscard]] std::byte* slot(std::size_t at) const noexcept { return base() + at * shape().bytes; }
 
+        /// How often the class's chain was doubled for this span.
+        [[nodiscard]] unsigned doublings() const noexcept { return where >> 9 & 3u; }
+        [[nodiscard]] unsigned slots() const noexcept { return unsigned{shape().slots} << doublings(); }
+        [[nodiscard]] std::size_t bytes() const noexcept { return (std::size_t{shape().units} << doublings()) * Unit; }
+        /// The eighth of the span, 0 to 7, in which `free` of its slots lies; free < slots().
+        [[nodiscard]] unsigned eighth(unsigned free) const noexcept { return shape().eighth(free) >> doublings(); }
+
         [[nodiscard]] bool is_victim() const noexcept { return (where & 0x100u) != 0; }
         void set_victim(bool value) noexcept {
             where = (where & ~std::uintptr_t{0x100}) | (value ? std::uintptr_t{0x100} : 0);
         }
 
         [[nodiscard]] unsigned free_count() const noexcept { return static_cast<unsigned>(high >> 56); }
-        [[nodiscard]] unsigned used() const noexcept { return shape().slots - free_count(); }
+        [[nodiscard]] unsigned used() const noexcept { return slots() - free_count(); }
         [[nodiscard]] bool is_free(unsigned at) const noexcept {
             return ((at < 64 ? low >> at : high >> (at - 64)) & 1u) != 0;
         }
@@ -301,12 +310,8 @@ private:
         if (is_raw(h)) {
             return slot_of(h) == 0 && raw_.contains(id_of(h));
         }
-        return spans_.contains(id_of(h)) && slot_of(h) < span_of(h).shape().slots && !span_of(h).is_free(slot_of(h));
+        return spans_.contains(id_of(h)) && slot_of(h) < span_of(h).slots() && !span_of(h).is_free(slot_of(h));
     }
-    [[nodiscard]] std::size_t source_pages(const size_class& shape) const noexcept {
-        return shape.units * Unit / source_.page_size();
-    }
-
     /// The first class from `number` on that has a span with a free slot, or no_class.
     [[nodiscard]] unsigned next_partial(unsigned number) const noexcept {
         unsigned word = number / 64;
@@ -328,7 +333,7 @@ private:
     [[nodiscard]] std::size_t most_bytes(unsigned wanted) const noexcept {
         const std::uint64_t own = classes::at(wanted).bytes;
         const std::uint64_t idle = held_ == 0 ? 0 : 3 * own * (held_ - allocated_) / held_;
-        return static_cast<std::size_t>(own + own / (4 + 4 * std::uint64_t{span_count_[wanted]}) + idle);
+        return static_cast<std::size_t>(own + own / (4 + 4 * std::uint64_t{chain_count_[wanted]}) + idle);
     }
 
     /// A larger class with a free slot that an object of a class without one takes rather than open a span, or no_class.
@@ -403,32 +408,42 @@ private:
         allocated_ -= Unit;
     }
 
-    /// A new span of a class, its first slot taken.
+    /// A new span of a class, its first slot taken. A class with many spans takes longer ones, whose idle slots are few for
+    /// it and which need fewer headers; where the source has none, shorter ones.
     result<object_handle> open_span(unsigned number) noexcept {
         const size_class& shape = classes::at(number);
+        unsigned doublings = 0;
+        while (unsigned{shape.units} << (doublings + 1) <= MaxChain &&
+               unsigned{shape.slots} << (doublings + 1) <= classes::max_slots &&
+               chain_count_[number] >= chains_a_doubling << doublings) {
+            ++doublings;
+        }
+        result<std::uint32_t> id{0};
         void* memory = nullptr;
-        const result<std::uint32_t> id = open(spans_, shape.units, memory);
+        do {
+            id = open(spans_, std::size_t{shape.units} << doublings, memory);
+        } while (!id && doublings-- > 0);
         if (!id) {
             return id.error();
         }
         span_header& span = spans_[*id];
-        span.where = reinterpret_cast<std::uintptr_t>(memory) | number;
-        span.low = low_bits(shape.slots);
-        span.high = low_bits(shape.slots < 64 ? 0 : shape.slots - 64u) | shape.slots * one_free;
+        span.where = reinterpret_cast<std::uintptr_t>(memory) | doublings << 9 | number;
+        const unsigned slots = span.slots();
+        span.low = low_bits(slots);
+        span.high = low_bits(slots < 64 ? 0 : slots - 64u) | slots * one_free;
         const unsigned slot = span.take();
         link_partial(*id, span);
         allocated_ += shape.bytes;
-        free_[number] += shape.slots - 1u;
-        ++span_count_[number];
+        free_[number] += slots - 1u;
+        chain_count_[number] += 1u << doublings;
         return make_handle(*id, slot);
     }
 
     /// Gives an empty span, which is in no list, back to the source.
     void close_span(std::uint32_t id, span_header& span) noexcept {
-        const size_class& shape = span.shape();
-        source_.release(span.base(), source_pages(shape));
-        held_ -= shape.units * Unit;
-        --span_count_[span.class_number()];
+        source_.release(span.base(), span.bytes() / source_.page_size());
+        held_ -= span.bytes();
+        chain_count_[span.class_number()] -= 1u << span.doublings();
         spans_.erase(id);
     }
 
@@ -442,7 +457,7 @@ private:
         const unsigned free = span.free_count();
         if (free == 0) {
             unlink_partial(span, number, group);
-        } else if (shape.eighth(free) != group) {
+        } else if (span.eighth(free) != group) {
             unlink_partial(span, number, group);
             link_partial(id, span);
         }
@@ -457,7 +472,7 @@ private:
         const unsigned number = span.class_number();
         const size_class& shape = classes::at(number);
         const unsigned before = span.free_count();
-        const bool emptied = before + 1 == shape.slots;
+        const bool emptied = before + 1 == span.slots();
         span.put_back(slot_of(h));
         allocated_ -= shape.bytes;
         if (span.is_victim()) {
@@ -465,7 +480,7 @@ private:
             pending_bytes_ -= shape.bytes;
             if (emptied) {
                 unlink(victims_, span);
-                victim_bytes_ -= shape.units * Unit;
+                victim_bytes_ -= span.bytes();
                 close_span(id, span);
             }
             return;
@@ -473,10 +488,10 @@ private:
         ++free_[number];
         if (before == 0) {
             link_partial(id, span);
-        } else if (emptied || shape.eighth(before) != shape.eighth(before + 1)) {
-            unlink_partial(span, number, shape.eighth(before));
+        } else if (emptied || span.eighth(before) != span.eighth(before + 1)) {
+            unlink_partial(span, number, span.eighth(before));
             if (emptied) {
-                free_[number] -= shape.slots;
+                free_[number] -= span.slots();
                 close_span(id, span);
             } else {
                 link_partial(id, span);
@@ -500,7 +515,7 @@ private:
     }
     void link_partial(std::uint32_t id, span_header& span) noexcept {
         const unsigned number = span.class_number();
-        const unsigned group = span.shape().eighth(span.free_count());
+        const unsigned group = span.eighth(span.free_count());
         link(heads_[number][group], id, span);
         groups_[number] = static_cast<std::uint8_t>(groups_[number] | 1u << group);
         partial_[number / 64] |= std::uint64_t{1} << (number % 64);
@@ -518,11 +533,13 @@ private:
     /// Marks spans of one class and fullness for emptying, as long as the objects of all victims fit into the slots
     /// that stay, and the budget lasts.
     void pick_victims(unsigned number, unsigned group, std::size_t max_bytes_to_move) noexcept {
-        const size_class& shape = classes::at(number);
-        while ((groups_[number] >> group & 1u) != 0 && free_[number] >= pending_[number] + shape.slots) {
+        while ((groups_[number] >> group & 1u) != 0) {
             const std::uint32_t id = heads_[number][group];
             span_header& span = spans_[id];
-            const std::size_t bytes = std::size_t{span.used()} * shape.bytes;
+            const std::size_t bytes = std::size_t{span.used()} * span.shape().bytes;
+            if (free_[number] < pending_[number] + span.slots()) {
+                return;
+            }
             if (victims_ != no_span && pending_bytes_ + bytes > max_bytes_to_move) {
                 return;
             }
@@ -532,7 +549,7 @@ private:
             free_[number] -= span.free_count();
             pending_[number] += span.used();
             pending_bytes_ += bytes;
-            victim_bytes_ += shape.units * Unit;
+            victim_bytes_ += span.bytes();
         }
     }
 
@@ -545,14 +562,14 @@ private:
     }
     /// A header's own fields agree with each other.
     [[nodiscard]] static bool consistent(const span_header& span) noexcept {
-        if (span.class_number() >= raw_class || (span.where & 0xe00u) != 0) {
+        if (span.class_number() >= raw_class || (span.where & 0x800u) != 0) {
             return false;
         }
-        const size_class& shape = span.shape();
+        const unsigned slots = span.slots();
         const std::uint64_t high = span.high & low_bits(56);
-        return (span.low & ~low_bits(shape.slots)) == 0 &&
-               (high & ~low_bits(shape.slots < 64 ? 0 : shape.slots - 64u)) == 0 &&
-               count_bits(span.low) + count_bits(high) == span.free_count() && span.free_count() < shape.slots;
+        return slots <= classes::max_slots && (span.low & ~low_bits(slots)) == 0 &&
+               (high & ~low_bits(slots < 64 ? 0 : slots - 64u)) == 0 &&
+               count_bits(span.low) + count_bits(high) == span.free_count() && span.free_count() < slots;
     }
     /// Walks the list of a class and fullness group, or of the victims (`number` is no_class).
     [[nodiscard]] bool check_list(std::uint32_t head, unsigned number, unsigned group,
@@ -567,8 +584,7 @@ private:
                 span.is_victim() != (number == no_class)) {
                 return false;
             }
-            if (number != no_class &&
-                (span.class_number() != number || span.shape().eighth(span.free_count()) != group)) {
+            if (number != no_class && (span.class_number() != number || span.eighth(span.free_count()) != group)) {
                 return false;
             }
             previous = id;
@@ -586,20 +602,20 @@ private:
             }
             const unsigned number = span.class_number();
             const std::size_t used_bytes = std::size_t{span.used()} * span.shape().bytes;
-            ++spans[number];
-            held += span.shape().units * Unit;
+            spans[number] += 1u << span.doublings();
+            held += span.bytes();
             allocated += used_bytes;
             if (span.is_victim()) {
                 pending[number] += span.used();
                 pending_bytes += used_bytes;
-                victim_bytes += span.shape().units * Unit;
+                victim_bytes += span.bytes();
             } else {
                 free[number] += span.free_count();
             }
             listed -= span.free_count() != 0 ? 1 : 0;
         }
         for (unsigned number = 0; number < raw_class; ++number) {
-            if (spans[number] != span_count_[number] || free[number] != free_[number] ||
+            if (spans[number] != chain_count_[number] || free[number] != free_[number] ||
                 pending[number] != pending_[number]) {
                 return false;
             }
@@ -615,12 +631,12 @@ private:
     std::uint64_t partial_[bitmap_words]{};       // bit set: the class has a span with a free slot
     std::uint8_t groups_[raw_class]{};            // bit set: the class has such a span of that fullness
     std::uint32_t heads_[raw_class][group_count]; // their lists
-    std::uint32_t span_count_[raw_class]{};
-    std::uint32_t free_[raw_class]{};    // free slots, victims left out
-    std::uint32_t pending_[raw_class]{}; // objects in victims
-    std::uint32_t victims_ = no_span;    // list of spans to be emptied
-    std::size_t victim_bytes_ = 0;       // bytes of pages of victims
-    std::size_t pending_bytes_ = 0;      // bytes of slots of objects in victims
+    std::uint32_t chain_count_[raw_class]{};      // spans, a doubled one for two, and so on
+    std::uint32_t free_[raw_class]{};             // free slots, victims left out
+    std::uint32_t pending_[raw_class]{};          // objects in victims
+    std::uint32_t victims_ = no_span;             // list of spans to be emptied
+    std::size_t victim_bytes_ = 0;                // bytes of pages of victims
+    std::size_t pending_bytes_ = 0;               // bytes of slots of objects in victims
     std::size_t allocated_ = 0;
     std::size_t held_ = 0;
 };
