@@ -6,7 +6,7 @@
 
 namespace pagefold {
 
-/// A tenant's pool, as `create_pool` returned it. An id is never used again before 2^20 others of its slot were.
+/// A tenant's pool, as `create_pool` returned it. An id is never used again before some 2^19 others of its slot were.
 enum class pool_id : std::uint32_t {};
 
 /// A memory node of the host (a NUMA node); `any_node` leaves the choice to the page source.

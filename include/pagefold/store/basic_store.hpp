@@ -41,13 +41,14 @@ class basic_store {
 public:
     static constexpr std::size_t page_size = Config::page_size;
 
-    /// Takes no memory. The source must outlive the store. Compressor and admission policy are copied.
+    /// Takes no memory. The source must outlive the store; its page size divides the store's. Compressor and admission policy are copied.
     basic_store(page_source_ref source, const store_options& options, const compressor_type& compressor,
                 const admission_type& admission, const Place& place) noexcept
         : source_ref_{source}, budget_{options.limit_bytes}, source_{source, budget_}, compressor_{compressor},
           admission_{admission}, place_{place}, scratch_{compressor_, page_size, source_}, partition_count_{
                                                                                                options.partitions} {
         PAGEFOLD_CHECK(options.partitions >= 1 && options.partitions <= max_partitions);
+        PAGEFOLD_CHECK(page_size % source.page_size() == 0);
     }
     /// Gives all memory back. No other thread may be using the store.
     ~basic_store() {
@@ -81,6 +82,7 @@ public:
         }
         pool_record& record = table_.records[slot];
         record.options = options;
+        record.node.store(options.node, memory_order::relaxed); // the id is handed out later, and carries its own order
         record.id = pool_ids::next(record.id, slot, options.kind);
         for (std::size_t i = 0; i < partition_count_; ++i) {
             if (const status s = partitions_[i].open_pool(record.id); s != status::ok) {
@@ -157,7 +159,7 @@ public:
     }
 
     /// Copies the page to `out`, which must be page_size bytes. Its content is undefined unless ok. not_found, corrupt, or
-    /// invalid as for put. Costs a copy of the stream under the lock, its checksum, and a decompression.
+    /// invalid as for put; before anything was stored also limit or no_memory, for the scratch. Costs a copy of the stream under the lock, its checksum, and a decompression.
     status get(const page_key& key, byte_span out) noexcept { return read(key, out, false); }
 
     /// Like get, and erases the page in the same step: of several takers one gets it. A page found corrupt stays.
@@ -195,7 +197,7 @@ public:
     /// yet, though a bounded amount of work was done; call again, or shrink. limit: what is left can't be dropped.
     status resize(std::size_t limit_bytes) noexcept {
         budget_.set_limit(limit_bytes);
-        return reclaim_to(limit_bytes, resize_evictions);
+        return reclaim_to(limit_bytes, resize_work);
     }
 
     /// Drops ephemeral pages and compacts until `bytes` were given back to the page source, or no more can be; says how many
@@ -210,12 +212,8 @@ public:
     /// Moves about `budget` bytes of objects, so that whole pages go back to the page source; says how many bytes did. The
     /// next call goes on where this one stopped. Locks are held for 64 KiB of moves at most.
     std::size_t compact(std::size_t budget) noexcept {
-        std::size_t moved = 0, given_back = 0;
-        for (std::size_t i = 0; partitions_ready() && i < partition_count_ && moved < budget; ++i) {
-            while (moved < budget && partitions_[i].compact(budget - moved, moved, given_back)) {
-            }
-        }
-        return given_back;
+        std::size_t moved = 0;
+        return compact(budget, moved);
     }
 
     // Statistics.
@@ -262,7 +260,7 @@ public:
 
 private:
     static constexpr std::size_t max_partitions = 1024;
-    static constexpr std::size_t resize_evictions = (std::size_t{64} << 20) / page_size;
+    static constexpr std::size_t resize_work = std::size_t{64} << 20; // bytes of pages dropped and of streams moved
     static constexpr std::size_t evictions_a_hold = 64;
     // Where holes are many and no compaction helps: enough to empty a span of a handful of pages, and little more.
     static constexpr std::size_t compaction_step = 16 * page_size;
@@ -341,7 +339,8 @@ private:
         return mix(mix(key.object, static_cast<std::uint64_t>(key.pool)), key.index);
     }
     [[nodiscard]] partition_id home_id(const page_key& key) const noexcept {
-        return place_.home(key, table_.records[pool_ids::slot(key.pool)].options.node, partition_count_);
+        return place_.home(key, table_.records[pool_ids::slot(key.pool)].node.load(memory_order::relaxed),
+                           partition_count_);
     }
     [[nodiscard]] partition_type& home(const page_key& key) const noexcept { return partitions_[home_id(key)]; }
 
@@ -418,8 +417,8 @@ private:
 
     // Memory.
 
-    /// Drops and compacts until no more than `target` bytes are taken.
-    status reclaim_to(std::size_t target, std::size_t evictions) noexcept {
+    /// Drops and compacts until no more than `target` bytes are taken, or `work` bytes of pages were dropped and moved.
+    status reclaim_to(std::size_t target, std::size_t work) noexcept {
         if (budget_.used() <= target) {
             return status::ok;
         }
@@ -431,22 +430,37 @@ private:
             if (used <= target) {
                 return status::ok;
             }
-            if (evictions == 0) {
+            if (work == 0) {
                 return status::busy;
             }
             const std::size_t over = used - target, holes = slack();
             // No page occupies more than page_size: this many never is more than it takes.
             const std::size_t wanted = holes < over ? (over - holes) / page_size + 1 : 0;
-            const std::size_t dropped = wanted != 0 ? evict_everywhere(wanted < evictions ? wanted : evictions) : 0;
-            evictions -= dropped;
+            const std::size_t pages = work / page_size + 1;
+            std::size_t dropped = wanted != 0 ? evict_everywhere(wanted < pages ? wanted : pages) : 0;
+            std::size_t moved = 0;
             if (slack() >= over || dropped == 0) {
+                const std::size_t gain = over < ~std::size_t{0} / 4 ? 2 * over + compaction_step : over;
                 const std::size_t before = budget_.used();
-                static_cast<void>(compact(2 * over + compaction_step));
-                if (dropped == 0 && budget_.used() >= before && evict_everywhere(evictions_a_step) == 0) {
-                    return status::limit;
+                static_cast<void>(compact(gain < work ? gain : work, moved));
+                if (dropped == 0 && budget_.used() >= before) {
+                    dropped = evict_everywhere(evictions_a_step);
+                    if (dropped == 0) {
+                        return status::limit;
+                    }
                 }
             }
+            const std::size_t done = dropped * page_size + moved;
+            work -= done < work ? done : work;
         }
+    }
+    std::size_t compact(std::size_t budget, std::size_t& moved) noexcept {
+        std::size_t given_back = 0;
+        for (std::size_t i = 0; partitions_ready() && i < partition_count_ && moved < budget; ++i) {
+            while (moved < budget && partitions_[i].compact(budget - moved, moved, given_back)) {
+            }
+        }
+        return given_back;
     }
     std::size_t evict_everywhere(std::size_t pages) noexcept {
         std::size_t evicted = 0;

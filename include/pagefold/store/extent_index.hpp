@@ -197,7 +197,7 @@ public:
 
     /// Walks every structure; false when one contradicts another.
     [[nodiscard]] bool check() const noexcept {
-        std::size_t pages = 0, arrays = 0, chained = 0;
+        std::size_t pages = 0, arrays = 0, chained = 0, ringed = 0;
         for (std::uint32_t id = next_extent(0); id != none; id = next_extent(id + 1)) {
             const extent& x = extents_[id];
             pages += count_ones(x.present());
@@ -215,6 +215,12 @@ public:
             if (next.ring_previous != id || next.object != x.object || next.pool() != x.pool()) {
                 return false;
             }
+            if (x.is_primary()) { // its ring holds all extents of the object
+                std::uint32_t at = id;
+                do {
+                    at = extents_[at].ring_next;
+                } while (++ringed <= extents_.size() && at != id);
+            }
         }
         for (std::uint32_t b = 0; b < bucket_count_; ++b) {
             for (std::uint32_t id = buckets_[b]; id != 0; id = extents_[id - 1].hash_next) {
@@ -225,7 +231,7 @@ public:
             }
         }
         return pages == page_count_ && arrays == arrays_.cell_count() && chained == extents_.size() &&
-               extents_.check() && arrays_.check();
+               ringed == extents_.size() && extents_.check() && arrays_.check();
     }
 
 private:

@@ -253,7 +253,7 @@ public:
         const std::uint64_t before = totals_.rounded_bytes;
         pool_state* pool = nullptr;
         for (std::size_t i = 0; i < pages; ++i) {
-            if (i % 8 == 0) {
+            if (i % 8 == 0 || table_.reserving.load(memory_order::relaxed) != 0) {
                 pool = only != any_pool ? pool_at(only) : furthest_over_share();
             }
             if (pool == nullptr || !evict_one(*pool, 0)) {
@@ -472,13 +472,15 @@ private:
             now = entry::with_stream(load_native<std::uint64_t>(stream.data()), sum);
         } else {
             const std::size_t rounded = allocator_.rounded(stream.size());
+            const std::size_t before = old.is_inline() ? 0 : allocator_.rounded(old.size());
+            if (rounded > before && over_cap(pool, rounded - before)) {
+                return status::limit;
+            }
             object_handle h{};
-            if (!old.is_inline() && allocator_.capacity(old.handle()) == rounded) {
+            const std::size_t place = old.is_inline() ? 0 : allocator_.capacity(old.handle());
+            if (place >= rounded && place - rounded <= rounded / 16) { // a borrowed place may be a little larger
                 h = old.handle();
             } else {
-                if (over_cap(pool, rounded)) {
-                    return status::limit;
-                }
                 const result<object_handle> fresh = allocator_.allocate(stream.size());
                 if (!fresh) {
                     return fresh.error();
@@ -507,7 +509,7 @@ private:
                        bool is_inline) noexcept {
         const std::size_t need = is_inline ? 0 : stream.size();
         unsigned evictions = 0;
-        while (over_cap(pool, is_inline ? 0 : allocator_.rounded(need))) {
+        while (over_cap(pool, entry_bytes + (is_inline ? 0 : allocator_.rounded(need)))) {
             if (!pool.is_ephemeral() || ++evictions > evictions_a_put || !evict_one(pool, 0)) {
                 return {status::limit, true, true};
             }
@@ -548,14 +550,11 @@ private:
         return {status::ok, false, met_limit};
     }
 
-    [[nodiscard]] bool over_cap(pool_state& pool, std::size_t rounded) noexcept {
+    /// Whether the pool, with so many bytes more, would be above its cap.
+    [[nodiscard]] bool over_cap(pool_state& pool, std::size_t bytes) noexcept {
         const pool_record& record = record_of(pool);
-        if (record.options.cap_bytes == ~std::size_t{0}) {
-            return false;
-        }
-        const std::size_t used = record.used.load(memory_order::relaxed);
-        return rounded + entry_bytes > record.options.cap_bytes ||
-               used > record.options.cap_bytes - rounded - entry_bytes;
+        const std::size_t cap = record.options.cap_bytes;
+        return cap != ~std::size_t{0} && (bytes > cap || record.used.load(memory_order::relaxed) > cap - bytes);
     }
     /// Bytes that pools other than `slot` have reserved and not used.
     [[nodiscard]] std::size_t held_back_from(std::uint32_t slot) const noexcept {
@@ -649,7 +648,9 @@ private:
             }
             const pool_record& record = table_.records[i];
             const std::size_t reserved = record.options.reserved_bytes;
-            if (reserved != 0 && record.used.load(memory_order::relaxed) <= reserved) {
+            // No page may go that takes the pool below what it has reserved.
+            const std::size_t used = reserved != 0 ? record.used.load(memory_order::relaxed) : 0;
+            if (reserved != 0 && (used <= reserved || used - reserved < Config::page_size + entry_bytes)) {
                 continue;
             }
             const std::uint32_t weight = record.options.weight;
@@ -718,13 +719,16 @@ private:
                 }
                 compacting_ = true;
                 compaction_cursor_ = 0;
+                compaction_gain_ = 0;
             }
             std::size_t moved_here = 0;
+            bool at_end = false;
             for (unsigned visited = 0; visited < extents_a_hold && moved_here < bytes_a_hold; ++visited) {
                 compaction_cursor_ = index_.next_extent(compaction_cursor_);
                 if (compaction_cursor_ == index_type::none) {
                     allocator_.finish_compaction();
                     compacting_ = false;
+                    at_end = true;
                     break;
                 }
                 moved_here += relocate_pages(compaction_cursor_++);
@@ -733,7 +737,8 @@ private:
             moved += moved_here;
             given_back += freed;
             compacted_bytes_ += freed;
-            return true;
+            compaction_gain_ += moved_here + freed;
+            return !at_end || compaction_gain_ != 0; // a plan that came to nothing would be made again
         } else {
             return false;
         }
@@ -766,7 +771,8 @@ private:
     std::uint64_t totals_huge_since_ = 0, erased_pages_ = 0, corruptions_ = 0, objects_moved_ = 0, limit_hits_ = 0;
     std::uint64_t refused_by_limit_ = 0, refused_by_source_ = 0, refused_by_admission_ = 0, compacted_bytes_ = 0;
     std::uint32_t compaction_cursor_ = 0;
-    unsigned compaction_pause_ = 0; // evictions until compaction is tried again, after it found nothing worth doing
+    std::size_t compaction_gain_ = 0; // bytes moved and given back under the plan that is under way
+    unsigned compaction_pause_ = 0;   // evictions until compaction is tried again, after it found nothing worth doing
     bool compacting_ = false;
 };
 

@@ -33,6 +33,8 @@ struct pool_record {
     bool live = false;               // guarded by the store's pool lock
     atomic<std::size_t> used{0};     // counted only where a cap or a reservation needs it
     atomic<std::size_t> reserved{0}; // options.reserved_bytes while the pool lives
+    atomic<node_id> node{any_node}; // options.node, for whoever comes with the id of a pool that may be gone: any value
+                                    // will do then, since no partition knows the id
 
     [[nodiscard]] bool is_metered() const noexcept {
         return options.cap_bytes != ~std::size_t{0} || options.reserved_bytes != 0;

@@ -180,6 +180,29 @@ TEST_CASE("the ring of an object meets each of its extents once, and no others")
     CHECK(index.find_object(6, 0) == narrow_index::none);
 }
 
+TEST_CASE("when the extent goes under which an object is found, another takes its place") {
+    test_source source;
+    narrow_index index{source, any_node};
+    constexpr std::uint64_t extents = 20;
+    for (std::uint64_t i = 0; i < extents; ++i) {
+        REQUIRE(index.insert(1, 9, i * extent_pages, entry{i, 0}));
+    }
+    for (std::uint64_t left = extents; left > 0; --left) {
+        const std::uint32_t first = index.find_object(1, 9);
+        REQUIRE(first != narrow_index::none);
+        std::uint64_t met = 0;
+        std::uint32_t x = first;
+        do {
+            ++met;
+            x = index.next_of_object(x);
+        } while (x != first && met <= extents);
+        CHECK(met == left);
+        index.erase(index.find(1, 9, index.number_of(first) * extent_pages));
+        CHECK(index.check());
+    }
+    CHECK(index.find_object(1, 9) == narrow_index::none);
+}
+
 TEST_CASE("next_in_pool goes round all pages of the pool, from gone slots too") {
     test_source source;
     narrow_index index{source, any_node};

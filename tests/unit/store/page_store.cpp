@@ -149,6 +149,29 @@ TEST_CASE("persistent pages are never dropped, ephemeral ones may be, and are ne
     CHECK(s.store.check());
 }
 
+TEST_CASE("a cache makes room for persistent pages, however small it is against them") {
+    store_fixture<page_store<choosy_config>> s{store_options{.limit_bytes = 500'000}};
+    const pool_id kept = s.make_pool();
+    const pool_id cache = s.make_pool({.kind = pool_kind::ephemeral});
+    std::uint64_t count = 0;
+    for (; count < 60; ++count) {
+        CHECK(s.put({kept, 1, count}, page_kind::random, count) == status::ok);
+    }
+    for (std::uint64_t i = 0; i < 200; ++i) {
+        CHECK(s.put({cache, 1, i}, page_kind::random, i) == status::ok);
+    }
+    const std::uint64_t cached = s.store.statistics_of(cache).value().stored_pages;
+    CHECK(cached > 20);
+    CHECK(cached < 60);
+    for (; count < 60 + cached; ++count) {
+        CHECK(s.put({kept, 1, count}, page_kind::random, count) == status::ok);
+    }
+    CHECK(s.store.statistics_of(cache).value().stored_pages < 5);
+    for (std::uint64_t i = 0; i < count; ++i) {
+        CHECK(s.has({kept, 1, i}, page_kind::random, i));
+    }
+}
+
 TEST_CASE("a persistent put is refused when the store is full, and everything accepted stays") {
     store_fixture<page_store<choosy_config>> s{store_options{.limit_bytes = 400'000}};
     const pool_id pool = s.make_pool();

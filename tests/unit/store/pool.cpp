@@ -161,6 +161,17 @@ TEST_CASE("a reservation can't be taken, neither by dropping nor by filling") {
     CHECK(s.store.check());
 }
 
+TEST_CASE("what a pool has above its reservation can be dropped, down to it") {
+    fixture s;
+    const pool_id reserved = s.make_pool({.kind = pool_kind::ephemeral, .reserved_bytes = 30 * raw_page});
+    for (std::uint64_t i = 0; i < 45; ++i) {
+        CHECK(put_raw(s, reserved, i) == status::ok);
+    }
+    CHECK(s.store.resize(0) == status::limit);
+    CHECK(stored(s, reserved) == 30);
+    CHECK(s.store.check());
+}
+
 TEST_CASE("a reservation ends with its pool") {
     fixture s{store_options{.limit_bytes = 400'000}};
     const pool_id reserved = s.make_pool({.reserved_bytes = 1'000'000});
