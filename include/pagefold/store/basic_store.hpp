@@ -141,6 +141,7 @@ public:
         if (!lease) {
             return refused(key, reason);
         }
+        home(key).foresee(key);
         byte_view stream = page;
         const result<std::size_t> packed = compressor_.compress(page, lease.buffer(), lease.scratch());
         if (packed && *packed < page_size) {

@@ -96,6 +96,12 @@ public:
         const place p = locate(s);
         return {load_native<std::uint64_t>(p.word), load_native<std::uint32_t>(p.meta)};
     }
+    /// Asks for the entry's cache line without waiting for it; `s` is live or no_slot.
+    void prefetch(slot_id s) const noexcept {
+        if (s != no_slot) {
+            __builtin_prefetch(locate(s).word, 1);
+        }
+    }
     /// Replaces the entry and keeps the hook, when the hook is wide; a narrow one is part of the entry.
     void set(slot_id s, entry e) noexcept {
         const place p = locate(s);

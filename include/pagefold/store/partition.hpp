@@ -93,6 +93,14 @@ public:
 
     // Pages.
 
+    /// Asks for the cache line of the page's entry, if there is one, while there is a compression to hide the wait.
+    void foresee(const page_key& key) noexcept {
+        const lock_guard guard{lock_};
+        if (find_pool(key.pool) != nullptr) {
+            index_.prefetch(find(key));
+        }
+    }
+
     /// What a put left for its caller to do.
     struct put_outcome {
         status result;
