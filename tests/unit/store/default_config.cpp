@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#include "support/store_fixture.hpp"
+
+#include <doctest/doctest.h>
+
+#include <pagefold/evict/lru.hpp>
+#include <pagefold/store/default_config.hpp>
+#include <pagefold/store/page_store.hpp>
+
+#include <concepts>
+
+using namespace pagefold;
+using namespace pagefold::testing;
+
+namespace {
+
+struct with_lru : default_config {
+    using eviction_type = lru;
+};
+
+} // namespace
+
+TEST_CASE("the default is a store of 4 KiB pages for many threads") {
+    static_assert(store_config<default_config>);
+    CHECK(default_config::page_size == 4096);
+    CHECK(std::same_as<default_config::lock_type, spin_lock>);
+    CHECK(std::same_as<default_config::eviction_type, pagefold::clock<>>);
+}
+
+TEST_CASE("one line of configuration changes the eviction policy") {
+    // Under a limit LRU keeps the page that is read again and again, which FIFO order would drop.
+    store_fixture<page_store<with_lru>> f{store_options{.limit_bytes = 600 << 10}};
+    const pool_id pool = f.make_pool({.kind = pool_kind::ephemeral});
+    REQUIRE(f.put({pool, 1, 0}, page_kind::text, 7) == status::ok);
+    std::uint64_t index = 1;
+    while (f.store.stats().evicted_pages < 200) {
+        REQUIRE(f.put({pool, 1, index}, page_kind::text, index) == status::ok);
+        REQUIRE(f.has({pool, 1, 0}, page_kind::text, 7));
+        ++index;
+    }
+    CHECK(f.lacks({pool, 1, 1}));
+    CHECK(f.store.check());
+}
