@@ -11,6 +11,9 @@
 #define PAGEFOLD_NOINLINE __attribute__((noinline))
 #define PAGEFOLD_COLD __attribute__((cold, noinline))
 
+// What was written to memory by now stays written, though nothing here reads it and the memory is given away next.
+#define PAGEFOLD_KEEP_STORES() __asm__ __volatile__("" ::: "memory")
+
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define PAGEFOLD_LITTLE_ENDIAN 1
 #else
@@ -22,6 +25,36 @@
 #else
 #define PAGEFOLD_HAS_INT128 0
 #endif
+
+// Vector code needs the compiler's leave (-mgeneral-regs-only takes it) and the host's: PAGEFOLD_NO_VECTORS forbids it.
+// GCC's <immintrin.h> wants a C library's <stdlib.h>, which a freestanding build may lack.
+#if defined(__x86_64__) && defined(__SSE2__) && !defined(PAGEFOLD_NO_VECTORS)
+#if __STDC_HOSTED__ || defined(__clang__) || __has_include(<stdlib.h>)
+#define PAGEFOLD_HAS_X86_VECTORS 1
+#endif
+#endif
+#ifndef PAGEFOLD_HAS_X86_VECTORS
+#define PAGEFOLD_HAS_X86_VECTORS 0
+#endif
+#if defined(__aarch64__) && defined(__ARM_NEON) && PAGEFOLD_LITTLE_ENDIAN && !defined(PAGEFOLD_NO_VECTORS)
+#define PAGEFOLD_HAS_NEON 1
+#else
+#define PAGEFOLD_HAS_NEON 0
+#endif
+
+// In front of a function: it may use instructions that the rest of the program may not. V16 is for code in vectors of 16
+// bytes, whatever they are here. A function can be inlined into one of a higher set, never the other way round.
+#if PAGEFOLD_HAS_X86_VECTORS
+#define PAGEFOLD_TARGET_V16 __attribute__((target("sse4.2,popcnt")))
+#define PAGEFOLD_TARGET_AVX2 __attribute__((target("avx2,bmi,bmi2,sse4.2,popcnt")))
+#define PAGEFOLD_TARGET_AVX512                                                                                         \
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,avx2,bmi,bmi2,sse4.2,popcnt")))
+#define PAGEFOLD_AVX2 PAGEFOLD_TARGET_AVX2 PAGEFOLD_ALWAYS_INLINE
+#define PAGEFOLD_AVX512 PAGEFOLD_TARGET_AVX512 PAGEFOLD_ALWAYS_INLINE
+#else
+#define PAGEFOLD_TARGET_V16
+#endif
+#define PAGEFOLD_V16 PAGEFOLD_TARGET_V16 PAGEFOLD_ALWAYS_INLINE
 
 #if defined(__x86_64__) || defined(__i386__)
 #define PAGEFOLD_CPU_RELAX() __builtin_ia32_pause()

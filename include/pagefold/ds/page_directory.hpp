@@ -81,10 +81,12 @@ public:
     /// `index` must have been reserved.
     [[nodiscard]] PAGEFOLD_ALWAYS_INLINE Entry& operator[](std::uint32_t index) const noexcept {
         void* table = root_;
-        for (unsigned level = depth_; level > 1; --level) {
-            table = child(table, level, index);
+        if (depth_ == 2) {
+            table = static_cast<void**>(table)[index >> leaf_shift_];
+        } else if (depth_ > 2) {
+            table = child(child(table, 3, index), 2, index);
         }
-        return static_cast<Entry*>(table)[index & ((std::size_t{1} << leaf_shift_) - 1)];
+        return static_cast<Entry*>(table)[index & ((std::uint32_t{1} << leaf_shift_) - 1)];
     }
 
     /// Bytes taken from the source.

@@ -91,13 +91,21 @@ public:
 
     /// `id` must be live, or in a chunk that has a live element.
     [[nodiscard]] PAGEFOLD_ALWAYS_INLINE T& operator[](std::uint32_t id) const noexcept {
-        return chunks_[id >> shift_].elements[id & low_bits(shift_)];
+        return chunks_[id >> shift_].elements[id & (chunk_elements() - 1)];
     }
 
-    /// Whether `id` names a live element; any number may be asked.
-    [[nodiscard]] bool contains(std::uint32_t id) const noexcept {
-        return (id >> shift_) < chunk_bound_ && chunks_[id >> shift_].elements != nullptr && (*this)[id].live();
+    /// The element that `id` names, or null where none is live; any number may be asked.
+    [[nodiscard]] PAGEFOLD_ALWAYS_INLINE T* find(std::uint32_t id) const noexcept {
+        const std::uint32_t number = id >> shift_;
+        T* const elements = number < chunk_bound_ ? chunks_[number].elements : nullptr;
+        if (elements == nullptr) {
+            return nullptr;
+        }
+        T* const element = elements + (id & (chunk_elements() - 1));
+        return element->live() ? element : nullptr;
     }
+    /// Whether `id` names a live element; any number may be asked.
+    [[nodiscard]] bool contains(std::uint32_t id) const noexcept { return find(id) != nullptr; }
 
     /// The first live number ≥ `from`, or bound(). Walks the elements between.
     [[nodiscard]] std::uint32_t next_live(std::uint32_t from) const noexcept {

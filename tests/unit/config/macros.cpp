@@ -19,6 +19,7 @@ PAGEFOLD_COLD int four_times(int x) { return 4 * x; }
 TEST_CASE("the attributes change no meaning") {
     CHECK(twice(1) + thrice(1) + four_times(1) == 9);
     PAGEFOLD_CPU_RELAX();
+    PAGEFOLD_KEEP_STORES();
 #if PAGEFOLD_HAS_INT128
     __extension__ using wide = __int128;
     CHECK(sizeof(wide) == 16);

@@ -59,6 +59,7 @@ TEST_CASE("a pool takes nothing before it is used, and nothing is in it") {
     CHECK(p.bytes() == 0);
     CHECK_FALSE(p.contains(0));
     CHECK_FALSE(p.contains(~0u));
+    CHECK(p.find(0) == nullptr);
     CHECK(p.next_live(0) == 0);
     CHECK(p.check());
     CHECK(source.acquisitions() == 0);
@@ -197,6 +198,7 @@ TEST_CASE("the pool agrees with a map through random insertions and erasures") {
             CHECK(p.bytes() == source.bytes_held());
             for (const auto& [id, value] : model) {
                 REQUIRE(p.contains(id));
+                REQUIRE(p.find(id) == &p[id]);
                 REQUIRE(p[id].value == value);
             }
         }

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/config/macros.hpp>
+#include <pagefold/core/bytes.hpp>
+#include <pagefold/platform/concept.hpp>
+#include <pagefold/platform/page_source_ref.hpp>
+
+#include <cstddef>
+
+namespace pagefold {
+
+/// A page source over another that gives pages back full of zeros, whatever their user left in them. Cost: a memset of
+/// what is released. As safe from many threads as the source below.
+class wiping_source {
+public:
+    /// `wipes` false passes pages on as they are, until wipe_from_now().
+    explicit wiping_source(page_source_ref source, bool wipes = true) noexcept : source_{source}, wipes_{wipes} {}
+
+    [[nodiscard]] std::size_t page_size() const noexcept { return source_.page_size(); }
+    result<void*> acquire(std::size_t pages, node_id node) noexcept { return source_.acquire(pages, node); }
+    void release(void* p, std::size_t pages) noexcept {
+        if (wipes_) {
+            fill_bytes(p, 0, pages * page_size());
+            PAGEFOLD_KEEP_STORES();
+        }
+        source_.release(p, pages);
+    }
+
+    /// For a user that wipes by itself until its end. Not while another thread releases.
+    void wipe_from_now() noexcept { wipes_ = true; }
+
+private:
+    page_source_ref source_;
+    bool wipes_;
+};
+
+} // namespace pagefold

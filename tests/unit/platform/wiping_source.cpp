@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#include <pagefold/platform/wiping_source.hpp>
+
+#include <pagefold/platform/static_source.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+using namespace pagefold;
+
+static_assert(page_source<wiping_source>);
+
+namespace {
+
+constexpr std::size_t page = 4096;
+
+/// How many bytes of a released run of two pages still say what was written to it.
+std::ptrdiff_t left_after_release(bool wipes, bool wipe_from_now) {
+    std::vector<std::byte> memory(8 * page);
+    static_source<> below{memory};
+    wiping_source source{below, wipes};
+    CHECK(source.page_size() == page);
+    void* const p = source.acquire(2, any_node).value();
+    std::memset(p, 0x5e, 2 * page);
+    if (wipe_from_now) {
+        source.wipe_from_now();
+    }
+    source.release(p, 2);
+    CHECK(below.acquired_bytes() == 0);
+    return std::count(memory.begin(), memory.end(), std::byte{0x5e});
+}
+
+} // namespace
+
+TEST_CASE("what is released holds zeros") {
+    CHECK(left_after_release(true, false) == 0);
+    CHECK(left_after_release(false, true) == 0);
+}
+
+TEST_CASE("a source that doesn't wipe yet passes pages on as they are") {
+    // static_source may keep a word of its own in a free run.
+    CHECK(left_after_release(false, false) > static_cast<std::ptrdiff_t>(page));
+}
