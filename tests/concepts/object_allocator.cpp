@@ -149,6 +149,22 @@ protected:
 };
 static_assert(compacting_allocator<plain>);
 
+/// The same, which also knows how full its pages are and refuses what would waste a place: here all places are alike.
+class aware : public plain {
+public:
+    using plain::plain;
+    result<object_handle> allocate_snug(std::size_t n) noexcept { return allocate(n); }
+    unsigned fullness(object_handle h) const noexcept {
+        const auto used = static_cast<unsigned>(page_of(h).used.count());
+        return used == 1 ? 0 : used * max_fullness / 4;
+    }
+};
+static_assert(snug_allocator<aware> && span_aware_allocator<aware>);
+static_assert(!snug_allocator<plain> && !span_aware_allocator<plain>);
+
+TEST_CASE("a small allocator that knows its pages keeps the contract") {
+    CHECK(describe(allocator_violations<aware>()) == "");
+}
 TEST_CASE("a small allocator keeps the contract") { CHECK(describe(allocator_violations<plain>()) == ""); }
 
 // Signatures.
@@ -194,6 +210,11 @@ struct misplaced_changes_it : plain { bool misplaced(object_handle) noexcept; };
 struct relocates_in_place : plain { status relocate(object_handle) noexcept; };
 struct relocate_may_throw : plain { result<object_handle> relocate(object_handle); };
 struct finish_may_throw : plain { void finish_compaction(); };
+struct snug_allocates_a_bare_handle : aware { object_handle allocate_snug(std::size_t) noexcept; };
+struct snug_may_throw : aware { result<object_handle> allocate_snug(std::size_t); };
+struct fullness_changes_it : aware { unsigned fullness(object_handle) noexcept; };
+struct fullness_may_throw : aware { unsigned fullness(object_handle) const; };
+struct fullness_is_wide : aware { std::size_t fullness(object_handle) const noexcept; };
 // clang-format on
 template <class T>
 inline constexpr bool only_object_allocator = object_allocator<T> && !compacting_allocator<T>;
@@ -203,6 +224,11 @@ static_assert(only_object_allocator<misplaced_changes_it>);
 static_assert(only_object_allocator<relocates_in_place>);
 static_assert(only_object_allocator<relocate_may_throw>);
 static_assert(only_object_allocator<finish_may_throw>);
+static_assert(!snug_allocator<snug_allocates_a_bare_handle>);
+static_assert(!snug_allocator<snug_may_throw>);
+static_assert(!span_aware_allocator<fullness_changes_it>);
+static_assert(!span_aware_allocator<fullness_may_throw>);
+static_assert(!span_aware_allocator<fullness_is_wide>);
 
 TEST_CASE("the suite passes an allocator that doesn't compact") {
     struct stays : plain {
@@ -422,6 +448,37 @@ struct allocates_in_victims : plain {
         return plain::allocate(n);
     }
 };
+/// A small object gets a page for itself and its like, or else any place.
+struct snug_wastes_places : aware {
+    using aware::aware;
+    std::size_t rounded(std::size_t n) const noexcept { return n < 512 ? 512 : max_size; }
+    result<object_handle> allocate(std::size_t n) noexcept {
+        if (n != 0 && n < 512) {
+            if (const result<void*> memory = source_.acquire(1, any_node)) {
+                pages_.push_back({static_cast<std::byte*>(*memory), {}, false});
+            }
+        }
+        return aware::allocate(n);
+    }
+    result<object_handle> allocate_snug(std::size_t n) noexcept { return allocate(n); }
+};
+struct snug_hides_the_reason : aware {
+    using aware::aware;
+    result<object_handle> allocate_snug(std::size_t n) noexcept {
+        const result<object_handle> h = allocate(n);
+        return h.error() == status::no_memory ? result<object_handle>{status::limit} : h;
+    }
+};
+struct fullness_forgets_the_last : aware {
+    using aware::aware;
+    unsigned fullness(object_handle h) const noexcept {
+        return static_cast<unsigned>(page_of(h).used.count()) * max_fullness / 4;
+    }
+};
+struct fullness_is_unbounded : aware {
+    using aware::aware;
+    unsigned fullness(object_handle h) const noexcept { return aware::fullness(h) * 2; }
+};
 
 TEST_CASE_TEMPLATE_DEFINE("the suite convicts a wrong allocator of its one breach", Wrong, wrong_allocators) {
     CHECK(describe(allocator_violations<typename Wrong::allocator>()) == to_string(Wrong::breach));
@@ -456,7 +513,11 @@ TEST_CASE_TEMPLATE_INVOKE(wrong_allocators, //
                           breaks<relocates_to_a_new_page, allocator_clause::relocate_takes_no_page>,
                           breaks<relocates_half, allocator_clause::relocate_keeps_contents>,
                           breaks<stops_during_a_plan, allocator_clause::serves_during_plan>,
-                          breaks<allocates_in_victims, allocator_clause::serves_during_plan>);
+                          breaks<allocates_in_victims, allocator_clause::serves_during_plan>,
+                          breaks<snug_wastes_places, allocator_clause::snug_keeps_to_size>,
+                          breaks<snug_hides_the_reason, allocator_clause::snug_keeps_to_size>,
+                          breaks<fullness_forgets_the_last, allocator_clause::fullness_tells_the_last>,
+                          breaks<fullness_is_unbounded, allocator_clause::fullness_tells_the_last>);
 
 } // namespace
 } // namespace pagefold::testing

@@ -43,6 +43,8 @@ enum class allocator_clause {
     relocate_takes_no_page,  ///< relocate acquires nothing
     relocate_keeps_contents, ///< nor does it change the bytes of the object
     serves_during_plan,      ///< between plan and finish objects come and go as ever
+    snug_keeps_to_size, ///< allocate_snug takes no place too large that allocate would not, and says what the source said
+    fullness_tells_the_last, ///< fullness is within its bounds, and 0 for just the objects that take pages along
 };
 
 [[nodiscard]] inline const char* to_string(allocator_clause clause) noexcept {
@@ -67,6 +69,8 @@ enum class allocator_clause {
     case allocator_clause::relocate_takes_no_page: return "relocate_takes_no_page";
     case allocator_clause::relocate_keeps_contents: return "relocate_keeps_contents";
     case allocator_clause::serves_during_plan: return "serves_during_plan";
+    case allocator_clause::snug_keeps_to_size: return "snug_keeps_to_size";
+    case allocator_clause::fullness_tells_the_last: return "fullness_tells_the_last";
     }
     return "unknown";
 }
@@ -172,6 +176,36 @@ public:
             check_sums();
             verify_all(clause::unchanged_by_refusal);
         }
+    }
+
+    /// With a source that refuses, over places of all sizes that came free.
+    void snug() requires snug_allocator<Allocator> {
+        for (const std::size_t size : {std::size_t{0}, Allocator::max_size + 1}) {
+            const result<object_handle> h = allocator_.allocate_snug(size);
+            expect(!h && h.error() == status::invalid, clause::snug_keeps_to_size);
+        }
+        source_.refuse_all(true);
+        for (unsigned i = 0; i < 200 && !broken_; ++i) {
+            const std::size_t size = some_size();
+            const std::size_t rounded = allocator_.rounded(size);
+            const result<object_handle> h = allocator_.allocate_snug(size);
+            if (!h) {
+                expect(h.error() == status::no_memory, clause::snug_keeps_to_size);
+                continue;
+            }
+            keep(*h, size, 0);
+            if (!broken_ && allocator_.capacity(*h) > rounded + rounded / 16) {
+                remove(objects_.size() - 1);
+                // With a source that gives, allocate takes such a place as well.
+                source_.refuse_all(false);
+                const std::uint64_t acquisitions = source_.acquisitions();
+                add(size);
+                expect(source_.acquisitions() == acquisitions, clause::snug_keeps_to_size);
+                source_.refuse_all(true);
+            }
+        }
+        source_.refuse_all(false);
+        check_sums();
     }
 
     void compact(std::size_t budget) requires compacting_allocator<Allocator> {
@@ -284,7 +318,16 @@ private:
     void remove(std::size_t at) {
         verify(objects_[at], clause::keeps_contents);
         const std::size_t before = allocator_.allocated_bytes();
+        [[maybe_unused]] const std::size_t held = allocator_.bytes_held();
+        [[maybe_unused]] unsigned fullness = 0;
+        if constexpr (span_aware_allocator<Allocator>) {
+            fullness = allocator_.fullness(objects_[at].handle);
+        }
         allocator_.deallocate(objects_[at].handle);
+        if constexpr (span_aware_allocator<Allocator>) {
+            expect(fullness <= max_fullness && (fullness == 0) == (allocator_.bytes_held() < held),
+                   clause::fullness_tells_the_last);
+        }
         if (objects_[at].counted != 0) {
             expect(before - allocator_.allocated_bytes() == objects_[at].counted, clause::counts_allocated);
         }
@@ -361,6 +404,13 @@ template <object_allocator Allocator>
         checks.churn(static_cast<unsigned>(many), many);
         checks.refusals();
     });
+    if constexpr (snug_allocator<Allocator>) {
+        scenario([&](auto& checks) {
+            checks.churn(static_cast<unsigned>(many), many);
+            checks.thin_out();
+            checks.snug();
+        });
+    }
     if constexpr (compacting_allocator<Allocator>) {
         for (const std::size_t budget : {~std::size_t{0}, 8 * Allocator::max_size, std::size_t{1}, std::size_t{0}}) {
             scenario([&](auto& checks) {

@@ -21,7 +21,8 @@
 //   a.deallocate(h)      | –                      | –                  | h must be live (checked builds assert)
 //   a.capacity(h)        | size_t                 | –                  | bytes that fit in place, ≥ n
 //   a.rounded(n)         | size_t                 | –                  | memory that an object of n bytes occupies
-//   a.write(h, bytes)    | –                      | –                  | copies bytes.size() ≤ capacity(h) to the start
+//   a.write(h, bytes)    | –                      | –                  | copies bytes.size() ≤ capacity(h) to the start; what
+//                        |                        |                    | was behind them is undefined then
 //   a.read(h, n, scratch)| byte_view              | –                  | the first n bytes: in place, or put together in
 //                        |                        |                    | scratch (≥ n bytes); valid until the next non-const
 //                        |                        |                    | call
@@ -43,12 +44,29 @@
 //                        |                        |                    | dead after success, and unchanged after a failure.
 //                        |                        |                    | Takes no page from the source
 //   a.finish_compaction()| –                      | –                  | forgets the plan; spans not emptied serve again
+//
+// snug_allocator: where the source refuses, an object may go into a place that is much too large, which is better than
+// nothing, and worse than to drop another object whose place fits. It tells the two apart.
+//
+//   a.allocate_snug(n)   | result<object_handle>  | as allocate        | as allocate, but where the source refuses, so does
+//                        |                        |                    | it, rather than take a place that allocate would not
+//                        |                        |                    | have taken otherwise and that is by more than 1/16
+//                        |                        |                    | larger than rounded(n)
+//
+// span_aware_allocator: it tells how near to coming free the pages under an object are, so that whoever must drop objects
+// can drop those that bring pages back soonest.
+//
+//   a.fullness(h)        | unsigned               | –                  | live bytes over all bytes of the span that h lies
+//                        |                        |                    | in, as 0 to max_fullness; 0: the span comes free
+//                        |                        |                    | with h. One look at what is known of the span
 
 namespace pagefold {
 
 /// Where an object is, in at most handle_bits bits; 0 is a valid value, and there is no null.
 enum class object_handle : std::uint64_t {};
 inline constexpr unsigned handle_bits = 48;
+/// The answer of fullness() for a span without a free byte.
+inline constexpr unsigned max_fullness = 256;
 
 // clang-format off
 template <class T>
@@ -72,6 +90,16 @@ concept compacting_allocator = object_allocator<T> && requires(T& a, const T& c,
     { c.misplaced(h) } noexcept -> std::same_as<bool>;
     { a.relocate(h) } noexcept -> std::same_as<result<object_handle>>;
     { a.finish_compaction() } noexcept -> std::same_as<void>;
+};
+
+template <class T>
+concept snug_allocator = object_allocator<T> && requires(T& a, std::size_t n) {
+    { a.allocate_snug(n) } noexcept -> std::same_as<result<object_handle>>;
+};
+
+template <class T>
+concept span_aware_allocator = object_allocator<T> && requires(const T& c, object_handle h) {
+    { c.fullness(h) } noexcept -> std::same_as<unsigned>;
 };
 // clang-format on
 

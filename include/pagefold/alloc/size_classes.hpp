@@ -26,7 +26,7 @@ struct size_class {
 /// over slots) is least, the shorter chain where two are equal. Sizes with the same chain and number of slots share a
 /// class, whose slot size is the greatest multiple of `step` that fits (zsmalloc's merging, mm/zsmalloc.c; it steps by
 /// 16 bytes at 4 KiB, where 8 make objects 0.1 % denser). What is left is that the slot sizes are the fractions
-/// units/slots of a unit, so that the gaps between them are wide near the unit (8/9 to 1 at chains of 8) and narrow
+/// units/slots of a unit, so that the gaps between them are wide near the unit (12/13 to 1 at chains of 12) and narrow
 /// below its half.
 ///
 /// A span has at most `max_slots` slots; short chains keep to that for small objects, which leave little waste anyway.
@@ -34,10 +34,11 @@ struct size_class {
 template <std::size_t Unit, unsigned MaxChain>
 class size_classes {
 public:
-    static_assert(std::has_single_bit(Unit) && Unit >= 4096 && Unit <= 65536 && MaxChain >= 1 && MaxChain <= 12);
+    static_assert(std::has_single_bit(Unit) && Unit >= 4096 && Unit <= 65536 && MaxChain >= 1 && MaxChain <= 16);
 
     static constexpr std::size_t step = Unit / 512;
     static constexpr unsigned max_slots = 120;
+    static constexpr unsigned max_count = 512; // a number takes 9 bits
 
     /// Classes by ascending slot size; the last is whole units, one a span.
     static constexpr unsigned count() noexcept { return table_.count; }
@@ -47,8 +48,8 @@ public:
 
 private:
     struct table {
-        size_class classes[256];
-        std::uint8_t class_of[Unit / step + 1];
+        size_class classes[max_count];
+        std::uint16_t class_of[Unit / step + 1];
         unsigned count;
     };
 
@@ -80,7 +81,7 @@ private:
             if (last == nullptr || last->slots != best.slots || last->units != best.units) {
                 out.classes[out.count++] = best;
             }
-            out.class_of[i] = static_cast<std::uint8_t>(out.count - 1);
+            out.class_of[i] = static_cast<std::uint16_t>(out.count - 1);
         }
         return out;
     }

@@ -3,6 +3,7 @@
 
 #include <pagefold/alloc/concept.hpp>
 #include <pagefold/alloc/size_classes.hpp>
+#include <pagefold/alloc/zs_span.hpp>
 #include <pagefold/config/assert.hpp>
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/bytes.hpp>
@@ -14,6 +15,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 
 // A zsmalloc for user space and kernels alike: objects of one size class share a span, which is a run of one to MaxChain
 // consecutive units cut into equal slots; the chain is the one that wastes least (size_classes.hpp).
@@ -21,8 +23,9 @@
 //     span_header[id]   where ──►  | slot 0 | slot 1 | slot 2 | ...   | slot n-1 |tail|     n slots of the class's size
 //                       free        bit per slot
 //
-// A handle is the span's number (31 bits) and the slot's (16), and finding an object's bytes is one table look-up. The
-// class of whole units is apart: one object a unit, a record of 8 bytes each, marked by the top bit of the handle.
+// A handle is the span's number (31 bits), the class that the object's size asked for (9) and the slot's number (7), and
+// finding an object's bytes is one table look-up. The class of whole units is apart: one object a unit, a record of 8 bytes
+// each, marked by the top bit of the handle.
 //
 // Invariant: a span that has both used and free slots is in exactly one list, by its class and the eighth of it that is
 // free, or in that of the victims; a full span is in none; an empty one is given back at once (the source may keep it).
@@ -37,20 +40,34 @@
 //   because a class with many spans takes longer ones.
 // - Objects carry no reference to their owner, which zsmalloc pays for with 8 bytes of handle in each. Instead the owner
 //   walks its index once a plan and asks misplaced() of every handle, a look at a header.
-// - A class out of slots borrows one of the next larger class that has some. Every class on its own would keep free slots
-//   for its own fluctuation; together they need less. How much larger a slot may be is fed back from how much of the
-//   memory is idle. Likewise a span of many units is only opened by a store that can fill it.
+// - A class out of slots borrows one of the next larger class that has some. How many objects want a class fluctuates by
+//   the root of their number, and each class on its own would keep slots for that; next to each other they lend, and
+//   together need far fewer. For that, spans must follow what is wanted, not what fluctuates. The handle says what was
+//   wanted, so that the objects that want a class are counted exactly; a class opens a span when those that its own slots
+//   don't hold waste two spans in larger ones. While a store grows, every slot will be needed soon, and what is borrowed
+//   is what lies elsewhere by now: an eighth of a span is enough. (The first rule alone let the lower classes fill the
+//   higher ones while the store grew: 8 % of the slots were in the wrong class then, and 2.5 % idle after the next churn.)
+// - While little is held, a span of many units would stay half empty, and a class with a shorter chain opens one instead.
+// - A plan first fits objects into their own class, then the last spans of classes into slightly larger slots.
 //
-// Measured with LZ4 sizes of 4 KiB pages of programs and libraries (means 2.3 KB; whole units where the class is), what
-// was asked for over what is held, tables included; means of five seeds:
-//                                                           2000    20k    200k objects
-//     filled                                               0.881  0.947   0.978
-//     after 10 random free + allocate an object            0.890  0.947   0.971
-//     a random half freed, then one plan                   0.831  0.937   0.976
-// The slots alone would allow 0.987: what chains of up to 8 leave between their classes. A plan moves 0.37 bytes for each
-// that it gives back. Chains of 12 gain 0.002 with 200k objects after the churn, and lose 0.03 with 2000 after the plan;
-// steps of Unit/256 between sizes, with fewer classes, lose 0.0015 and gain 0.014. Earlier rules of borrowing were tried
-// with classes at least 1 to 2 % apart and with nearly empty spans held back from allocation: no gain from either.
+// Measured with the sizes of 28,600 pages of programs, libraries, texts and databases under LZ4 (mean 1858 bytes; whole
+// units where it does not shrink them), what was asked for over what is held, tables included; means of five seeds, by
+// number of objects: filled / after 10 random free + allocate an object / after a random half was freed, and one plan.
+//
+//     MaxChain          2000                    20k                    200k
+//      4       0.878  0.886  0.897     0.940  0.930  0.940     0.951  0.946  0.949
+//      8       0.871  0.878  0.890     0.948  0.947  0.956     0.976  0.972  0.977
+//     12       0.875  0.869  0.876     0.939  0.949  0.952     0.977  0.977  0.981
+//     16       0.862  0.869  0.873     0.934  0.950  0.942     0.976  0.980  0.982
+//
+// 12 is the default: it gains 0.006 over 8 in a large store, and 16 gains 0.002 more for runs of 16 units that a source
+// must find. Under zstd (mean 1398) 12 has 0.974 0.977 0.981 with 200k objects. What is lost there after the churn with
+// LZ4's sizes: 0.011 by rounding to slots (0.009 of it between classes), 0.011 in idle slots and the ends of spans, 0.001
+// for tables. A plan moves 0.41 bytes for each that it gives back.
+//
+// Tried, and worse: classes at least 1 to 5 % apart (no gain at any chain, with borrowing or without); a debt of each class
+// that grows with each loan and buys a span (0.959 to 0.965 with chains of 8 after the churn, where borrowing by what lies
+// idle had 0.964, and 0.93 filled); tables of classes that grow finer with the store (0.86 and less with 2000 objects).
 
 namespace pagefold {
 
@@ -61,16 +78,17 @@ namespace pagefold {
 /// Where the source refuses a span, any larger free slot is taken, and when there is none, a plan under way is dropped
 /// for its victims' slots. deallocate ignores a handle that is not live, where checked builds assert; other calls with
 /// one are undefined without them.
-template <page_source Source, std::size_t Unit = 4096, unsigned MaxChain = 8>
+template <page_source Source, std::size_t Unit = 4096, unsigned MaxChain = 12>
 class zs {
     using classes = size_classes<Unit, MaxChain>;
+    using span_header = zs_span<Unit, MaxChain>;
 
 public:
     static constexpr std::size_t max_size = Unit;
 
     zs(Source& source, node_id node) noexcept : source_{source}, node_{node}, spans_{source, node}, raw_{source, node} {
-        for (auto& heads : heads_) {
-            for (std::uint32_t& head : heads) {
+        for (class_state& c : classes_) {
+            for (std::uint32_t& head : c.heads) {
                 head = no_span;
             }
         }
@@ -86,38 +104,25 @@ public:
     zs(const zs&) = delete;
     zs& operator=(const zs&) = delete;
 
-    result<object_handle> allocate(std::size_t n) noexcept {
-        if (n == 0 || n > Unit) {
-            return status::invalid;
-        }
-        const unsigned wanted = classes::of(n);
-        if (wanted == raw_class) {
-            return allocate_raw();
-        }
-        if (groups_[wanted] != 0) {
-            return take_slot(wanted);
-        }
-        if (const unsigned number = lender(wanted); number != no_class) {
-            return take_slot(number);
-        }
-        const result<object_handle> fresh = open_span(class_to_open(wanted));
-        if (fresh) {
-            return fresh;
-        }
-        const unsigned number = last_resort(wanted);
-        return number != no_class ? take_slot(number) : fresh;
+    result<object_handle> allocate(std::size_t n) noexcept { return allocate_within(n, Unit); }
+    /// Where the source refuses a span, a slot a sixteenth larger than its own at most.
+    result<object_handle> allocate_snug(std::size_t n) noexcept {
+        return allocate_within(n, n == 0 || n > Unit ? n : rounded(n) + rounded(n) / 16);
     }
 
     void deallocate(object_handle h) noexcept {
-        const bool live = is_live(h);
-        PAGEFOLD_ASSERT(live);
-        if (!live) {
+        if (is_raw(h)) {
+            const bool live = is_live_raw(h);
+            PAGEFOLD_ASSERT(live);
+            if (live) {
+                free_raw(id_of(h));
+            }
             return;
         }
-        if (is_raw(h)) {
-            free_raw(id_of(h));
-        } else {
-            free_slot(h);
+        span_header* const span = find_live(h);
+        PAGEFOLD_ASSERT(span != nullptr);
+        if (span != nullptr) {
+            free_slot(h, *span);
         }
     }
 
@@ -144,13 +149,22 @@ public:
     [[nodiscard]] std::size_t table_bytes() const noexcept { return spans_.bytes() + raw_.bytes(); }
 
     /// Emptiest spans first, of all classes, while the objects of a class's victims fit into the free slots of its other
-    /// spans; one span even where the budget is smaller than it, but none for 0. Victims take no new objects. Called again
-    /// before finish_compaction, it keeps its victims and adds to them; answers and budget are for all that are left.
-    /// Cost: a glance at every class and eighth, and O(1) a victim.
+    /// spans; then also while they fit into slots up to a quarter larger. One span even where the budget is smaller than
+    /// it, but none for 0. Victims take no new objects. Called again before finish_compaction, it keeps its victims and
+    /// adds to them; answers and budget are for all that are left. Cost: two glances at every class and eighth, and for
+    /// each victim and each class one at the classes up to a quarter larger.
     std::size_t plan_compaction(std::size_t max_bytes_to_move) noexcept {
-        for (unsigned group = group_count; group-- > 0 && max_bytes_to_move != 0;) {
-            for (unsigned number = next_partial(0); number != no_class; number = next_partial(number + 1)) {
-                pick_victims(number, group, max_bytes_to_move);
+        renew_claims();
+        for (const bool into_others : {false, true}) {
+            std::uint64_t hopeless[bitmap_words]{}; // classes whose emptiest span found no room; fuller ones won't
+            for (unsigned group = group_count; group-- > 0 && max_bytes_to_move != 0;) {
+                for (unsigned number = next_partial(0); number != no_class; number = next_partial(number + 1)) {
+                    std::uint64_t& word = hopeless[number / 64];
+                    const std::uint64_t bit = std::uint64_t{1} << (number % 64);
+                    if ((word & bit) == 0 && !pick_victims(number, group, into_others, max_bytes_to_move)) {
+                        word |= bit;
+                    }
+                }
             }
         }
         return victim_bytes_;
@@ -161,18 +175,29 @@ public:
         return !is_raw(h) && span_of(h).is_victim();
     }
 
-    /// Goes to the same class, or where allocations since the plan have taken its slots, to a slightly larger one.
+    /// A slot is free or used: the free bytes behind the last slot count as used.
+    [[nodiscard]] unsigned fullness(object_handle h) const noexcept {
+        PAGEFOLD_ASSERT(is_live(h));
+        if (is_raw(h) || span_of(h).used() == 1) {
+            return 0;
+        }
+        return span_of(h).used() * max_fullness / span_of(h).slots();
+    }
+
+    /// Goes to the same class, or where that has no slot free, to a larger one. While nothing is allocated the room that was
+    /// found for the plan is enough, whatever the order: an object that finds a slot set aside for it taken takes that of
+    /// the one which took it. Twice its own slot is the most that an object is given.
     result<object_handle> relocate(object_handle h) noexcept {
         PAGEFOLD_ASSERT(is_live(h) && misplaced(h));
-        const span_header& from = span_of(h);
+        span_header& from = span_of(h);
         const unsigned number = from.class_number();
-        const unsigned target = groups_[number] != 0 ? number : lender(number);
-        if (target == no_class) {
+        const unsigned target = next_partial(number);
+        if (target == no_class || classes::at(target).bytes > 2 * from.shape().bytes) {
             return status::no_memory;
         }
-        const object_handle moved = take_slot(target);
+        const object_handle moved = take_slot(target, wanted_of(h));
         copy_bytes(address_of(moved), address_of(h), from.shape().bytes);
-        free_slot(h);
+        free_slot(h, from);
         return moved;
     }
 
@@ -181,11 +206,11 @@ public:
         while (victims_ != no_span) {
             const std::uint32_t id = victims_;
             span_header& span = spans_[id];
-            const unsigned number = span.class_number();
+            class_state& c = classes_[span.class_number()];
             unlink(victims_, span);
             span.set_victim(false);
-            pending_[number] -= span.used();
-            free_[number] += span.free_count();
+            c.pending -= span.used();
+            c.free += span.free_count();
             link_partial(id, span);
         }
         victim_bytes_ = 0;
@@ -196,13 +221,13 @@ public:
         std::uint32_t listed = 0;
         for (unsigned number = 0; number < raw_class; ++number) {
             for (unsigned group = 0; group < group_count; ++group) {
-                const std::uint32_t head = heads_[number][group];
-                if ((head != no_span) != ((groups_[number] >> group & 1u) != 0) ||
+                const std::uint32_t head = classes_[number].heads[group];
+                if ((head != no_span) != ((classes_[number].groups >> group & 1u) != 0) ||
                     !check_list(head, number, group, listed)) {
                     return false;
                 }
             }
-            if ((groups_[number] != 0) != ((partial_[number / 64] >> (number % 64) & 1u) != 0)) {
+            if ((classes_[number].groups != 0) != ((partial_[number / 64] >> (number % 64) & 1u) != 0)) {
                 return false;
             }
         }
@@ -218,55 +243,17 @@ private:
     static constexpr std::uint32_t no_span = 0xffffffffu;
     static constexpr unsigned group_count = 8;
     static constexpr std::uint32_t chains_a_doubling = 64; // a doubled span is then 1/32 of its class
-    static constexpr std::uint64_t one_free = std::uint64_t{1} << 56;
 
-    /// All that is known of a span. A span that is partial or a victim is in one list.
-    struct span_header {
-        std::uintptr_t where; // address of the span; its low 12 bits: class 0..7, victim 8, doublings 9..10
-        std::uint64_t low;    // bit set: slots 0 to 63 that are free
-        std::uint64_t high;   // the same for slots 64 to 119; above them the number of free slots
-        std::uint32_t previous;
-        std::uint32_t next;
-
-        [[nodiscard]] bool live() const noexcept { return where != 0; }
-        [[nodiscard]] std::uint32_t& free_link() noexcept { return next; }
-
-        [[nodiscard]] unsigned class_number() const noexcept { return where & 0xffu; }
-        [[nodiscard]] const size_class& shape() const noexcept { return classes::at(class_number()); }
-        [[nodiscard]] std::byte* base() const noexcept {
-            return reinterpret_cast<std::byte*>(where & ~std::uintptr_t{0xfff});
-        }
-        [[nodiscard]] std::byte* slot(std::size_t at) const noexcept { return base() + at * shape().bytes; }
-
-        /// How often the class's chain was doubled for this span.
-        [[nodiscard]] unsigned doublings() const noexcept { return where >> 9 & 3u; }
-        [[nodiscard]] unsigned slots() const noexcept { return unsigned{shape().slots} << doublings(); }
-        [[nodiscard]] std::size_t bytes() const noexcept { return (std::size_t{shape().units} << doublings()) * Unit; }
-        /// The eighth of the span, 0 to 7, in which `free` of its slots lies; free < slots().
-        [[nodiscard]] unsigned eighth(unsigned free) const noexcept { return shape().eighth(free) >> doublings(); }
-
-        [[nodiscard]] bool is_victim() const noexcept { return (where & 0x100u) != 0; }
-        void set_victim(bool value) noexcept {
-            where = (where & ~std::uintptr_t{0x100}) | (value ? std::uintptr_t{0x100} : 0);
-        }
-
-        [[nodiscard]] unsigned free_count() const noexcept { return static_cast<unsigned>(high >> 56); }
-        [[nodiscard]] unsigned used() const noexcept { return slots() - free_count(); }
-        [[nodiscard]] bool is_free(unsigned at) const noexcept {
-            return ((at < 64 ? low >> at : high >> (at - 64)) & 1u) != 0;
-        }
-        /// Takes the lowest free slot; there must be one.
-        unsigned take() noexcept {
-            high -= one_free;
-            std::uint64_t& word = low != 0 ? low : high;
-            const unsigned at = static_cast<unsigned>(std::countr_zero(word)) + (low != 0 ? 0u : 64u);
-            word &= word - 1;
-            return at;
-        }
-        void put_back(unsigned at) noexcept {
-            (at < 64 ? low : high) |= std::uint64_t{1} << (at % 64);
-            high += one_free;
-        }
+    /// What is known of a size class; a cache line.
+    struct alignas(64) class_state {
+        std::uint32_t heads[group_count]; // lists of its spans with free slots, by the eighth that is free
+        std::uint32_t groups;             // bit set: that list has a span
+        std::uint32_t chains;             // spans, a doubled one for two, and so on
+        std::uint32_t free;               // free slots, victims left out
+        std::uint32_t wanted;             // objects of a size of this class
+        std::uint32_t elsewhere;          // those of them that lie in larger slots
+        std::uint32_t pending;            // objects in victims
+        std::uint32_t claimed;            // free slots set aside for objects in victims
     };
 
     /// An object of a whole unit.
@@ -287,8 +274,8 @@ private:
         }
     };
 
-    [[nodiscard]] static object_handle make_handle(std::uint32_t id, unsigned slot) noexcept {
-        return object_handle{std::uint64_t{id} << 16 | slot};
+    [[nodiscard]] static object_handle make_handle(std::uint32_t id, unsigned slot, unsigned wanted) noexcept {
+        return object_handle{std::uint64_t{id} << 16 | wanted << 7 | slot};
     }
     [[nodiscard]] static std::uint32_t id_of(object_handle h) noexcept {
         return static_cast<std::uint32_t>(static_cast<std::uint64_t>(h) >> 16) & max_id;
@@ -297,20 +284,31 @@ private:
         return (static_cast<std::uint64_t>(h) & raw_flag) != 0;
     }
     [[nodiscard]] static unsigned slot_of(object_handle h) noexcept {
-        return static_cast<unsigned>(static_cast<std::uint64_t>(h) & 0xffffu);
+        return static_cast<unsigned>(static_cast<std::uint64_t>(h) & 0x7fu);
+    }
+    [[nodiscard]] static unsigned wanted_of(object_handle h) noexcept {
+        return static_cast<unsigned>(static_cast<std::uint64_t>(h) >> 7 & 0x1ffu);
     }
     [[nodiscard]] span_header& span_of(object_handle h) const noexcept { return spans_[id_of(h)]; }
     [[nodiscard]] std::byte* address_of(object_handle h) const noexcept {
         return is_raw(h) ? raw_[id_of(h)].address() : span_of(h).slot(slot_of(h));
     }
+    /// The span of a handle that is live and not raw, or null.
+    [[nodiscard]] span_header* find_live(object_handle h) const noexcept {
+        if (static_cast<std::uint64_t>(h) >> (handle_bits - 1) != 0) {
+            return nullptr;
+        }
+        span_header* const span = spans_.find(id_of(h));
+        const bool live = span != nullptr && slot_of(h) < span->slots() && !span->is_free(slot_of(h)) &&
+                          wanted_of(h) <= span->class_number();
+        return live ? span : nullptr;
+    }
+    [[nodiscard]] bool is_live_raw(object_handle h) const noexcept {
+        return static_cast<std::uint64_t>(h) >> handle_bits == 0 && (static_cast<std::uint64_t>(h) & 0xffffu) == 0 &&
+               raw_.contains(id_of(h));
+    }
     [[nodiscard]] bool is_live(object_handle h) const noexcept {
-        if (static_cast<std::uint64_t>(h) >> handle_bits != 0) {
-            return false;
-        }
-        if (is_raw(h)) {
-            return slot_of(h) == 0 && raw_.contains(id_of(h));
-        }
-        return spans_.contains(id_of(h)) && slot_of(h) < span_of(h).slots() && !span_of(h).is_free(slot_of(h));
+        return is_raw(h) ? is_live_raw(h) : find_live(h) != nullptr;
     }
     /// The first class from `number` on that has a span with a free slot, or no_class.
     [[nodiscard]] unsigned next_partial(unsigned number) const noexcept {
@@ -328,15 +326,14 @@ private:
         return word * 64 + static_cast<unsigned>(std::countr_zero(bits));
     }
 
-    /// The largest slot that an object of a class without a free slot may take from a larger class: wasteful while the
-    /// class has few spans of its own or much of what is held lies idle, strict otherwise.
+    /// The largest slot that an object may take from another class: a quarter more than its own, and the more of what is
+    /// held lies idle, the more.
     [[nodiscard]] std::size_t most_bytes(unsigned wanted) const noexcept {
         const std::uint64_t own = classes::at(wanted).bytes;
-        const std::uint64_t idle = held_ == 0 ? 0 : 3 * own * (held_ - allocated_) / held_;
-        return static_cast<std::size_t>(own + own / (4 + 4 * std::uint64_t{chain_count_[wanted]}) + idle);
+        const std::uint64_t idle = held_ == 0 ? 0 : 6 * own * (held_ - allocated_) / held_;
+        return static_cast<std::size_t>(own + own / 4 + idle);
     }
-
-    /// A larger class with a free slot that an object of a class without one takes rather than open a span, or no_class.
+    /// The class that lends a slot to an object of a class without one: the next larger that has one, or no_class.
     [[nodiscard]] unsigned lender(unsigned wanted) const noexcept {
         const unsigned number = next_partial(wanted + 1);
         return number != no_class && classes::at(number).bytes <= most_bytes(wanted) ? number : no_class;
@@ -359,15 +356,67 @@ private:
         return best;
     }
 
-    /// Where an object goes when the source has no span to give: any larger slot, after that a span that was to be
-    /// emptied.
-    [[nodiscard]] PAGEFOLD_COLD unsigned last_resort(unsigned wanted) noexcept {
-        const unsigned number = next_partial(wanted);
-        if (number != no_class || victims_ == no_span) {
-            return number;
+    /// Whether class `opens` should open a span for an object of class `wanted`, rather than have `lends` lend it a slot.
+    /// What is saved is the difference of their slots, for each object that the span takes back from larger ones.
+    [[nodiscard]] bool is_worth_a_span(unsigned wanted, unsigned opens, unsigned lends, bool growing) const noexcept {
+        const class_state& c = classes_[wanted];
+        const std::uint64_t saved = classes::at(lends).bytes - classes::at(opens).bytes;
+        const std::uint64_t span = std::uint64_t{classes::at(opens).units} * Unit;
+        if (growing) {
+            return (c.elsewhere + 1) * saved > span / 8;
         }
-        finish_compaction();
-        return next_partial(wanted);
+        const std::uint64_t objects = c.wanted + std::uint64_t{1};
+        const std::uint64_t slots = std::uint64_t{c.chains} * classes::at(wanted).slots;
+        return objects > slots && (objects - slots) * saved > 2 * span;
+    }
+    /// Whether as much is allocated as ever, shrinking by more than a 32nd forgotten.
+    bool note_growth() noexcept {
+        const std::size_t forgotten = allocated_ + allocated_ / 32;
+        peak_ = peak_ < forgotten ? peak_ : forgotten;
+        if (allocated_ + 2 * Unit < peak_) {
+            return false;
+        }
+        peak_ = peak_ < allocated_ ? allocated_ : peak_;
+        return true;
+    }
+
+    /// `most`: bytes of the largest slot to take where the source refuses a span.
+    result<object_handle> allocate_within(std::size_t n, std::size_t most) noexcept {
+        if (n == 0 || n > Unit) {
+            return status::invalid;
+        }
+        const unsigned wanted = classes::of(n);
+        if (wanted == raw_class) {
+            return allocate_raw();
+        }
+        return classes_[wanted].groups != 0 ? take_slot(wanted, wanted) : allocate_from_others(wanted, most);
+    }
+
+    /// For a class without a free slot: a larger slot, or one of a new span.
+    PAGEFOLD_NOINLINE result<object_handle> allocate_from_others(unsigned wanted, std::size_t most) noexcept {
+        const bool growing = note_growth();
+        const unsigned opens = class_to_open(wanted);
+        const unsigned lends = lender(wanted);
+        if (lends != no_class && (lends <= opens || !is_worth_a_span(wanted, opens, lends, growing))) {
+            return take_slot(lends, wanted);
+        }
+        const result<object_handle> fresh = open_span(opens, wanted);
+        if (fresh) {
+            return fresh;
+        }
+        const unsigned number = last_resort(wanted, most);
+        return number != no_class ? take_slot(number, wanted) : fresh;
+    }
+
+    /// Where an object goes when the source has no span to give: any larger slot up to `most`, after that a span that was to
+    /// be emptied.
+    [[nodiscard]] PAGEFOLD_COLD unsigned last_resort(unsigned wanted, std::size_t most) noexcept {
+        unsigned number = next_partial(wanted);
+        if (number == no_class && victims_ != no_span) {
+            finish_compaction();
+            number = next_partial(wanted);
+        }
+        return number != no_class && classes::at(number).bytes <= most ? number : no_class;
     }
 
     /// A record in a pool and a run of memory for it; the record is the caller's to fill.
@@ -408,14 +457,15 @@ private:
         allocated_ -= Unit;
     }
 
-    /// A new span of a class, its first slot taken. A class with many spans takes longer ones, whose idle slots are few for
-    /// it and which need fewer headers; where the source has none, shorter ones.
-    result<object_handle> open_span(unsigned number) noexcept {
+    /// A slot of a new span. A class with many spans takes longer ones, whose idle slots are few for it and which need fewer
+    /// headers; where the source has none, shorter ones.
+    result<object_handle> open_span(unsigned number, unsigned wanted) noexcept {
         const size_class& shape = classes::at(number);
+        class_state& c = classes_[number];
         unsigned doublings = 0;
-        while (unsigned{shape.units} << (doublings + 1) <= MaxChain &&
+        while (doublings < span_header::max_doublings && unsigned{shape.units} << (doublings + 1) <= MaxChain &&
                unsigned{shape.slots} << (doublings + 1) <= classes::max_slots &&
-               chain_count_[number] >= chains_a_doubling << doublings) {
+               c.chains >= chains_a_doubling << doublings) {
             ++doublings;
         }
         result<std::uint32_t> id{0};
@@ -427,31 +477,28 @@ private:
             return id.error();
         }
         span_header& span = spans_[*id];
-        span.where = reinterpret_cast<std::uintptr_t>(memory) | doublings << 9 | number;
-        const unsigned slots = span.slots();
-        span.low = low_bits(slots);
-        span.high = low_bits(slots < 64 ? 0 : slots - 64u) | slots * one_free;
+        span.open(memory, number, doublings);
         const unsigned slot = span.take();
         link_partial(*id, span);
-        allocated_ += shape.bytes;
-        free_[number] += slots - 1u;
-        chain_count_[number] += 1u << doublings;
-        return make_handle(*id, slot);
+        c.free += span.free_count();
+        c.chains += 1u << doublings;
+        enter(number, wanted);
+        return make_handle(*id, slot, wanted);
     }
 
     /// Gives an empty span, which is in no list, back to the source.
     void close_span(std::uint32_t id, span_header& span) noexcept {
         source_.release(span.base(), span.bytes() / source_.page_size());
         held_ -= span.bytes();
-        chain_count_[span.class_number()] -= 1u << span.doublings();
+        classes_[span.class_number()].chains -= 1u << span.doublings();
         spans_.erase(id);
     }
 
-    /// A slot of the fullest span of a class that has a free one.
-    object_handle take_slot(unsigned number) noexcept {
-        const size_class& shape = classes::at(number);
-        const unsigned group = static_cast<unsigned>(std::countr_zero(unsigned{groups_[number]}));
-        const std::uint32_t id = heads_[number][group];
+    /// A slot of the fullest span of a class that has a free one, for an object of class `wanted`.
+    object_handle take_slot(unsigned number, unsigned wanted) noexcept {
+        class_state& c = classes_[number];
+        const unsigned group = static_cast<unsigned>(std::countr_zero(c.groups));
+        const std::uint32_t id = c.heads[group];
         span_header& span = spans_[id];
         const unsigned slot = span.take();
         const unsigned free = span.free_count();
@@ -461,42 +508,52 @@ private:
             unlink_partial(span, number, group);
             link_partial(id, span);
         }
-        --free_[number];
-        allocated_ += shape.bytes;
-        return make_handle(id, slot);
+        --c.free;
+        enter(number, wanted);
+        return make_handle(id, slot, wanted);
     }
 
-    void free_slot(object_handle h) noexcept {
-        const std::uint32_t id = id_of(h);
-        span_header& span = spans_[id];
+    void free_slot(object_handle h, span_header& span) noexcept {
         const unsigned number = span.class_number();
-        const size_class& shape = classes::at(number);
+        class_state& c = classes_[number];
         const unsigned before = span.free_count();
         const bool emptied = before + 1 == span.slots();
         span.put_back(slot_of(h));
-        allocated_ -= shape.bytes;
+        leave(number, wanted_of(h));
         if (span.is_victim()) {
-            --pending_[number];
-            pending_bytes_ -= shape.bytes;
+            --c.pending;
+            pending_bytes_ -= span.shape().bytes;
             if (emptied) {
                 unlink(victims_, span);
                 victim_bytes_ -= span.bytes();
-                close_span(id, span);
+                close_span(id_of(h), span);
             }
             return;
         }
-        ++free_[number];
+        ++c.free;
         if (before == 0) {
-            link_partial(id, span);
+            link_partial(id_of(h), span);
         } else if (emptied || span.eighth(before) != span.eighth(before + 1)) {
             unlink_partial(span, number, span.eighth(before));
             if (emptied) {
-                free_[number] -= span.slots();
-                close_span(id, span);
+                c.free -= span.slots();
+                close_span(id_of(h), span);
             } else {
-                link_partial(id, span);
+                link_partial(id_of(h), span);
             }
         }
+    }
+
+    /// Counts an object in and out.
+    void enter(unsigned number, unsigned wanted) noexcept {
+        allocated_ += classes::at(number).bytes;
+        ++classes_[wanted].wanted;
+        classes_[wanted].elsewhere += number != wanted ? 1u : 0u;
+    }
+    void leave(unsigned number, unsigned wanted) noexcept {
+        allocated_ -= classes::at(number).bytes;
+        --classes_[wanted].wanted;
+        classes_[wanted].elsewhere -= number != wanted ? 1u : 0u;
     }
 
     void link(std::uint32_t& head, std::uint32_t id, span_header& span) noexcept {
@@ -516,61 +573,93 @@ private:
     void link_partial(std::uint32_t id, span_header& span) noexcept {
         const unsigned number = span.class_number();
         const unsigned group = span.eighth(span.free_count());
-        link(heads_[number][group], id, span);
-        groups_[number] = static_cast<std::uint8_t>(groups_[number] | 1u << group);
+        class_state& c = classes_[number];
+        link(c.heads[group], id, span);
+        c.groups |= 1u << group;
         partial_[number / 64] |= std::uint64_t{1} << (number % 64);
     }
     void unlink_partial(const span_header& span, unsigned number, unsigned group) noexcept {
-        unlink(heads_[number][group], span);
-        if (heads_[number][group] == no_span) {
-            groups_[number] = static_cast<std::uint8_t>(groups_[number] & ~(1u << group));
-            if (groups_[number] == 0) {
+        class_state& c = classes_[number];
+        unlink(c.heads[group], span);
+        if (c.heads[group] == no_span) {
+            c.groups &= ~(1u << group);
+            if (c.groups == 0) {
                 partial_[number / 64] &= ~(std::uint64_t{1} << (number % 64));
             }
         }
     }
 
-    /// Marks spans of one class and fullness for emptying, as long as the objects of all victims fit into the slots
-    /// that stay, and the budget lasts.
-    void pick_victims(unsigned number, unsigned group, std::size_t max_bytes_to_move) noexcept {
-        while ((groups_[number] >> group & 1u) != 0) {
-            const std::uint32_t id = heads_[number][group];
+    /// Marks spans of one class and fullness for emptying, as far as the budget goes. False where one found no room for its
+    /// objects: in its own class, or also `into_others` that are slightly larger.
+    bool pick_victims(unsigned number, unsigned group, bool into_others, std::size_t max_bytes_to_move) noexcept {
+        class_state& c = classes_[number];
+        while ((c.groups >> group & 1u) != 0) {
+            const std::uint32_t id = c.heads[group];
             span_header& span = spans_[id];
             const std::size_t bytes = std::size_t{span.used()} * span.shape().bytes;
-            if (free_[number] < pending_[number] + span.slots()) {
-                return;
-            }
             if (victims_ != no_span && pending_bytes_ + bytes > max_bytes_to_move) {
-                return;
+                return true;
+            }
+            c.free -= span.free_count();
+            if (c.free < c.claimed || !claim(number, span.used(), into_others)) {
+                c.free += span.free_count();
+                return false;
             }
             unlink_partial(span, number, group);
             span.set_victim(true);
             link(victims_, id, span);
-            free_[number] -= span.free_count();
-            pending_[number] += span.used();
+            c.pending += span.used();
             pending_bytes_ += bytes;
             victim_bytes_ += span.bytes();
         }
+        return true;
     }
 
-    [[nodiscard]] static unsigned count_bits(std::uint64_t bits) noexcept {
-        unsigned count = 0;
-        for (; bits != 0; bits &= bits - 1) {
-            ++count;
-        }
-        return count;
-    }
-    /// A header's own fields agree with each other.
-    [[nodiscard]] static bool consistent(const span_header& span) noexcept {
-        if (span.class_number() >= raw_class || (span.where & 0x800u) != 0) {
+    /// Sets slots aside for `count` objects of a class, or none where there are too few.
+    bool claim(unsigned number, std::uint32_t count, bool into_others) noexcept {
+        const std::uint32_t own = lesser(count, spare(number));
+        if (own != count && (!into_others || claim_above(number, count - own, false) != count - own)) {
             return false;
         }
-        const unsigned slots = span.slots();
-        const std::uint64_t high = span.high & low_bits(56);
-        return slots <= classes::max_slots && (span.low & ~low_bits(slots)) == 0 &&
-               (high & ~low_bits(slots < 64 ? 0 : slots - 64u)) == 0 &&
-               count_bits(span.low) + count_bits(high) == span.free_count() && span.free_count() < slots;
+        classes_[number].claimed += own;
+        claim_above(number, count - own, true);
+        return true;
     }
+    /// How many of `count` slots there are in the classes above one, up to a quarter larger; set aside if it is for `good`.
+    std::uint32_t claim_above(unsigned number, std::uint32_t count, bool good) noexcept {
+        const std::size_t most = classes::at(number).bytes + classes::at(number).bytes / 4;
+        std::uint32_t found = 0;
+        for (unsigned above = next_partial(number + 1); found != count && above != no_class;
+             above = next_partial(above + 1)) {
+            if (classes::at(above).bytes > most) {
+                break;
+            }
+            const std::uint32_t taken = lesser(count - found, spare(above));
+            classes_[above].claimed += good ? taken : 0;
+            found += taken;
+        }
+        return found;
+    }
+    /// Free slots that are not set aside.
+    [[nodiscard]] std::uint32_t spare(unsigned number) const noexcept {
+        const class_state& c = classes_[number];
+        return c.free > c.claimed ? c.free - c.claimed : 0;
+    }
+    [[nodiscard]] static std::uint32_t lesser(std::uint32_t a, std::uint32_t b) noexcept { return a < b ? a : b; }
+
+    /// Sets aside anew what the victims of earlier plans still need: objects came and went since.
+    void renew_claims() noexcept {
+        for (class_state& c : classes_) {
+            c.claimed = 0;
+        }
+        for (unsigned number = 0; number < raw_class; ++number) {
+            const std::uint32_t count = classes_[number].pending;
+            const std::uint32_t own = lesser(count, spare(number));
+            classes_[number].claimed += own;
+            claim_above(number, count - own, true);
+        }
+    }
+
     /// Walks the list of a class and fullness group, or of the victims (`number` is no_class).
     [[nodiscard]] bool check_list(std::uint32_t head, unsigned number, unsigned group,
                                   std::uint32_t& listed) const noexcept {
@@ -580,7 +669,7 @@ private:
                 return false;
             }
             const span_header& span = spans_[id];
-            if (!consistent(span) || span.previous != previous || span.free_count() == 0 ||
+            if (!span.consistent() || span.used() == 0 || span.previous != previous || span.free_count() == 0 ||
                 span.is_victim() != (number == no_class)) {
                 return false;
             }
@@ -593,51 +682,53 @@ private:
     }
     /// Walks all spans: each with a free slot is in a list, and the sums are right.
     [[nodiscard]] bool check_spans(std::uint32_t listed) const noexcept {
-        std::uint32_t spans[raw_class]{}, free[raw_class]{}, pending[raw_class]{};
-        std::size_t held = raw_.size() * Unit, allocated = held, victim_bytes = 0, pending_bytes = 0;
+        class_state sums[raw_class]{};
+        std::size_t held = raw_.size() * Unit, allocated = held, victim_bytes = 0, pending_bytes = 0, objects = 0;
         for (std::uint32_t id = spans_.next_live(0); id != spans_.bound(); id = spans_.next_live(id + 1)) {
             const span_header& span = spans_[id];
-            if (!consistent(span)) {
+            if (!span.consistent() || span.used() == 0) {
                 return false;
             }
-            const unsigned number = span.class_number();
+            class_state& c = sums[span.class_number()];
             const std::size_t used_bytes = std::size_t{span.used()} * span.shape().bytes;
-            spans[number] += 1u << span.doublings();
+            c.chains += 1u << span.doublings();
+            c.wanted += span.used();
             held += span.bytes();
             allocated += used_bytes;
+            objects += span.used();
             if (span.is_victim()) {
-                pending[number] += span.used();
+                c.pending += span.used();
                 pending_bytes += used_bytes;
                 victim_bytes += span.bytes();
             } else {
-                free[number] += span.free_count();
+                c.free += span.free_count();
             }
             listed -= span.free_count() != 0 ? 1 : 0;
         }
         for (unsigned number = 0; number < raw_class; ++number) {
-            if (spans[number] != chain_count_[number] || free[number] != free_[number] ||
-                pending[number] != pending_[number]) {
+            const class_state& c = classes_[number];
+            const class_state& sum = sums[number];
+            if (sum.chains != c.chains || sum.free != c.free || sum.pending != c.pending || c.elsewhere > c.wanted ||
+                c.wanted - c.elsewhere > sum.wanted) {
                 return false;
             }
+            objects -= c.wanted;
         }
-        return listed == 0 && held == held_ && allocated == allocated_ && victim_bytes == victim_bytes_ &&
-               pending_bytes == pending_bytes_;
+        return listed == 0 && objects == 0 && held == held_ && allocated == allocated_ &&
+               victim_bytes == victim_bytes_ && pending_bytes == pending_bytes_;
     }
 
     Source& source_;
     node_id node_;
     slot_pool<span_header, Source> spans_;
     slot_pool<raw_unit, Source> raw_;
-    std::uint64_t partial_[bitmap_words]{};       // bit set: the class has a span with a free slot
-    std::uint8_t groups_[raw_class]{};            // bit set: the class has such a span of that fullness
-    std::uint32_t heads_[raw_class][group_count]; // their lists
-    std::uint32_t chain_count_[raw_class]{};      // spans, a doubled one for two, and so on
-    std::uint32_t free_[raw_class]{};             // free slots, victims left out
-    std::uint32_t pending_[raw_class]{};          // objects in victims
-    std::uint32_t victims_ = no_span;             // list of spans to be emptied
-    std::size_t victim_bytes_ = 0;                // bytes of pages of victims
-    std::size_t pending_bytes_ = 0;               // bytes of slots of objects in victims
+    std::uint64_t partial_[bitmap_words]{}; // bit set: the class has a span with a free slot
+    class_state classes_[raw_class]{};
+    std::uint32_t victims_ = no_span; // list of spans to be emptied
+    std::size_t victim_bytes_ = 0;    // bytes of pages of victims
+    std::size_t pending_bytes_ = 0;   // bytes of slots of objects in victims
     std::size_t allocated_ = 0;
+    std::size_t peak_ = 0; // most that was allocated, as note_growth() sees it
     std::size_t held_ = 0;
 };
 

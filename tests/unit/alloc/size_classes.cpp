@@ -16,8 +16,9 @@ struct parameters {
 };
 
 #define PAGEFOLD_ALL_TABLES                                                                                            \
-    parameters<4096, 1>, parameters<4096, 4>, parameters<4096, 8>, parameters<4096, 12>, parameters<16384, 1>,         \
-        parameters<16384, 4>, parameters<16384, 8>, parameters<65536, 1>, parameters<65536, 4>, parameters<65536, 8>
+    parameters<4096, 1>, parameters<4096, 4>, parameters<4096, 8>, parameters<4096, 12>, parameters<4096, 16>,         \
+        parameters<16384, 1>, parameters<16384, 4>, parameters<16384, 8>, parameters<65536, 1>, parameters<65536, 4>,  \
+        parameters<65536, 16>
 
 TEST_CASE_TEMPLATE("slots of a class fit its span and fill it", T, PAGEFOLD_ALL_TABLES) {
     using classes = typename T::classes;
@@ -88,6 +89,8 @@ TEST_CASE_TEMPLATE("the eighth of a span is the quotient rounded down", T, PAGEF
 TEST_CASE("longer chains narrow the classes") {
     CHECK(size_classes<4096, 1>::count() < size_classes<4096, 4>::count());
     CHECK(size_classes<4096, 4>::count() < size_classes<4096, 8>::count());
+    CHECK(size_classes<4096, 8>::count() < size_classes<4096, 16>::count());
+    CHECK(size_classes<4096, 16>::count() < size_classes<4096, 16>::max_count);
     CHECK(size_classes<4096, 8>::at(size_classes<4096, 8>::of(3000)).bytes == 3072);
     CHECK(size_classes<4096, 1>::at(size_classes<4096, 1>::of(3000)).bytes == 4096);
     CHECK(size_classes<4096, 8>::at(0).bytes == 40);
