@@ -3,6 +3,9 @@
 
 #include <pagefold/compress/chain.hpp>
 #include <pagefold/compress/lz4.hpp>
+#include <pagefold/compress/lz_block.hpp>
+#include <pagefold/compress/page.hpp>
+#include <pagefold/compress/page_or_lz.hpp>
 #include <pagefold/compress/same_filled.hpp>
 #include <pagefold/compress/zstd.hpp>
 #if PAGEFOLD_TEST_LZO
@@ -31,6 +34,17 @@ TEST_CASE("lz4 keeps the contract of a compressor") {
     check_conformance(basic_lz4<8>{});
 }
 
+TEST_CASE("lz_block keeps the contract of a compressor") {
+    check_conformance(lz_block{});
+    check_conformance(basic_lz_block<8>{});
+}
+
+TEST_CASE("the default's codec keeps the contract of a compressor, with vectors or without") {
+    check_conformance(page_or_lz{});
+    check_conformance(page_or_lz::with_path(page_path::scalar));
+    check_conformance(chain<page_or_lz>{});
+}
+
 TEST_CASE("zstd keeps the contract of a compressor") {
     for (const int level : {-5, 1, 3, 6, 19}) {
         CAPTURE(level);
@@ -45,6 +59,25 @@ TEST_CASE("zstd with a dictionary keeps the contract of a compressor") {
     zstd_dictionary dictionary;
     REQUIRE(dictionary.load(typical, 3, 4096, memory.span()) == status::ok);
     check_conformance(zstd{dictionary});
+}
+
+TEST_CASE("page_codec keeps the contract of a compressor") {
+    for (const page_path path :
+         {page_path::scalar, page_path::sse42, page_path::avx2, page_path::avx512, page_path::neon}) {
+        if (available_page_paths().contains(path)) {
+            CAPTURE(std::string{to_string(path)});
+            check_conformance(page_codec::with_path(path));
+        } else {
+            MESSAGE("skipped, not on this machine: ", std::string{to_string(path)});
+        }
+    }
+    check_conformance(basic_page_codec<page_level::fast>{});
+    check_conformance(basic_page_codec<page_level::high>{});
+}
+
+TEST_CASE("a chain with the page codec keeps the contract of a compressor") {
+    check_conformance(chain<page_codec>{});
+    check_conformance(chain<page_codec, lz4>{});
 }
 
 TEST_CASE("a chain of one codec keeps the contract of a compressor") { check_conformance(chain<lz4>{}); }

@@ -16,13 +16,13 @@ namespace pagefold::testing {
 enum class page_kind : unsigned { zeros, word, text, pointers, sparse, random };
 inline constexpr unsigned page_kinds = 6;
 
-/// Fills `page` (a multiple of 8 bytes) with a page of the kind; the same seed gives the same page.
+/// Fills `page` (a multiple of 8 bytes, 128 at least) with a page of the kind; the same seed gives the same page.
 inline void make_page(byte_span page, page_kind kind, std::uint64_t seed) noexcept {
     rng random{seed * page_kinds + static_cast<unsigned>(kind)};
-    std::byte* const bytes = page.data();
-    const auto put_word = [&](std::size_t at, std::uint64_t word) { std::memcpy(bytes + at, &word, sizeof word); };
+    std::byte* const begin = page.data();
+    const auto put_word = [&](std::size_t at, std::uint64_t word) { std::memcpy(begin + at, &word, sizeof word); };
     switch (kind) {
-    case page_kind::zeros: std::memset(bytes, 0, page.size()); break;
+    case page_kind::zeros: std::memset(begin, 0, page.size()); break;
     case page_kind::word:
         for (std::size_t at = 0, word = random() | 1; at < page.size(); at += 8) {
             put_word(at, word);
@@ -40,7 +40,7 @@ inline void make_page(byte_span page, page_kind kind, std::uint64_t seed) noexce
             const auto& word = words[random.below(64 - 60 * at / page.size())];
             const std::size_t length = 2 + random.below(8);
             for (std::size_t i = 0; i < length && at < page.size(); ++i) {
-                bytes[at++] = static_cast<std::byte>(i + 1 == length ? ' ' : word[i]);
+                begin[at++] = static_cast<std::byte>(i + 1 == length ? ' ' : word[i]);
             }
         }
         break;
@@ -53,7 +53,7 @@ inline void make_page(byte_span page, page_kind kind, std::uint64_t seed) noexce
         break;
     }
     case page_kind::sparse:
-        std::memset(bytes, 0, page.size());
+        std::memset(begin, 0, page.size());
         put_word(0, random() | 1); // never the same as another seed's, and never same-filled
         for (std::size_t i = 1 + random.below(page.size() / 128); i > 0; --i) {
             put_word(8 + random.below(page.size() / 8 - 1) * 8, random.below(1u << 20));

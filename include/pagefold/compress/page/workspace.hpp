@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// What the paths of the page codec share: the settings of its levels, the state they keep in the scratch while they work
+// on a unit, and the rules of the search that are not arithmetic on vectors.
+
+#include <pagefold/compress/page/format.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pagefold {
+
+/// How long the page codec looks for sources. The stream is of one format.
+enum class page_level : std::uint8_t { fast, balanced, high };
+
+} // namespace pagefold
+
+namespace pagefold::page_coding {
+
+struct settings {
+    unsigned keep_limit; ///< a line that differs from its first guess in so few bytes is taken without a search
+    unsigned lookups;    ///< words of a line that are looked up in the table
+};
+[[nodiscard]] constexpr settings settings_of(page_level level) noexcept {
+    switch (level) {
+    case page_level::fast: return {16, 8};
+    case page_level::balanced: return {10, 16};
+    case page_level::high: return {6, 32};
+    }
+    return {};
+}
+
+// The candidates of a line, by slot. Every block of the line chooses one of them.
+//
+//   0         the running lag          1          zeros
+//   2         the last lag of the line before last
+//   3 … 7     lags 16, 32, 48, 64 and 256
+//   8 …       where the table saw the words of the line
+inline constexpr unsigned fixed_slots = 8;
+inline constexpr unsigned max_slots = fixed_slots + 32;
+inline constexpr unsigned running_slot = 0;
+inline constexpr unsigned zero_slot = 1;
+inline constexpr unsigned fixed_lags[5] = {16, 32, 48, 64, 256};
+
+/// Where in its line the word of lookup `k` stands: 0, 8, … 56, then 4, 12, … 60, then all of these two bytes earlier.
+[[nodiscard]] constexpr int word_offset(unsigned k) noexcept {
+    return static_cast<int>((k & 7) * 8 + (k >> 3 & 1) * 4) - static_cast<int>(k >> 4) * 2;
+}
+
+// A candidate's score for a block sums its 16-bit units: nothing if both bytes are right, else what packs-with-saturation
+// makes of the comparison. To it comes the cost of a new lag, between one literal and two, but for the first two slots.
+// The least sum wins, then the lower slot.
+inline constexpr unsigned low_differs = 127;
+inline constexpr unsigned high_differs = 128;
+inline constexpr unsigned new_lag_cost = 191;
+[[nodiscard]] constexpr unsigned slot_cost(unsigned slot) noexcept { return slot <= zero_slot ? 0 : new_lag_cost; }
+
+// The table of positions: where a word, by its hash, was seen last. Filled so that any entry gives a lag that stays
+// inside the page, for any word of any line but the page's first, which has no candidates. A searched line enters each of
+// its 16 words, and for each one of the three that begin in it: so matches at any distance are found, if they are as long
+// as three words or so, for a third of the stores that all places would take.
+inline constexpr unsigned hash_bits = 12;
+inline constexpr std::size_t table_size = std::size_t{1} << hash_bits;
+inline constexpr std::uint32_t hash_factor = 0x9e3779b1u;
+inline constexpr std::uint16_t no_position = 64;
+
+/// How far behind word `k` of a line the other place stands that is entered with it.
+[[nodiscard]] constexpr unsigned behind_word(unsigned k) noexcept { return 1 + k % 3; }
+
+[[nodiscard]] PAGEFOLD_ALWAYS_INLINE std::size_t hash_of(std::uint32_t word) noexcept {
+    return (word * hash_factor) >> (32 - hash_bits);
+}
+
+/// A unit where nothing was found until `give_up_line` is given up unless the rest holds some zeros.
+inline constexpr std::size_t give_up_line = 8;
+inline constexpr std::size_t give_up_literals = give_up_line * 63;
+[[nodiscard]] constexpr bool has_few_zeros(std::size_t zero_words, std::size_t words) noexcept {
+    return zero_words * 12 < words;
+}
+
+// Packing must gain enough to be worth its time in decoding; a sample of the literals tells most that can't.
+inline constexpr std::size_t literal_sample = 256;
+inline constexpr std::size_t max_sample_escapes = 48;
+static_assert(literal_sample <= min_packed_literals);
+[[nodiscard]] constexpr bool is_worth_packing(std::size_t literals, std::size_t escapes) noexcept {
+    return 3 * packed_plane(literals) + escapes + literals / 32 + 8 <= literals;
+}
+inline constexpr std::size_t min_packed_masks = 32;
+[[nodiscard]] constexpr bool is_mask_packing_worth(std::size_t masks, std::size_t escapes) noexcept {
+    return masks >= min_packed_masks && (masks + 1) / 2 + escapes + 8 < masks;
+}
+
+/// The state of one unit at work. Every path lays it over its scratch; nothing is kept from one unit to the next but, in
+/// pages of several units, the table.
+struct workspace {
+    alignas(64) std::uint16_t positions[table_size];
+    // What the search found.
+    alignas(64) std::uint64_t masks[lines];           ///< a bit a byte, in the stream's order: it is a literal
+    alignas(64) std::uint16_t lags[32 + blocks + 32]; ///< the running lag of block i at 32 + i
+    alignas(64) std::uint8_t zeros[blocks / 8];       ///< a bit a block
+    std::size_t literal_count;
+    alignas(64) std::uint8_t literals[unit_size + 128];
+    // What becomes of it, and of the sections when decoded.
+    alignas(64) std::uint8_t codes[unit_size + 256];
+    alignas(64) std::uint8_t escapes[unit_size + 128];
+    alignas(64) std::uint8_t listed[groups + 128];
+    /// Zeros that a compiler can't know of: where it knows what a pointer may lead to, it makes a branch of choosing it.
+    alignas(16) std::uint8_t zero_block[block_size];
+};
+
+/// A unit to be compressed: page[base, base + 4096) of a page of `size` bytes.
+struct unit_view {
+    const std::uint8_t* page;
+    std::size_t base;
+    std::size_t size;
+
+    [[nodiscard]] constexpr bool is_wide() const noexcept { return size > unit_size; }
+};
+
+} // namespace pagefold::page_coding

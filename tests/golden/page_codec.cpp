@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+//
+// The page codec's streams, kept: a stream of version 0 must decode for ever, and the encoder gives the same bytes on every
+// machine. The pages come of tests/support/codec_pages.hpp; a change of theirs needs new numbers here, a change of the
+// encoder too, and one of the format a new version.
+
+#include <pagefold/core/checksum.hpp>
+
+#include <support/codec_paths.hpp>
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+namespace pagefold::testing {
+namespace {
+
+struct kept_stream {
+    page_level level;
+    std::size_t page_size;
+    std::uint64_t seed;
+    std::size_t size; ///< 0 for a page that is incompressible
+    std::uint64_t checksum;
+};
+
+constexpr kept_stream kept[] = {
+    {page_level::balanced, 4096, 100, 0, 0},
+    {page_level::balanced, 4096, 101, 3318, 0x243a3857ac39a204},
+    {page_level::balanced, 4096, 102, 207, 0x3916b8dedf2b4995},
+    {page_level::balanced, 4096, 103, 246, 0x44fb9948b17a33a3},
+    {page_level::balanced, 4096, 104, 1992, 0x72f91696e270ffee},
+    {page_level::balanced, 4096, 105, 1012, 0xcd860c1d0d86877d},
+    {page_level::balanced, 4096, 106, 2037, 0x8ab3218b31bb1d00},
+    {page_level::balanced, 4096, 107, 2792, 0xfb0b954fdd519236},
+    {page_level::balanced, 4096, 108, 341, 0x9d0716dfaa0c6678},
+    {page_level::balanced, 4096, 109, 420, 0x352898a6491e9611},
+    {page_level::balanced, 4096, 110, 3438, 0x4284f4521b24c481},
+    {page_level::balanced, 4096, 111, 2289, 0xba31ad304b921c7d},
+    {page_level::fast, 4096, 100, 0, 0},
+    {page_level::high, 4096, 100, 0, 0},
+    {page_level::fast, 4096, 101, 3319, 0xe0ea79a28a01a43c},
+    {page_level::high, 4096, 101, 3319, 0xbabcd8d6db69b66c},
+    {page_level::fast, 4096, 102, 207, 0x3916b8dedf2b4995},
+    {page_level::high, 4096, 102, 207, 0x3916b8dedf2b4995},
+    {page_level::fast, 4096, 103, 249, 0x7df39add000aefcf},
+    {page_level::high, 4096, 103, 245, 0xc1f73542fe086c9e},
+    {page_level::fast, 4096, 108, 860, 0xbcd775f0d3a3d926},
+    {page_level::high, 4096, 108, 321, 0x15c4f387ddcaae07},
+    {page_level::fast, 4096, 110, 3384, 0x5753ac99f9d02a77},
+    {page_level::high, 4096, 110, 3465, 0x6afe99bcae47c8ca},
+    {page_level::balanced, 16384, 101, 0, 0},
+    {page_level::balanced, 16384, 103, 10781, 0x7f2d885ccb5328e1},
+    {page_level::balanced, 16384, 105, 4036, 0xce16e77a2fcfcd82},
+    {page_level::balanced, 16384, 110, 14032, 0xcaebc766f5de2595},
+    {page_level::balanced, 65536, 103, 52709, 0x3a46cf0a61aa1872},
+};
+
+std::optional<std::vector<std::byte>> compress(const kept_stream& one, page_path path) {
+    const std::vector<std::byte> page = codec_page(one.page_size, one.seed);
+    switch (one.level) {
+    case page_level::fast: return codec_on_path<page_level::fast>{path}.compress(page);
+    case page_level::balanced: return codec_on_path<page_level::balanced>{path}.compress(page);
+    case page_level::high: return codec_on_path<page_level::high>{path}.compress(page);
+    }
+    return std::nullopt;
+}
+
+TEST_CASE("page codec: streams are as they were") {
+    for (const page_path path : {page_path::scalar, default_page_path()}) {
+        for (const kept_stream& one : kept) {
+            CAPTURE(std::string{to_string(path)});
+            CAPTURE(one.page_size);
+            CAPTURE(one.seed);
+            const auto stream = compress(one, path);
+            REQUIRE(stream.has_value() == (one.size != 0));
+            if (stream) {
+                CHECK(stream->size() == one.size);
+                CHECK(checksum(*stream, 0) == one.checksum);
+            }
+        }
+    }
+}
+
+std::vector<std::byte> bytes_of(const std::string& hex) {
+    std::vector<std::byte> bytes;
+    for (std::size_t i = 0; i < hex.size(); i += 2) {
+        bytes.push_back(static_cast<std::byte>(std::stoul(hex.substr(i, 2), nullptr, 16)));
+    }
+    return bytes;
+}
+
+// Written by hand after docs/page_codec.md. A page of zeros but for the letters "page" at 48 and at 1040: block 65 takes
+// the second from a lag of 992 bytes, whose code is 7c with a top of 0.
+// `tops` is the section of lag tops; 18 in the flags says that choices and marks are sparse, 20 that the tops are.
+std::string by_hand(const std::string& tops, const std::string& flags) {
+    return std::string{"70616765"} + // literals
+           "7c" + tops +             // the lag
+           "0f" +                    // the mask of group 6
+           // choices: bit 65 of E, then all of Z but bit 65; a bitmap of which bytes these are
+           "02" + "ffffffffffffffff" + "fd" + "ffffffffffffffffffffff" + "ffffffffffffffffffffffff" +
+           "00010000ffffffff" + "40" + "0100000000000000" + // marks: group 6
+           flags;
+}
+
+TEST_CASE("page codec: a stream written by hand decodes on every path") {
+    std::vector<std::byte> page(4096);
+    for (const std::size_t at : {std::size_t{48}, std::size_t{1040}}) {
+        copy_bytes(page.data() + at, "page", 4);
+    }
+    for (const page_path path :
+         {page_path::scalar, page_path::sse42, page_path::avx2, page_path::avx512, page_path::neon}) {
+        if (available_page_paths().contains(path)) {
+            CAPTURE(std::string{to_string(path)});
+            codec_on_path<page_level::balanced> codec{path};
+            CHECK(codec.decompress(bytes_of(by_hand("00", "18")), 4096) == page);
+            CHECK(codec.decompress(bytes_of(by_hand("00", "38")), 4096) == page); // an empty bitmap
+            CHECK_FALSE(codec.decompress(bytes_of(by_hand("10", "18")), 4096));   // a half that pads
+            CHECK_FALSE(codec.decompress(bytes_of(by_hand("0002", "38")), 4096)); // a bit that pads, and its byte
+            CHECK_FALSE(codec.decompress(bytes_of(by_hand("0180", "38")), 4096));
+        }
+    }
+}
+
+} // namespace
+} // namespace pagefold::testing

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+#include <pagefold/compress/lz_block.hpp>
+
+#include <conformance/compressor.hpp>
+#include <support/lz_block_reference.hpp>
+#include <support/pages.hpp>
+
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <vector>
+
+namespace pagefold::testing {
+namespace {
+
+constexpr pagefold::lz_block codec{};
+
+/// Out of memory of exactly the page's size.
+std::optional<bytes> compress(const bytes& page, byte_span scratch) {
+    const auto in = std::make_unique<std::byte[]>(page.size());
+    std::copy(page.begin(), page.end(), in.get());
+    bytes out(codec.bound(page.size()));
+    const result<std::size_t> length = codec.compress({in.get(), page.size()}, out, scratch);
+    if (!length) {
+        CHECK(length.error() == status::incompressible);
+        return std::nullopt;
+    }
+    out.resize(*length);
+    return out;
+}
+std::optional<bytes> compress(const bytes& page) {
+    const scratch_memory scratch{codec.scratch_size(page.size())};
+    REQUIRE(codec.prepare(scratch.span()) == status::ok);
+    return compress(page, scratch.span());
+}
+
+/// Whether the stream gives the page, and keeps the rules that liblz4's decoder counts on.
+bool is_block_of(const bytes& stream, const bytes& page) {
+    const auto sequences = lz_block::parse(stream, page.size());
+    if (!sequences || lz_block::expand(*sequences) != page) {
+        return false;
+    }
+    const lz_block::sequence& last = sequences->back();
+    if (sequences->size() == 1) {
+        return true;
+    }
+    const lz_block::sequence& last_match = (*sequences)[sequences->size() - 2];
+    return last.literals.size() >= 5 && last.literals.size() + last_match.length >= 12;
+}
+
+bytes periodic(std::size_t size, std::size_t period, std::uint64_t seed) {
+    bytes page = page_of((size + 7) / 8 * 8, page_kind::random, seed);
+    page.resize(size);
+    for (std::size_t i = period; i < size; ++i) {
+        page[i] = page[i - period];
+    }
+    return page;
+}
+
+TEST_CASE("lz_block encoder: pages of every small size") {
+    int made = 0;
+    for (std::size_t size = 1; size <= 320; ++size) {
+        CAPTURE(size);
+        for (const std::size_t period : {1u, 2u, 7u, 8u, 12u, 40u}) {
+            const bytes page = periodic(size, period, size);
+            const std::optional<bytes> stream = compress(page);
+            if (stream) {
+                CHECK(is_block_of(*stream, page));
+                ++made;
+            }
+            CHECK((stream || size < 32 + period)); // what there is to find is found
+        }
+    }
+    CHECK(made > 1500);
+}
+
+TEST_CASE("lz_block encoder: every distance is found, up to the longest") {
+    for (const std::size_t distance : {1u, 2u, 3u, 4u, 5u, 8u, 15u, 16u, 17u, 255u, 256u, 1000u, 4000u}) {
+        CAPTURE(distance);
+        const bytes page = periodic(4096, distance, 1);
+        const std::optional<bytes> stream = compress(page);
+        REQUIRE(stream);
+        CHECK(is_block_of(*stream, page));
+        CHECK(stream->size() < distance + 60);
+    }
+    for (const std::size_t distance : {1u, 4000u, 32768u, 65000u}) {
+        CAPTURE(distance);
+        const bytes page = periodic(65536, distance, 1);
+        const std::optional<bytes> stream = compress(page);
+        REQUIRE(stream);
+        CHECK(is_block_of(*stream, page));
+        CHECK(stream->size() < distance + distance / 200 + 300);
+    }
+}
+
+TEST_CASE("lz_block encoder: what is longer than a piece") {
+    for (const std::size_t size : {65535u, 65536u, 65537u, 65544u, 65558u, 65559u, 65560u, 131072u, 131080u, 300000u}) {
+        for (const std::size_t period : {1u, 100u, 30000u, 65536u}) {
+            CAPTURE(size);
+            CAPTURE(period);
+            const bytes page = periodic(size, period, size);
+            const std::optional<bytes> stream = compress(page);
+            CHECK((stream || period > 65000));
+            if (stream) {
+                CHECK(is_block_of(*stream, page));
+            }
+        }
+    }
+    // Pieces of another kind each; and one where only the second has anything to find.
+    bytes page;
+    for (std::uint64_t kind = 0; kind < page_kinds; ++kind) {
+        const bytes piece = page_of(65536, kind);
+        page.insert(page.end(), piece.begin(), piece.end());
+    }
+    const std::optional<bytes> stream = compress(page);
+    REQUIRE(stream);
+    CHECK(is_block_of(*stream, page));
+}
+
+TEST_CASE("lz_block encoder: no step leads past the end, nor past a piece") {
+    // Noise, where steps grow, with something to find behind it.
+    for (const std::size_t size : {24u, 25u, 60u, 200u, 4096u, 65539u, 65560u, 65700u, 131072u, 140000u}) {
+        CAPTURE(size);
+        bytes page = page_of(std::max<std::size_t>(128, (size + 7) / 8 * 8), page_kind::random, size);
+        page.resize(size);
+        std::fill_n(page.end() - static_cast<std::ptrdiff_t>(size / 3), size / 3, std::byte{7});
+        const auto check = [&](const auto& accelerated) {
+            const auto in = std::make_unique<std::byte[]>(size);
+            std::copy(page.begin(), page.end(), in.get());
+            const scratch_memory scratch{accelerated.scratch_size(size)};
+            REQUIRE(accelerated.prepare(scratch.span()) == status::ok);
+            bytes out(accelerated.bound(size));
+            const result<std::size_t> length = accelerated.compress({in.get(), size}, out, scratch.span());
+            if (length) {
+                out.resize(*length);
+                CHECK(is_block_of(out, page));
+            }
+            return length.value_or(size);
+        };
+        const std::size_t usual = check(pagefold::lz_block{});
+        CHECK((usual < size || size < 60));
+        CHECK(check(basic_lz_block<16>{}) <= size);
+        CHECK(check(basic_lz_block<65536>{}) <= size);
+    }
+}
+
+TEST_CASE("lz_block encoder: noise does not pass the bound, whatever the size") {
+    for (const std::size_t size : {1u, 11u, 12u, 13u, 23u, 24u, 254u, 270u, 271u, 4096u, 4097u, 65536u, 200000u}) {
+        bytes page = page_of((size + 7) / 8 * 8, page_kind::random, size);
+        page.resize(size);
+        const bytes noise = page;
+        const auto out = std::make_unique<std::byte[]>(codec.bound(size)); // a sanitizer sees what passes it
+        const scratch_memory scratch{codec.scratch_size(size)};
+        REQUIRE(codec.prepare(scratch.span()) == status::ok);
+        CHECK(codec.compress(noise, {out.get(), codec.bound(size)}, scratch.span()).error() == status::incompressible);
+    }
+}
+
+TEST_CASE("lz_block encoder: short literal runs and short matches do not pass the bound either") {
+    // Fresh words, each followed by five bytes that were there before: the most sequences that a page can have.
+    rng random{1};
+    for (const std::size_t fresh : {1u, 2u, 3u, 14u, 15u, 16u, 17u}) {
+        CAPTURE(fresh);
+        bytes page(16);
+        for (std::size_t i = 0; i < page.size(); ++i) {
+            page[i] = static_cast<std::byte>(random());
+        }
+        while (page.size() < 4096) {
+            for (std::size_t i = 0; i < fresh; ++i) {
+                page.push_back(static_cast<std::byte>(random()));
+            }
+            const std::size_t from = random.below(page.size() - 5);
+            for (std::size_t i = 0; i < 5; ++i) {
+                page.push_back(page[from + i]);
+            }
+        }
+        page.resize(4096);
+        const auto out = std::make_unique<std::byte[]>(codec.bound(4096));
+        const scratch_memory scratch{codec.scratch_size(4096)};
+        REQUIRE(codec.prepare(scratch.span()) == status::ok);
+        const result<std::size_t> length = codec.compress(page, {out.get(), codec.bound(4096)}, scratch.span());
+        REQUIRE(length);
+        CHECK(is_block_of(bytes(out.get(), out.get() + *length), page));
+    }
+}
+
+TEST_CASE("lz_block encoder: a stream does not depend on the pages before") {
+    const scratch_memory shared{codec.scratch_size(65536)};
+    fill_bytes(shared.span().data(), 0x5a, shared.span().size()); // prepare must not count on zeros
+    REQUIRE(codec.prepare(shared.span()) == status::ok);
+    int made = 0;
+    for (std::uint64_t seed = 0; seed < 400; ++seed) {
+        CAPTURE(seed);
+        // Runs of one size, to use the numbers up, then others in between. Pages come again and again, so that the
+        // table is full of what would match.
+        const std::size_t size = seed < 100 || seed % 3 != 0 ? 4096 : seed % 2 == 0 ? 16384 : 65536;
+        const bytes page = page_of(size, seed % 12);
+        const std::optional<bytes> stream = compress(page, shared.span());
+        CHECK(stream == compress(page));
+        if (stream) {
+            CHECK(is_block_of(*stream, page));
+            ++made;
+        }
+    }
+    CHECK(made > 250);
+}
+
+} // namespace
+} // namespace pagefold::testing

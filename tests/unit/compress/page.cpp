@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+#include <pagefold/compress/chain.hpp>
+#include <pagefold/compress/page.hpp>
+
+#include <support/codec_pages.hpp>
+#include <support/codec_paths.hpp>
+#include <support/pages.hpp>
+
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <string>
+
+namespace pagefold::testing {
+namespace {
+
+static_assert(compressor<page_codec>);
+static_assert(compressor<basic_page_codec<page_level::fast>>);
+static_assert(compressor<basic_page_codec<page_level::high>>);
+static_assert(compressor<chain<page_codec>>);
+static_assert(sizeof(page_codec) == 1, "settings are the path alone");
+
+using bytes = std::vector<std::byte>;
+
+constexpr page_path paths[] = {page_path::scalar, page_path::sse42, page_path::avx2, page_path::avx512,
+                               page_path::neon};
+
+/// Calls `check` for each path that can run here, and says which can't.
+template <class Check>
+void for_each_path(Check check) {
+    for (const page_path path : paths) {
+        if (available_page_paths().contains(path)) {
+            CAPTURE(std::string{to_string(path)});
+            check(path);
+        } else {
+            MESSAGE("skipped, not on this machine: ", std::string{to_string(path)});
+        }
+    }
+}
+
+TEST_CASE("page codec: every path gives the streams and answers of the scalar one") {
+    for_each_path([](page_path path) {
+        CHECK(first_disagreement<page_level::balanced>(path, 4096, 0, 360, 6) == -1);
+        CHECK(first_disagreement<page_level::fast>(path, 4096, 10000, 120, 3) == -1);
+        CHECK(first_disagreement<page_level::high>(path, 4096, 20000, 120, 3) == -1);
+        CHECK(first_disagreement<page_level::balanced>(path, 16384, 30000, 36, 6) == -1);
+        CHECK(first_disagreement<page_level::high>(path, 65536, 40000, 12, 6) == -1);
+        CHECK(first_disagreement_on_flips(path, 4096, 50000, 30) == -1);
+        CHECK(first_disagreement_on_noise(path, 0, 2000) == -1);
+    });
+}
+
+TEST_CASE("page codec: pages come back, and most get shorter") {
+    codec_on_path<page_level::balanced> codec{default_page_path()};
+    for (const std::size_t size : {std::size_t{4096}, std::size_t{8192}, std::size_t{12288}, std::size_t{65536}}) {
+        CAPTURE(size);
+        unsigned shorter = 0;
+        for (std::uint64_t seed = 0; seed != 5 * codec_page_kinds; ++seed) {
+            const bytes page = codec_page(size, seed);
+            if (const auto stream = codec.compress(page)) {
+                ++shorter;
+                CHECK(stream->size() < size);
+                CHECK(stream->size() > min_stream_size);
+                CHECK(codec.decompress(*stream, size) == page);
+            }
+        }
+        CHECK(shorter > 4 * codec_page_kinds);
+    }
+}
+
+TEST_CASE("page codec: a level above compresses more") {
+    std::size_t size[3] = {};
+    codec_on_path<page_level::fast> fast{default_page_path()};
+    codec_on_path<page_level::balanced> balanced{default_page_path()};
+    codec_on_path<page_level::high> high{default_page_path()};
+    for (std::uint64_t seed = 0; seed != 10 * codec_page_kinds; ++seed) {
+        const bytes page = codec_page(4096, seed);
+        const auto length = [](const std::optional<bytes>& stream) { return stream ? stream->size() : 4096; };
+        size[0] += length(fast.compress(page));
+        size[1] += length(balanced.compress(page));
+        size[2] += length(high.compress(page));
+    }
+    CHECK(size[1] < size[0]);
+    CHECK(size[2] < size[1]);
+}
+
+TEST_CASE("page codec: what a page of several units costs and gains") {
+    codec_on_path<page_level::balanced> codec{default_page_path()};
+    // Noise that repeats after more than a unit: only wide lags see it.
+    bytes page = codec_page(4096, 4);
+    bytes once = page;
+    page.insert(page.end(), once.begin(), once.end());
+    CHECK_FALSE(codec.compress(once));
+    const auto stream = codec.compress(page);
+    REQUIRE(stream);
+    CHECK(stream->size() < 4096 + 1000);
+    CHECK(codec.decompress(*stream, page.size()) == page);
+    CHECK_FALSE(codec.decompress(*stream, 4096));
+    CHECK_FALSE(codec.decompress(*stream, 12288));
+
+    page = codec_page(8192, 4);
+    CHECK_FALSE(codec.compress(page));
+}
+
+TEST_CASE("page codec: sizes that are no page's are invalid") {
+    const page_codec codec;
+    auto scratch = std::make_unique<std::byte[]>(codec.scratch_size(4096) + scratch_alignment);
+    const std::size_t shift = scratch_alignment - reinterpret_cast<std::uintptr_t>(scratch.get()) % scratch_alignment;
+    const byte_span room{scratch.get() + shift, codec.scratch_size(4096)};
+    CHECK(codec.prepare(room) == status::ok);
+    CHECK(codec.prepare(room.first(room.size() - 1)) == status::invalid);
+    bytes page(65536 + 4096);
+    bytes out(codec.bound(page.size()));
+    for (const std::size_t size : std::initializer_list<std::size_t>{0, 64, 4095, 4097, 6144, 65536 + 4096}) {
+        CAPTURE(size);
+        CHECK(codec.compress(byte_view{page}.first(size), out, room).error() == status::invalid);
+        CHECK(codec.decompress(byte_view{page}.first(100), byte_span{out}.first(size), room) == status::invalid);
+    }
+}
+
+TEST_CASE("page codec: each check of a decoder") {
+    // A page of zeros but for a byte in its third block: one mask, one literal, and no lag.
+    bytes page(4096);
+    page[40] = std::byte{7};
+    codec_on_path<page_level::balanced> truth{page_path::scalar};
+    const auto stream = truth.compress(page);
+    REQUIRE(stream);
+    // literal | mask | choices: 32 bytes 0xff and a bitmap | marks: a byte and a bitmap | flags
+    REQUIRE(stream->size() == 1 + 1 + 32 + 8 + 1 + 8 + 1);
+    for_each_path([&](page_path path) {
+        codec_on_path<page_level::balanced> codec{path};
+        const auto is_refused = [&](std::size_t at, unsigned char value) {
+            bytes bad = *stream;
+            bad[at] = static_cast<std::byte>(value);
+            return !codec.decompress(bad, 4096);
+        };
+        CHECK(codec.decompress(*stream, 4096) == page);
+        const std::size_t end = stream->size();
+        CHECK(is_refused(end - 1, 0x40 | static_cast<unsigned char>((*stream)[end - 1]))); // another version
+        CHECK(is_refused(end - 1, 0x80 | static_cast<unsigned char>((*stream)[end - 1])));
+        CHECK(is_refused(1, 0x03)); // a mask with a literal too many
+        CHECK(is_refused(1, 0x00)); // and one too few
+        CHECK(is_refused(2, 0xfe)); // the first block is predicted by what lies 64 bytes before the page
+        CHECK_FALSE(codec.decompress({}, 4096));
+        for (std::size_t length = 0; length != end; ++length) {
+            CHECK_FALSE(
+                codec.decompress(bytes(stream->begin(), stream->begin() + static_cast<std::ptrdiff_t>(length)), 4096));
+        }
+        bytes longer = *stream;
+        longer.insert(longer.begin(), std::byte{0});
+        CHECK_FALSE(codec.decompress(longer, 4096));
+    });
+}
+
+TEST_CASE("page codec: noise is given up, and zeros behind it are not") {
+    codec_on_path<page_level::balanced> codec{default_page_path()};
+    CHECK_FALSE(codec.compress(codec_page(4096, 4)));
+    bytes page = codec_page(4096, 4);
+    std::fill(page.begin() + 3500, page.end(), std::byte{0});
+    const auto stream = codec.compress(page);
+    REQUIRE(stream);
+    CHECK(stream->size() < 3700);
+}
+
+TEST_CASE("page codec: a path may be named, and the default is the best") {
+    CHECK(available_page_paths().contains(page_path::scalar));
+    CHECK(page_codec{}.path() == available_page_paths().best());
+    for_each_path([](page_path path) { CHECK(page_codec::with_path(path).path() == path); });
+}
+
+} // namespace
+} // namespace pagefold::testing

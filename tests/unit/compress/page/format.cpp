@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#include <pagefold/compress/page/format.hpp>
+
+#include <doctest/doctest.h>
+
+#include <set>
+
+namespace pagefold::page_coding {
+namespace {
+
+TEST_CASE("alphabets: a code leads back to its symbol, and code 0 is no symbol's") {
+    std::set<unsigned> literals;
+    for (unsigned code = 1; code != 64; ++code) {
+        literals.insert(alphabets.literal_symbol[code]);
+        CHECK(alphabets.literal_code[alphabets.literal_symbol[code]] == code);
+    }
+    CHECK(literals.size() == 63);
+    std::set<unsigned> masks;
+    for (unsigned code = 1; code != 16; ++code) {
+        masks.insert(alphabets.mask_symbol[code]);
+        CHECK(alphabets.mask_code[alphabets.mask_symbol[code]] == code);
+    }
+    CHECK(masks.size() == 15);
+    unsigned coded = 0;
+    for (unsigned byte = 0; byte != 256; ++byte) {
+        coded += alphabets.literal_code[byte] != 0 ? 1 : 0;
+        CHECK((alphabets.literal_code[byte] == 0 || byte < 0x80)); // what vector paths look up
+    }
+    CHECK(coded == 63);
+    CHECK(alphabets.literal_symbol[0] == 0); // escapes are put in by `or`
+    CHECK(alphabets.mask_symbol[0] == 0);
+    CHECK(masks.count(0) == 0); // and found by a symbol of 0
+}
+
+TEST_CASE("lag codes: every lag comes back, and those of structures have empty tops") {
+    for (const bool is_wide : {false, true}) {
+        for (unsigned lag = 0; lag != 1u << lag_bits(is_wide); ++lag) {
+            const unsigned code = lag_to_code(lag, is_wide);
+            CHECK((code < 1u << lag_bits(is_wide) && code_to_lag(code, is_wide) == lag));
+            CHECK((code < 256) == (lag % 8 == 0 && lag < 2048));
+        }
+    }
+    CHECK(lag_tops_size(5, false) == 3);
+    CHECK(lag_tops_size(5, true) == 5);
+}
+
+TEST_CASE("backward_reader takes from the back and never more than there is") {
+    const std::uint8_t data[10] = {};
+    backward_reader in{data, sizeof data};
+    CHECK(in.take(3) == data + 7);
+    CHECK(in.take(0) == data + 7);
+    CHECK(in.take(8) == nullptr);
+    CHECK(in.left() == 7);
+    CHECK(in.take(7) == data);
+    CHECK(in.take(1) == nullptr);
+    CHECK(in.begin() == data);
+}
+
+TEST_CASE("words are little-endian wherever the program runs") {
+    const std::uint8_t bytes[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    CHECK(load_word(bytes) == 0x0807060504030201u);
+    CHECK(load_word32(bytes) == 0x04030201u);
+    std::uint8_t out[8];
+    store_word(out, 0x0807060504030201u);
+    CHECK(equal_bytes(out, bytes, 8));
+    CHECK(count_bits(bytes, 8) == 13);
+}
+
+} // namespace
+} // namespace pagefold::page_coding

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include <pagefold/compress/page/workspace.hpp>
+
+#include <doctest/doctest.h>
+
+#include <set>
+
+namespace pagefold::page_coding {
+namespace {
+
+TEST_CASE("lookups: each word of a line once, then those two bytes earlier") {
+    std::set<int> words;
+    for (unsigned k = 0; k != 16; ++k) {
+        words.insert(word_offset(k));
+        CHECK(word_offset(k) % 4 == 0);
+        CHECK(word_offset(k + 16) == word_offset(k) - 2);
+    }
+    CHECK(words.size() == 16);
+    CHECK(*words.begin() == 0);
+    CHECK(*words.rbegin() == 60);
+}
+
+TEST_CASE("places behind words fall on every phase, and never on the next word") {
+    std::set<unsigned> phases;
+    for (unsigned k = 0; k != 16; ++k) {
+        phases.insert(behind_word(k));
+    }
+    CHECK(phases == std::set<unsigned>{1, 2, 3});
+}
+
+TEST_CASE("an empty table's entry is a source inside the page, for any word of any line but the first") {
+    for (unsigned k = 0; k != 32; ++k) {
+        const int source = static_cast<int>(no_position) - word_offset(k);
+        CHECK(source >= 0);
+    }
+    CHECK(hash_of(~0u) < table_size);
+    CHECK(hash_of(0) == 0);
+}
+
+TEST_CASE("scores and costs fit the vector paths' 16-bit keys") {
+    CHECK(low_differs + high_differs == 255);
+    CHECK((8 * 255 + new_lag_cost) * 8 + max_slots / 8 < 65536);
+    // A new lag pays if it saves two literals, whichever, and never for one.
+    CHECK(new_lag_cost < 2 * low_differs);
+    CHECK(new_lag_cost > high_differs);
+    for (const page_level level : {page_level::fast, page_level::balanced, page_level::high}) {
+        CHECK(settings_of(level).lookups % 8 == 0);
+        CHECK(fixed_slots + settings_of(level).lookups <= max_slots);
+    }
+}
+
+TEST_CASE("packing is chosen only where it gains") {
+    CHECK_FALSE(is_worth_packing(256, 256));
+    CHECK(is_worth_packing(256, 0));
+    CHECK(is_worth_packing(4096, 800));
+    CHECK_FALSE(is_mask_packing_worth(31, 0));
+    CHECK(is_mask_packing_worth(32, 0));
+    CHECK_FALSE(is_mask_packing_worth(512, 256));
+}
+
+} // namespace
+} // namespace pagefold::page_coding

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+
+#include "support/pages.hpp"
+
+#include <pagefold/compress/page_or_lz.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace {
+
+using namespace pagefold;
+using namespace pagefold::testing;
+
+using bytes = std::vector<std::byte>;
+
+struct alignas(64) line {
+    std::byte b[64];
+};
+
+/// A codec with a scratch of its own.
+template <class Codec>
+struct worker {
+    explicit worker(const Codec& c, std::size_t page_size = 4096)
+        : codec{c}, size{page_size}, lines(codec.scratch_size(page_size) / 64 + 1), out(codec.bound(page_size)) {
+        REQUIRE(codec.prepare(scratch()) == status::ok);
+    }
+    byte_span scratch() { return {lines.data()->b, codec.scratch_size(size)}; }
+    bytes stream_of(const bytes& page) {
+        const result<std::size_t> n = codec.compress(page, out, scratch());
+        return n ? bytes(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(*n)) : bytes{};
+    }
+    bool restores(const bytes& stream, const bytes& page) {
+        bytes back(page.size());
+        return codec.decompress(stream, back, scratch()) == status::ok && back == page;
+    }
+
+    Codec codec;
+    std::size_t size;
+    std::vector<line> lines;
+    bytes out;
+};
+
+page_path vector_path() { return available_page_paths().best(); }
+
+} // namespace
+
+TEST_CASE("a machine without vectors writes LZ4 blocks with a mark, any other the page codec's streams") {
+    worker without{page_or_lz::with_path(page_path::scalar)};
+    worker lz{lz_block{}};
+    worker page{page_codec{}};
+    for (std::uint64_t seed = 0; seed < 30; ++seed) {
+        const bytes content = page_of(4096, page_kind::text, seed);
+        bytes marked = lz.stream_of(content);
+        REQUIRE_FALSE(marked.empty());
+        marked.push_back(std::byte{0x80});
+        CHECK(without.stream_of(content) == marked);
+        if (vector_path() != page_path::scalar) {
+            worker with{page_or_lz::with_path(vector_path())};
+            CHECK(with.stream_of(content) == page.stream_of(content));
+        }
+    }
+}
+
+TEST_CASE("each machine reads what the other wrote") {
+    for (const std::size_t size : {std::size_t{4096}, std::size_t{16384}, std::size_t{65536}}) {
+        CAPTURE(size);
+        worker without{page_or_lz::with_path(page_path::scalar), size};
+        worker page{page_codec::with_path(page_path::scalar), size};
+        unsigned seen = 0;
+        for (std::uint64_t seed = 0; seed < 60; ++seed) {
+            const bytes content = page_of(size, kind_of(seed), seed);
+            const bytes by_lz = without.stream_of(content), by_page = page.stream_of(content);
+            if (by_lz.empty() || by_page.empty()) {
+                continue;
+            }
+            ++seen;
+            CHECK(without.restores(by_lz, content));
+            CHECK(without.restores(by_page, content));
+            worker other{page_or_lz::with_path(vector_path()), size};
+            CHECK(other.restores(by_lz, content));
+            CHECK(other.restores(by_page, content));
+        }
+        CHECK(seen > 20);
+    }
+}
+
+TEST_CASE("a stream with the wrong mark, or none, is corrupt") {
+    worker without{page_or_lz::with_path(page_path::scalar)};
+    const bytes content = page_of(4096, page_kind::text, 3);
+    bytes stream = without.stream_of(content), back(4096);
+    stream.back() = std::byte{0x40}; // a flag that no version has
+    CHECK(without.codec.decompress(stream, back, without.scratch()) == status::corrupt);
+    CHECK(without.codec.decompress(bytes{}, back, without.scratch()) == status::corrupt);
+    CHECK(without.codec.decompress(bytes{std::byte{0x80}}, back, without.scratch()) == status::corrupt);
+    CHECK(without.codec.decompress(bytes(4096, std::byte{0x80}), back, without.scratch()) == status::corrupt);
+    CHECK(without.codec.decompress(stream, byte_span{back}.first(4095), without.scratch()) == status::invalid);
+    CHECK(without.codec.decompress(stream, back, without.scratch().first(100)) == status::invalid);
+    CHECK(without.codec.prepare(without.scratch().first(100)) == status::invalid);
+    CHECK(without.codec.compress(content, byte_span{without.out}.first(4096), without.scratch()).error() ==
+          status::invalid);
+}
