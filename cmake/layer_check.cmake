@@ -26,12 +26,22 @@ set(freestanding_std concepts type_traits cstddef cstdint bit compare new utilit
 set(foreign_compress/lz4.hpp lz4.h)
 set(foreign_compress/lzo.hpp lzo/lzo1x.h)
 set(foreign_compress/zstd.hpp zstd.h)
+# The compiler's own, included where it allows vectors: both need nothing of a C library when freestanding.
+set(intrinsics_compress/page/sse42.hpp immintrin.h)
+set(intrinsics_compress/page/neon.hpp arm_neon.h)
+
+# The folder that a path begins with: a folder's own folders are of its layer. Empty if there is none.
+function(layer_folder path out)
+  string(REGEX MATCH "^[^/]+/" folder "${path}")
+  string(REPLACE "/" "" folder "${folder}")
+  set(${out} "${folder}" PARENT_SCOPE)
+endfunction()
 
 # What `header` may not include, for a reason; empty when it may.
 function(objection header includee out)
   set(${out} "" PARENT_SCOPE)
-  get_filename_component(folder "${header}" DIRECTORY)
-  if(folder MATCHES "^hosted(/|$)" OR header STREQUAL "pagefold.hpp")
+  layer_folder("${header}" folder)
+  if(folder STREQUAL "hosted" OR header STREQUAL "pagefold.hpp")
     return()
   endif()
 
@@ -40,14 +50,14 @@ function(objection header includee out)
     return()
   endif()
   if(NOT includee MATCHES "^pagefold/(.*)$")
-    set(allowed ${freestanding_std} ${foreign_${header}})
+    set(allowed ${freestanding_std} ${foreign_${header}} ${intrinsics_${header}})
     if(NOT includee IN_LIST allowed)
       set(${out} "not one of the standard headers that freestanding code can have" PARENT_SCOPE)
     endif()
     return()
   endif()
   set(includee "${CMAKE_MATCH_1}")
-  get_filename_component(target "${includee}" DIRECTORY)
+  layer_folder("${includee}" target)
   if(folder STREQUAL "") # freestanding.hpp
     if(target STREQUAL "hosted" OR DEFINED "foreign_${includee}")
       set(${out} "freestanding.hpp names nothing hosted and no foreign codec" PARENT_SCOPE)

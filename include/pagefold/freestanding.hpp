@@ -2,16 +2,40 @@
 #pragma once
 
 // Everything that needs no operating system and no foreign library: all of pagefold but hosted/ and the adapters to lz4,
-// lzo and zstd. Where there is an operating system the default configuration names lz4, and is here if lz4 is.
+// lzo and zstd.
 
 #include <pagefold/admit/always.hpp>
 #include <pagefold/admit/concept.hpp>
 #include <pagefold/admit/ratio.hpp>
+#include <pagefold/alloc/block_map.hpp>
 #include <pagefold/alloc/concept.hpp>
+#include <pagefold/alloc/counted.hpp>
+#include <pagefold/alloc/guard_report.hpp>
+#include <pagefold/alloc/guarded.hpp>
+#include <pagefold/alloc/over_source.hpp>
 #include <pagefold/alloc/size_classes.hpp>
+#include <pagefold/alloc/tlsf.hpp>
+#include <pagefold/alloc/tlsf_span.hpp>
+#include <pagefold/alloc/whole_units.hpp>
+#include <pagefold/alloc/wiped.hpp>
+#include <pagefold/alloc/xv.hpp>
+#include <pagefold/alloc/xv_span.hpp>
 #include <pagefold/alloc/zs.hpp>
+#include <pagefold/alloc/zs_span.hpp>
 #include <pagefold/compress/chain.hpp>
 #include <pagefold/compress/concept.hpp>
+#include <pagefold/compress/lz_block.hpp>
+#include <pagefold/compress/page.hpp>
+#include <pagefold/compress/page/avx2.hpp>
+#include <pagefold/compress/page/avx512.hpp>
+#include <pagefold/compress/page/format.hpp>
+#include <pagefold/compress/page/neon.hpp>
+#include <pagefold/compress/page/path.hpp>
+#include <pagefold/compress/page/scalar.hpp>
+#include <pagefold/compress/page/sse42.hpp>
+#include <pagefold/compress/page/vectors16.hpp>
+#include <pagefold/compress/page/workspace.hpp>
+#include <pagefold/compress/page_or_lz.hpp>
 #include <pagefold/compress/same_filled.hpp>
 #include <pagefold/config/assert.hpp>
 #include <pagefold/config/macros.hpp>
@@ -24,9 +48,11 @@
 #include <pagefold/core/status.hpp>
 #include <pagefold/core/types.hpp>
 #include <pagefold/ds/cell_arena.hpp>
+#include <pagefold/ds/page_buffer.hpp>
 #include <pagefold/ds/page_directory.hpp>
 #include <pagefold/ds/slot_pool.hpp>
 #include <pagefold/ds/stable_array.hpp>
+#include <pagefold/ds/two_level_bitmap.hpp>
 #include <pagefold/evict/clock.hpp>
 #include <pagefold/evict/concept.hpp>
 #include <pagefold/evict/fifo.hpp>
@@ -41,8 +67,10 @@
 #include <pagefold/platform/page_source_ref.hpp>
 #include <pagefold/platform/spin_lock.hpp>
 #include <pagefold/platform/static_source.hpp>
+#include <pagefold/platform/wiping_source.hpp>
 #include <pagefold/store/basic_store.hpp>
 #include <pagefold/store/config.hpp>
+#include <pagefold/store/default_config.hpp>
 #include <pagefold/store/entry.hpp>
 #include <pagefold/store/extent_index.hpp>
 #include <pagefold/store/limited_source.hpp>
@@ -52,7 +80,3 @@
 #include <pagefold/store/pool.hpp>
 #include <pagefold/store/scratch_pool.hpp>
 #include <pagefold/store/stats.hpp>
-
-#if !__STDC_HOSTED__ || __has_include(<lz4.h>)
-#include <pagefold/store/default_config.hpp>
-#endif

@@ -40,6 +40,13 @@ struct wrong_compressor : default_config {
 };
 static_assert(!store_config<wrong_compressor>);
 
+/// A zs that does not say how full its spans are.
+template <class Source, std::size_t PageSize>
+class allocator_unaware_of_spans : public zs<Source, PageSize> {
+public:
+    using zs<Source, PageSize>::zs;
+    void fullness() = delete;
+};
 struct wrong_allocator : default_config {
     template <class, std::size_t>
     using allocator_type = no_part;
@@ -55,6 +62,18 @@ struct allocator_no_template : default_config {
 static_assert(!store_config<wrong_allocator>);
 static_assert(!store_config<allocator_of_small_objects>);
 static_assert(!store_config<allocator_no_template>);
+
+template <unsigned Candidates>
+struct preferring_sparse_spans : default_config {
+    static constexpr unsigned sparse_candidates = Candidates;
+};
+struct sparse_spans_unknown : preferring_sparse_spans<4> {
+    template <class Source, std::size_t PageSize>
+    using allocator_type = allocator_unaware_of_spans<Source, PageSize>;
+};
+static_assert(store_config<preferring_sparse_spans<4>>);
+static_assert(!store_config<preferring_sparse_spans<1025>>);
+static_assert(!store_config<sparse_spans_unknown>);
 
 struct wrong_eviction : default_config {
     using eviction_type = no_part;

@@ -41,10 +41,22 @@ struct config : default_config {
     using compressor_type = chain<without_zero_tail>;
 };
 
-/// The policies that the default leaves out.
+/// The codec and the policies that the default leaves out.
 struct other_config : config {
+    using compressor_type = chain<without_zero_tail, lz_block>;
+    template <class Source, std::size_t PageSize>
+    using allocator_type = guarded<counted<wiped<zs<Source, PageSize>>>>;
     using eviction_type = lru;
     using admission_type = ratio;
+};
+
+struct xv_config : config {
+    template <class Source, std::size_t PageSize>
+    using allocator_type = xv<Source, PageSize>;
+};
+struct tlsf_config : config {
+    template <class Source, std::size_t PageSize>
+    using allocator_type = tlsf<Source, PageSize>;
 };
 
 constexpr std::size_t page_size = config::page_size;
@@ -70,6 +82,33 @@ bool reads_back(status answer, std::uint64_t number) noexcept {
     if (!(__VA_ARGS__)) {                                                                                              \
         return __LINE__;                                                                                               \
     }
+
+/// The page codec on every path that this build has code for and this machine can run.
+int round_trips() noexcept {
+    alignas(scratch_alignment) static constinit std::byte scratch[sizeof(page_coding::workspace)]{};
+    static constinit std::byte stream[page_size + 2 * page_size]{};
+    const page_path_set available = available_page_paths();
+    for (unsigned number = 0; number != page_paths; ++number) {
+        const auto path = static_cast<page_path>(number);
+        if (!available.contains(path)) {
+            continue;
+        }
+        const auto codec = page_codec::with_path(path);
+        for (std::uint64_t i = 1; i != 16; ++i) {
+            const byte_view in = content(i);
+            const result<std::size_t> size = codec.compress(in, {stream, sizeof stream}, {scratch, sizeof scratch});
+            if (i % 4 != 0) { // the others are noise
+                PAGEFOLD_REQUIRE(size);
+                const byte_view kept{stream, *size};
+                PAGEFOLD_REQUIRE(reads_back(codec.decompress(kept, {out, page_size}, {scratch, sizeof scratch}), i));
+                const status cut = codec.decompress(kept.subview(1), {out, page_size}, {scratch, sizeof scratch});
+                PAGEFOLD_REQUIRE(cut == status::corrupt);
+            }
+        }
+    }
+    PAGEFOLD_REQUIRE(available.contains(page_codec{}.path()));
+    return 0;
+}
 
 template <class Store>
 int use(Store& store) noexcept {
@@ -110,6 +149,18 @@ extern "C" int freestanding_main() {
         partitioned_store<other_config> store{source, {.limit_bytes = 3 << 20, .partitions = 2}, {}, ratio{}};
         answer = use(store);
     }
+    if (answer == 0) {
+        page_store<xv_config> store{source};
+        answer = use(store);
+    }
+    if (answer == 0) {
+        page_store<default_config> store{source};
+        answer = use(store);
+    }
+    if (answer == 0) {
+        page_store<tlsf_config> store{source};
+        answer = use(store);
+    }
     PAGEFOLD_REQUIRE(answer != 0 || source.acquired_bytes() == 0);
-    return answer;
+    return answer != 0 ? answer : round_trips();
 }

@@ -42,10 +42,21 @@ plant(refused compress/lz4.hpp "<zstd.h>")
 plant(refused core/bits.hpp "<vector>")
 plant(refused core/bits.hpp "\"types.hpp\"")
 plant(refused nowhere/planted.hpp "<cstddef>")                      # a folder without a layer
+plant(refused compress/page/planted.hpp "<pagefold/alloc/concept.hpp>") # a sibling, from a folder within a folder
+plant(refused compress/page/planted.hpp "<lz4.h>")
+plant(refused compress/page/planted.hpp "<immintrin.h>")            # vectors outside their home
+plant(refused compress/lz4.hpp "<immintrin.h>")
 plant(refused freestanding.hpp "<pagefold/hosted/planted.hpp>")
+plant(refused compress/lz_block/planted.hpp "<pagefold/alloc/concept.hpp>") # a folder within a folder is of its layer
+plant(refused compress/lz_block/planted.hpp "<lz4.h>")
+plant(refused store/planted.hpp "<pagefold/compress/lz_block/encoder.hpp>")
 
 plant(allowed store/planted.hpp "<pagefold/evict/concept.hpp>")
 plant(allowed store/default_config.hpp "<pagefold/evict/planted.hpp>")
 plant(allowed compress/planted.hpp "<pagefold/compress/concept.hpp>")
+plant(allowed compress/page/planted.hpp "<pagefold/compress/concept.hpp>")
+plant(allowed compress/page/sse42.hpp "<immintrin.h>")
 plant(allowed compress/lz4.hpp "<lz4.h>")
 plant(allowed hosted/planted.hpp "<vector>")
+plant(allowed compress/lz_block/planted.hpp "<pagefold/compress/concept.hpp>")
+plant(allowed compress/planted.hpp "<pagefold/compress/lz_block/encoder.hpp>")

@@ -10,6 +10,8 @@
 #include "support/rng.hpp"
 #include "support/test_source.hpp"
 
+#include <pagefold/alloc/tlsf.hpp>
+#include <pagefold/alloc/xv.hpp>
 #include <pagefold/compress/chain.hpp>
 #include <pagefold/compress/lz4.hpp>
 #include <pagefold/compress/zstd.hpp>
@@ -35,19 +37,23 @@ namespace {
 using namespace pagefold;
 using namespace pagefold::testing;
 
-// Variety without the cross product: every policy, lock, page size and codec stands in one of these.
+// Variety without the cross product: every policy, allocator, lock, page size and codec stands in one of these.
 struct plain_config : default_config {
     using lock_type = null_lock;
     using compressor_type = failing_compressor<chain<lz4>>;
     static constexpr bool finds_same_filled = true;
 };
 struct shared_config : default_config {
+    static constexpr unsigned sparse_candidates = 8;
     using compressor_type = failing_compressor<chain<lz4>>;
     static constexpr unsigned max_pools = 5;
     static constexpr bool finds_same_filled = true;
 };
 struct medium_config : default_config {
     static constexpr std::size_t page_size = 16384;
+    template <class Source, std::size_t PageSize>
+    using allocator_type = xv<Source, PageSize>;
+    static constexpr unsigned sparse_candidates = 4;
     using eviction_type = lru;
     using compressor_type = failing_compressor<lz4>;
     static constexpr unsigned max_scratch = 1;
@@ -55,6 +61,8 @@ struct medium_config : default_config {
 };
 struct large_config : default_config {
     static constexpr std::size_t page_size = 65536;
+    template <class Source, std::size_t PageSize>
+    using allocator_type = tlsf<Source, PageSize>;
     using eviction_type = fifo;
     using lock_type = null_lock;
     using compressor_type = failing_compressor<zstd>;

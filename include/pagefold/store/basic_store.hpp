@@ -195,10 +195,17 @@ public:
     // Memory.
 
     /// Sets a new byte limit. It holds at once for what is taken from now on. ok: the store is within it. busy: it is not
-    /// yet, though a bounded amount of work was done; call again, or shrink. limit: what is left can't be dropped.
+    /// yet, though a bounded amount of work was done; call again, or shrink. limit: what is left can't be dropped. Once it
+    /// is met, and was not raised, fragmentation ends as well: more than a sixteenth of idle places is compacted.
     status resize(std::size_t limit_bytes) noexcept {
+        const bool is_lower = limit_bytes <= budget_.limit();
         budget_.set_limit(limit_bytes);
-        return reclaim_to(limit_bytes, resize_work);
+        const status s = reclaim_to(limit_bytes, resize_work);
+        if (s == status::ok && is_lower && partitions_ready() && slack() > budget_.used() / tolerated_slack) {
+            compaction_work done;
+            compact(resize_work, done);
+        }
+        return s;
     }
 
     /// Drops ephemeral pages and compacts until `bytes` were given back to the page source, or no more can be; says how many
@@ -211,10 +218,12 @@ public:
     }
 
     /// Moves about `budget` bytes of objects, so that whole pages go back to the page source; says how many bytes did. The
-    /// next call goes on where this one stopped. Locks are held for 64 KiB of moves at most.
+    /// next call goes on where this one stopped. A lock is held for one object's move at a time; a sweep besides looks at every
+    /// page of the index once.
     std::size_t compact(std::size_t budget) noexcept {
-        std::size_t moved = 0;
-        return compact(budget, moved);
+        compaction_work done;
+        compact(budget, done);
+        return done.freed_bytes;
     }
 
     // Statistics.
@@ -244,6 +253,15 @@ public:
         return s;
     }
 
+    /// Calls `look` with each partition's allocator, const, while that partition is locked: for what a decorator has to tell
+    /// (counted, guarded). It must not call the store.
+    template <class Look>
+    void look_at_allocators(Look look) const noexcept {
+        for (std::size_t i = 0; partitions_ready() && i < partition_count_; ++i) {
+            partitions_[i].look_at_allocator(look);
+        }
+    }
+
     /// Walks every structure and compares every counter; for tests. The store must be at rest for the sum over partitions
     /// to be compared with what was taken from the source.
     [[nodiscard]] bool check() const noexcept {
@@ -262,7 +280,13 @@ public:
 private:
     static constexpr std::size_t max_partitions = 1024;
     static constexpr std::size_t resize_work = std::size_t{64} << 20; // bytes of pages dropped and of streams moved
-    static constexpr std::size_t evictions_a_hold = 64;
+    static constexpr std::size_t evictions_a_round = 64;
+    // A put that finds holes and no place: how much a plan may move (the larger it is, the less of the index is looked at
+    // for each object), how much is to come free before the put tries again, and how often it does.
+    static constexpr std::size_t least_plan_for_put = 64 * page_size;
+    static constexpr std::size_t enough_for_put = 16 * page_size;
+    static constexpr unsigned max_compactions_a_put = 4;
+    static constexpr std::size_t tolerated_slack = 16; // after a shrink, 1/16 of what is taken
     // Where holes are many and no compaction helps: enough to empty a span of a handful of pages, and little more.
     static constexpr std::size_t compaction_step = 16 * page_size;
     static constexpr std::size_t evictions_a_step = 8;
@@ -356,7 +380,14 @@ private:
         const std::uint64_t sum = checksum(stream, key_hash(key));
         const partition_id home_partition = home_id(key);
         partition_type& target = partitions_[home_partition];
-        auto outcome = target.put(key, stream, sum, true, partition_count_ == 1);
+        auto outcome = target.put(key, stream, sum, {.is_last = partition_count_ == 1});
+        for (unsigned rounds = 1; outcome.wants_compaction; ++rounds) {
+            gather(target);
+            outcome = target.put(key, stream, sum,
+                                 {.is_first = false,
+                                  .is_last = partition_count_ == 1,
+                                  .may_ask_for_compaction = rounds < max_compactions_a_put});
+        }
         for (std::size_t attempt = 0; attempt + 1 < partition_count_; ++attempt) {
             if (outcome.result != status::limit && outcome.result != status::no_memory) {
                 break;
@@ -368,7 +399,8 @@ private:
             }
             if (make_room_in(partitions_[place_.spill(home_partition, attempt, partition_count_)], victims) ||
                 last_try) {
-                outcome = target.put(key, stream, sum, false, last_try);
+                outcome = target.put(key, stream, sum,
+                                     {.is_first = false, .is_last = last_try, .may_ask_for_compaction = false});
             }
         }
         return outcome.result;
@@ -379,15 +411,23 @@ private:
         std::size_t evicted = 0;
         for (unsigned round = 0; round < 4; ++round) {
             const std::size_t evicted_before = evicted;
-            static_cast<void>(other.evict(evictions_a_hold, victims, evicted));
+            static_cast<void>(other.evict(evictions_a_round, victims, evicted));
             if (budget_.used() < before || evicted == evicted_before) {
                 break;
             }
         }
-        std::size_t moved = 0, given_back = 0;
-        while (evicted != 0 && budget_.used() >= before && other.compact(page_size * 64, moved, given_back)) {
+        compaction_work done;
+        while (evicted != 0 && budget_.used() >= before && other.compact(page_size * 64, done)) {
         }
         return evicted != 0;
+    }
+    /// Compacts a partition until some pages went back to the source, or a sweep ended.
+    void gather(partition_type& target) noexcept {
+        const std::size_t share = budget_.used() / partition_count_ / 64;
+        const std::size_t plan = share > least_plan_for_put ? share : least_plan_for_put;
+        compaction_work done;
+        while (done.freed_bytes < enough_for_put && target.compact(plan, done)) {
+        }
     }
 
     status read(const page_key& key, byte_span out, bool removing) noexcept {
@@ -439,11 +479,11 @@ private:
             const std::size_t wanted = holes < over ? (over - holes) / page_size + 1 : 0;
             const std::size_t pages = work / page_size + 1;
             std::size_t dropped = wanted != 0 ? evict_everywhere(wanted < pages ? wanted : pages) : 0;
-            std::size_t moved = 0;
+            compaction_work done;
             if (slack() >= over || dropped == 0) {
                 const std::size_t gain = over < ~std::size_t{0} / 4 ? 2 * over + compaction_step : over;
                 const std::size_t before = budget_.used();
-                static_cast<void>(compact(gain < work ? gain : work, moved));
+                compact(gain < work ? gain : work, done);
                 if (dropped == 0 && budget_.used() >= before) {
                     dropped = evict_everywhere(evictions_a_step);
                     if (dropped == 0) {
@@ -451,29 +491,24 @@ private:
                     }
                 }
             }
-            const std::size_t done = dropped * page_size + moved;
-            work -= done < work ? done : work;
+            const std::size_t worked = dropped * page_size + done.moved_bytes;
+            work -= worked < work ? worked : work;
         }
     }
-    std::size_t compact(std::size_t budget, std::size_t& moved) noexcept {
-        std::size_t given_back = 0;
-        for (std::size_t i = 0; partitions_ready() && i < partition_count_ && moved < budget; ++i) {
-            while (moved < budget && partitions_[i].compact(budget - moved, moved, given_back)) {
+    /// Goes through the partitions until the budget is used up; through each until a sweep comes to nothing.
+    void compact(std::size_t budget, compaction_work& done) noexcept {
+        for (std::size_t i = 0; partitions_ready() && i < partition_count_ && done.moved_bytes < budget; ++i) {
+            while (done.moved_bytes < budget && (partitions_[i].compact(budget - done.moved_bytes, done) ||
+                                                 partitions_[i].compaction_was_worthwhile())) {
             }
         }
-        return given_back;
     }
     std::size_t evict_everywhere(std::size_t pages) noexcept {
         std::size_t evicted = 0;
         for (std::size_t i = 0; i < partition_count_ && evicted < pages; ++i) {
             const std::size_t share = (pages - evicted) / (partition_count_ - i) + 1;
-            std::size_t here = 0, before = 0;
-            do {
-                before = here;
-                const std::size_t left = share - here;
-                static_cast<void>(partitions_[i].evict(left < evictions_a_hold ? left : evictions_a_hold,
-                                                       partition_type::any_pool, here));
-            } while (here < share && here != before);
+            std::size_t here = 0;
+            static_cast<void>(partitions_[i].evict(share, partition_type::any_pool, here));
             evicted += here;
         }
         return evicted < pages ? evicted : pages;

@@ -23,6 +23,9 @@
 //   C::lock_type               lockable; one a partition. null_lock where one thread at a time uses the store
 //   C::place_type              partition_policy of a partitioned_store
 //   C::max_pools               pools at a time, at most 4096
+//   C::sparse_candidates       when pages must go to give memory back: how many candidates of the eviction policy may be
+//                              passed over for one whose span is nearly empty; 0 keeps to the policy's order. Otherwise
+//                              the allocator must be span-aware
 //   C::max_scratch             operations that compress or decompress at the same time; more wait
 
 namespace pagefold {
@@ -38,7 +41,9 @@ concept store_config =
     admission_policy<typename C::admission_type> &&
     lockable<typename C::lock_type> && std::is_nothrow_default_constructible_v<typename C::lock_type> &&
     partition_policy<typename C::place_type> &&
-    (C::max_pools >= 1 && C::max_pools <= 4096) && (C::max_scratch >= 1);
+    (C::max_pools >= 1 && C::max_pools <= 4096) && (C::max_scratch >= 1) &&
+    (C::sparse_candidates == 0 ||
+     (C::sparse_candidates <= 1024 && span_aware_allocator<typename C::template allocator_type<limited_source, C::page_size>>));
 // clang-format on
 
 /// What a store is told when it is made.

@@ -4,15 +4,11 @@
 #include <pagefold/admit/always.hpp>
 #include <pagefold/alloc/zs.hpp>
 #include <pagefold/compress/chain.hpp>
-#include <pagefold/compress/same_filled.hpp>
+#include <pagefold/compress/page_or_lz.hpp>
 #include <pagefold/evict/clock.hpp>
 #include <pagefold/place/hashed.hpp>
 #include <pagefold/platform/spin_lock.hpp>
 #include <pagefold/store/config.hpp>
-
-#if __STDC_HOSTED__ && __has_include(<lz4.h>)
-#include <pagefold/compress/lz4.hpp>
-#endif
 
 #include <cstddef>
 
@@ -22,21 +18,18 @@ namespace pagefold {
 ///
 ///     struct mine : pagefold::default_config { using eviction_type = pagefold::lru; };
 ///
-/// Where there is no liblz4 (a freestanding program; a system without its header) only same-filled pages shrink, until
-/// `compressor_type` names a codec.
+/// It needs no library. The codec is the page codec where the machine has vectors for it, else lz_block; a freestanding
+/// build takes what its compiler's target has.
 struct default_config {
     static constexpr std::size_t page_size = 4096;
-#if __STDC_HOSTED__ && __has_include(<lz4.h>)
-    using compressor_type = chain<lz4>;
-#else
-    using compressor_type = same_filled;
-#endif
+    using compressor_type = chain<page_or_lz>;
     template <class Source, std::size_t PageSize>
     using allocator_type = zs<Source, PageSize>;
     using eviction_type = clock<>;
     using admission_type = always;
     using lock_type = spin_lock;
     using place_type = hashed;
+    static constexpr unsigned sparse_candidates = 0;
     static constexpr unsigned max_pools = 64;
     static constexpr unsigned max_scratch = 64;
 };

@@ -8,7 +8,7 @@
 #include <pagefold/platform/page_source_ref.hpp>
 
 #include <cstddef>
-#include <cstdint>
+#include <new>
 
 namespace pagefold {
 
@@ -50,9 +50,33 @@ private:
 };
 
 /// A page source under a budget: every page is charged before it is acquired, and refused with `limit`.
+///
+/// To release pages may take a system call of microseconds, or the split of a huge page, where everything else under a
+/// partition's lock takes a fraction of one. So its releases are `deferred`: noted in the pages themselves, and done by
+/// whoever lets the lock go (take_deferred, then release_all). An acquisition that is refused does them first.
 class limited_source {
 public:
-    limited_source(page_source_ref source, byte_budget& budget) noexcept : source_{source}, budget_{budget} {}
+    enum class releases { at_once, deferred };
+
+    /// Runs of pages that wait to be released. To be handed to release_all of the source that it came from.
+    class [[nodiscard]] deferred_runs {
+    public:
+        [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+
+    private:
+        friend class limited_source;
+        struct run {
+            run* next;
+            std::size_t pages;
+        };
+        run* first_ = nullptr;
+    };
+
+    limited_source(page_source_ref source, byte_budget& budget, releases mode = releases::at_once) noexcept
+        : source_{source}, budget_{budget}, mode_{mode} {}
+    ~limited_source() { release_all(take_deferred()); }
+    limited_source(const limited_source&) = delete;
+    limited_source& operator=(const limited_source&) = delete;
 
     [[nodiscard]] std::size_t page_size() const noexcept { return source_.page_size(); }
 
@@ -60,6 +84,41 @@ public:
         if (pages > ~std::size_t{0} / source_.page_size()) {
             return status::no_memory;
         }
+        const result<void*> memory = acquire_charged(pages, node);
+        if (memory || deferred_.empty()) {
+            return memory;
+        }
+        release_all(take_deferred());
+        return acquire_charged(pages, node);
+    }
+    void release(void* p, std::size_t pages) noexcept {
+        if (mode_ == releases::at_once) {
+            release_now(p, pages);
+        } else {
+            deferred_.first_ = ::new (p) deferred_runs::run{deferred_.first_, pages};
+        }
+    }
+
+    /// What was released since the last time. The owner of the lock calls it.
+    deferred_runs take_deferred() noexcept {
+        const deferred_runs taken = deferred_;
+        deferred_ = deferred_runs{};
+        return taken;
+    }
+    /// Safe without the lock: it touches the source and the budget only.
+    void release_all(deferred_runs runs) noexcept {
+        while (runs.first_ != nullptr) {
+            deferred_runs::run* const one = runs.first_;
+            runs.first_ = one->next;
+            release_now(one, one->pages);
+        }
+    }
+
+    /// Bytes that the next acquisitions must leave free: what other pools have reserved. The owner of the lock sets it.
+    void hold_back(std::size_t bytes) noexcept { held_back_ = bytes; }
+
+private:
+    result<void*> acquire_charged(std::size_t pages, node_id node) noexcept {
         const std::size_t bytes = pages * source_.page_size();
         if (!budget_.charge(bytes, held_back_)) {
             return status::limit;
@@ -70,17 +129,15 @@ public:
         }
         return memory;
     }
-    void release(void* p, std::size_t pages) noexcept {
+    void release_now(void* p, std::size_t pages) noexcept {
         source_.release(p, pages);
         budget_.give_back(pages * source_.page_size());
     }
 
-    /// Bytes that the next acquisitions must leave free: what other pools have reserved. The owner of the lock sets it.
-    void hold_back(std::size_t bytes) noexcept { held_back_ = bytes; }
-
-private:
     page_source_ref source_;
     byte_budget& budget_;
+    releases mode_;
+    deferred_runs deferred_;
     std::size_t held_back_ = 0;
 };
 

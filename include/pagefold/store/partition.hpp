@@ -2,18 +2,22 @@
 #pragma once
 
 #include <pagefold/config/assert.hpp>
+#include <pagefold/config/macros.hpp>
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/checksum.hpp>
 #include <pagefold/ds/stable_array.hpp>
 #include <pagefold/platform/null_lock.hpp>
+#include <pagefold/store/compaction_sweep.hpp>
 #include <pagefold/store/config.hpp>
 #include <pagefold/store/extent_index.hpp>
 #include <pagefold/store/pool.hpp>
 #include <pagefold/store/stats.hpp>
+#include <pagefold/store/victim_search.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 // One partition of a store: a lock, an allocator, an index, and what it knows of each pool.
 //
@@ -23,8 +27,11 @@
 //
 // A put that doesn't fit drops ephemeral pages of this partition until it does: of the pool furthest over its weighted
 // share among those above their reservation; or of its own pool, when that is at its cap. The policy is asked for a victim
-// whose place the new stream fills, so that one victim usually is enough; and when more than a sixteenth of the pages held
-// is free places, those are compacted first, so that a shift in what is stored doesn't leave the store half empty.
+// whose place the new stream fills, so that one victim usually is enough (victim_search.hpp). When more than a sixteenth of
+// the pages held is free places, the put is answered `wants_compaction` before it drops anything, so that a shift in what is
+// stored doesn't leave the store half empty; and again when it dropped many pages and found no place still.
+//
+// Compaction (compaction_sweep.hpp) lets the lock go after every object: who reads meanwhile waits for one object's move.
 
 namespace pagefold {
 
@@ -41,6 +48,8 @@ class partition {
     using eviction_type = typename Config::eviction_type;
     using hook = typename eviction_type::hook;
     using index_type = extent_index<hook, eviction_type::hook_bits, limited_source>;
+    using sweep_type = decltype(sweep_for<index_type, allocator_type>());
+    using victim_search_type = victim_search<index_type, allocator_type, Config::sparse_candidates>;
 
 public:
     /// Where one thread at a time uses the store, streams are read in place and not copied out.
@@ -48,8 +57,8 @@ public:
     static constexpr std::size_t entry_bytes = index_type::entry_bytes;
 
     partition(page_source_ref source, byte_budget& budget, pool_table& table, node_id node) noexcept
-        : source_{source, budget}, table_{table}, allocator_{source_, node}, index_{source_, node}, pools_{source_,
-                                                                                                           node} {}
+        : source_{source, budget, limited_source::releases::deferred}, table_{table},
+          allocator_{source_, node}, index_{source_, node}, pools_{source_, node} {}
     partition(const partition&) = delete;
     partition& operator=(const partition&) = delete;
 
@@ -57,7 +66,7 @@ public:
 
     /// Makes the pool known here. Fails with what the source answered.
     status open_pool(pool_id id) noexcept {
-        const lock_guard guard{lock_};
+        const hold held{*this};
         if (const status s = pools_.reserve(pool_ids::slot(id)); s != status::ok) {
             return s;
         }
@@ -67,7 +76,7 @@ public:
     }
     /// No operation on the pool succeeds from here on; its pages are still to be erased.
     void close_pool(pool_id id) noexcept {
-        const lock_guard guard{lock_};
+        const hold held{*this};
         if (pool_state* const pool = find_pool(id); pool != nullptr) {
             pool->id = pool_id{};
             pool->eviction = eviction_type{};
@@ -75,7 +84,7 @@ public:
     }
     /// Erases pages of a closed pool, some extents at a time; true when none are left.
     bool sweep_pool(std::uint32_t slot, std::uint32_t& cursor) noexcept {
-        const lock_guard guard{lock_};
+        const hold held{*this};
         if (slot >= pools_.size()) {
             return true;
         }
@@ -104,21 +113,27 @@ public:
     /// What a put left for its caller to do.
     struct put_outcome {
         status result;
-        bool at_pool_cap; // the pool's cap refused, not the store's limit
-        bool met_limit;   // the cap or the limit refused, if only until something was dropped
+        bool at_pool_cap = false;      // the pool's cap refused, not the store's limit
+        bool met_limit = false;        // the cap or the limit refused, if only until something was dropped
+        bool wants_compaction = false; // free places that the stream does not fit into can be gathered into whole pages
     };
-    /// Stores a stream as the page's content. On a refusal the page is not here any more. The statistics count a put that is
-    /// tried several times once.
-    put_outcome put(const page_key& key, byte_view stream, std::uint64_t sum, bool first_try, bool last_try) noexcept {
-        const lock_guard guard{lock_};
+    /// What a put may do: the statistics count one that is tried several times once.
+    struct put_try {
+        bool is_first = true;
+        bool is_last = true;
+        bool may_ask_for_compaction = true;
+    };
+    /// Stores a stream as the page's content. On a refusal the page is not here any more.
+    put_outcome put(const page_key& key, byte_view stream, std::uint64_t sum, const put_try& attempt) noexcept {
+        const hold held{*this};
         pool_state* const pool = find_pool(key.pool);
         if (pool == nullptr) {
-            return {status::invalid, false, false};
+            return {status::invalid};
         }
         source_.hold_back(held_back_from(pool_ids::slot(key.pool)));
         const bool is_inline = stream.size() == min_stream_size;
         const slot_id slot = index_.find(pool_ids::slot(key.pool), key.object, key.index);
-        put_outcome outcome{status::limit, false, false};
+        put_outcome outcome{status::limit};
         if (slot != no_slot) {
             outcome.result = replace(*pool, slot, stream, sum, is_inline);
             if (outcome.result != status::ok) {
@@ -127,22 +142,22 @@ public:
             }
         }
         if (outcome.result != status::ok) {
-            outcome = insert(*pool, key, stream, sum, is_inline);
+            outcome = insert(*pool, key, stream, sum, is_inline, attempt);
         }
         source_.hold_back(0);
-        limit_hits_ += first_try && outcome.met_limit ? 1 : 0;
+        limit_hits_ += attempt.is_first && outcome.met_limit ? 1 : 0;
         if (outcome.result == status::ok) {
             ++pool->counts.puts;
             ++totals_.puts;
             totals_huge_since_ += stream.size() == Config::page_size ? 1 : 0;
-        } else if (last_try || (outcome.at_pool_cap && !pool->is_ephemeral())) {
+        } else if ((attempt.is_last && !outcome.wants_compaction) || (outcome.at_pool_cap && !pool->is_ephemeral())) {
             note_refusal(*pool, outcome.result);
         }
         return outcome;
     }
     /// For a page that is refused before it comes here: no older version stays readable.
     status refuse(const page_key& key, status why) noexcept {
-        const lock_guard guard{lock_};
+        const hold held{*this};
         pool_state* const pool = find_pool(key.pool);
         if (pool == nullptr) {
             return status::invalid;
@@ -166,7 +181,7 @@ public:
     /// the check stays. Otherwise the caller checks.
     status fetch(const page_key& key, byte_span out, byte_span buffer, std::uint64_t seed, bool removing,
                  fetched& found) noexcept {
-        const lock_guard guard{lock_};
+        const hold held{*this};
         pool_state* const pool = find_pool(key.pool);
         if (pool == nullptr) {
             return status::invalid;
@@ -217,7 +232,7 @@ public:
     }
 
     status erase(const page_key& key) noexcept {
-        const lock_guard guard{lock_};
+        const hold held{*this};
         pool_state* const pool = find_pool(key.pool);
         if (pool == nullptr) {
             return status::invalid;
@@ -235,7 +250,7 @@ public:
     /// when all are gone, and `erased` has grown by their number. `invalid` shows as true, with nothing erased.
     bool erase_range(pool_id id, std::uint64_t object, std::uint64_t first, std::uint64_t last, std::uint64_t& cursor,
                      std::size_t& erased) noexcept {
-        const lock_guard guard{lock_};
+        const hold held{*this};
         const std::uint32_t slot = pool_ids::slot(id);
         if (find_pool(id) == nullptr || index_.find_object(slot, object) == index_type::none) {
             return true;
@@ -255,28 +270,42 @@ public:
     // Memory.
 
     /// Drops up to `pages` ephemeral pages, of `only` when that is a pool's slot, else by the pools' shares; returns how
-    /// many bytes of streams went.
+    /// many bytes of streams went. The lock is held for a few pages at a time.
     std::size_t evict(std::size_t pages, std::uint32_t only, std::size_t& evicted) noexcept {
-        const lock_guard guard{lock_};
-        const std::uint64_t before = totals_.rounded_bytes;
-        pool_state* pool = nullptr;
-        for (std::size_t i = 0; i < pages; ++i) {
-            if (i % 8 == 0 || table_.reserving.load(memory_order::relaxed) != 0) {
-                pool = only != any_pool ? pool_at(only) : furthest_over_share();
-            }
-            if (pool == nullptr || !evict_one(*pool, 0)) {
-                break;
-            }
-            ++evicted;
+        std::size_t bytes = 0;
+        for (std::size_t left = pages, done = ~std::size_t{0}; left != 0 && done != 0; left -= done) {
+            done = evict_some(left < evictions_a_hold ? left : evictions_a_hold, only, bytes);
+            evicted += done;
+            give_way();
         }
-        return static_cast<std::size_t>(before - totals_.rounded_bytes);
+        return bytes;
     }
 
     /// Moves objects so that whole pages come free: at most about `budget` bytes, and a bounded number of extents looked at
-    /// in one call. Returns false when there is nothing (more) worth doing.
-    bool compact(std::size_t budget, std::size_t& moved, std::size_t& given_back) noexcept {
+    /// in one call; adds to `done`. Returns false at the end of a sweep, and where there is nothing worth doing. The lock is
+    /// held for one step at a time.
+    bool compact(std::size_t budget, compaction_work& done) noexcept {
+        const std::size_t enough = done.moved_bytes + budget;
+        for (unsigned steps = 0; steps < steps_a_call && done.moved_bytes < enough; ++steps) {
+            {
+                const hold held{*this};
+                const compaction_work before = done;
+                const bool goes_on = sweep_.step(index_, allocator_, enough - done.moved_bytes, done);
+                objects_moved_ += done.objects_moved - before.objects_moved;
+                compacted_bytes_ += done.freed_bytes - before.freed_bytes;
+                if (!goes_on) {
+                    compaction_pause_ = sweep_.was_worthwhile() ? 0 : evictions_a_put;
+                    return false;
+                }
+            }
+            give_way();
+        }
+        return true;
+    }
+    /// Whether the sweep that ended last came to anything.
+    [[nodiscard]] bool compaction_was_worthwhile() noexcept {
         const lock_guard guard{lock_};
-        return compact_some(budget, moved, given_back);
+        return sweep_.was_worthwhile();
     }
 
     /// What a stream of `size` bytes would occupy. Needs no lock: it depends on the allocator's settings only.
@@ -330,6 +359,12 @@ public:
         const lock_guard guard{lock_};
         return allocator_.bytes_held() - allocator_.allocated_bytes();
     }
+    /// Hands the allocator to `look`, while nobody else is at it.
+    template <class Look>
+    void look_at_allocator(Look& look) noexcept {
+        const lock_guard guard{lock_};
+        look(static_cast<const allocator_type&>(allocator_));
+    }
     [[nodiscard]] std::size_t bytes_taken() noexcept {
         const lock_guard guard{lock_};
         return allocator_.bytes_held() + allocator_.table_bytes() + index_.bytes() + pools_.bytes();
@@ -366,13 +401,28 @@ public:
     static constexpr std::uint32_t any_pool = 0xffffffffu;
 
 private:
-    static constexpr unsigned extents_a_hold = 256;        // looked at while the lock is held
-    static constexpr std::size_t bytes_a_hold = 64 * 1024; // moved while the lock is held
+    static constexpr unsigned extents_a_hold = 256; // looked at while the lock is held
+    static constexpr unsigned steps_a_call = 256;   // of compaction
+    static constexpr std::size_t evictions_a_hold = 4;
+    static constexpr unsigned pauses_between_holds = std::is_same_v<typename Config::lock_type, null_lock> ? 0 : 4;
     static constexpr unsigned evictions_a_put = 64;
-    static constexpr unsigned unfit_victims = 256;     // candidates passed over before any will do
-    static constexpr unsigned unsnug_victims = 32;     // candidates passed over for one that fits well
     static constexpr std::size_t tolerated_slack = 16; // under the limit, 1/16 of the pages held
-    static constexpr std::size_t least_budget = 256 * 1024;
+
+    /// The lock, for a scope. Pages that left meanwhile are released behind it, where nobody waits.
+    class [[nodiscard]] hold {
+    public:
+        explicit hold(partition& held) noexcept : partition_{held} { partition_.lock_.lock(); }
+        ~hold() {
+            const limited_source::deferred_runs runs = partition_.source_.take_deferred();
+            partition_.lock_.unlock();
+            partition_.source_.release_all(runs);
+        }
+        hold(const hold&) = delete;
+        hold& operator=(const hold&) = delete;
+
+    private:
+        partition& partition_;
+    };
 
     struct pool_state {
         pool_id id{};
@@ -489,7 +539,7 @@ private:
             if (place >= rounded && place - rounded <= rounded / 16) { // a borrowed place may be a little larger
                 h = old.handle();
             } else {
-                const result<object_handle> fresh = allocator_.allocate(stream.size());
+                const result<object_handle> fresh = allocate_snug(stream.size());
                 if (!fresh) {
                     return fresh.error();
                 }
@@ -513,13 +563,13 @@ private:
         return status::ok;
     }
 
-    put_outcome insert(pool_state& pool, const page_key& key, byte_view stream, std::uint64_t sum,
-                       bool is_inline) noexcept {
+    put_outcome insert(pool_state& pool, const page_key& key, byte_view stream, std::uint64_t sum, bool is_inline,
+                       const put_try& attempt) noexcept {
         const std::size_t need = is_inline ? 0 : stream.size();
         unsigned evictions = 0;
         while (over_cap(pool, entry_bytes + (is_inline ? 0 : allocator_.rounded(need)))) {
             if (!pool.is_ephemeral() || ++evictions > evictions_a_put || !evict_one(pool, 0)) {
-                return {status::limit, true, true};
+                return {.result = status::limit, .at_pool_cap = true, .met_limit = true};
             }
         }
         bool met_limit = evictions != 0;
@@ -527,13 +577,20 @@ private:
         if (is_inline) {
             e = entry::with_stream(load_native<std::uint64_t>(stream.data()), sum);
         } else {
-            result<object_handle> h = allocator_.allocate(need);
+            result<object_handle> h = allocate_snug(need);
             met_limit |= h.error() == status::limit;
-            while (!h && evictions++ < evictions_a_put && make_room(need)) {
-                h = allocator_.allocate(need);
+            if (!h && attempt.is_first && attempt.may_ask_for_compaction && has_many_holes()) {
+                return {.result = h.error(), .met_limit = met_limit, .wants_compaction = true};
+            }
+            for (; !h && evictions < evictions_a_put && make_room(need); ++evictions) {
+                h = allocate_snug(need);
+            }
+            const bool may_gather = attempt.may_ask_for_compaction && evictions != 0;
+            if (!h && !may_gather) {
+                h = allocator_.allocate(need); // a place much too large is better than none
             }
             if (!h) {
-                return {h.error(), false, met_limit};
+                return {.result = h.error(), .met_limit = met_limit, .wants_compaction = may_gather};
             }
             allocator_.write(*h, stream);
             e = entry::with_payload(*h, need, sum);
@@ -541,23 +598,32 @@ private:
         const std::uint32_t pool_slot = pool_ids::slot(pool.id);
         result<slot_id> slot = index_.insert(pool_slot, key.object, key.index, e);
         met_limit |= slot.error() == status::limit;
-        while (!slot && evictions++ < evictions_a_put && make_room(0)) {
+        for (; !slot && evictions < evictions_a_put && make_room(0); ++evictions) {
             slot = index_.insert(pool_slot, key.object, key.index, e);
         }
         if (!slot) {
             if (!is_inline) {
                 allocator_.deallocate(e.handle());
             }
-            return {slot.error(), false, met_limit};
+            return {.result = slot.error(),
+                    .met_limit = met_limit,
+                    .wants_compaction = attempt.may_ask_for_compaction && evictions != 0};
         }
         account(pool, pool_slot, e, true);
         if (pool.is_ephemeral()) {
             slots_of view{index_, pool_slot};
             pool.eviction.on_insert(view, *slot);
         }
-        return {status::ok, false, met_limit};
+        return {.result = status::ok, .met_limit = met_limit};
     }
 
+    [[nodiscard]] result<object_handle> allocate_snug(std::size_t n) noexcept {
+        if constexpr (snug_allocator<allocator_type>) {
+            return allocator_.allocate_snug(n);
+        } else {
+            return allocator_.allocate(n);
+        }
+    }
     /// Whether the pool, with so many bytes more, would be above its cap.
     [[nodiscard]] bool over_cap(pool_state& pool, std::size_t bytes) noexcept {
         const pool_record& record = record_of(pool);
@@ -646,6 +712,31 @@ private:
 
     // Making room.
 
+    /// Between two holds: a lock that is taken back at once would never be seen free by who waits for it.
+    static void give_way() noexcept {
+        for (unsigned i = 0; i < pauses_between_holds; ++i) {
+            PAGEFOLD_CPU_RELAX();
+        }
+    }
+    /// One hold's share of evict(); how many pages went. Fewer than asked for: there are no more.
+    std::size_t evict_some(std::size_t pages, std::uint32_t only, std::size_t& bytes) noexcept {
+        const hold held{*this};
+        const std::uint64_t before = totals_.rounded_bytes;
+        pool_state* pool = nullptr;
+        std::size_t done = 0;
+        while (done < pages) {
+            if (done == 0 || table_.reserving.load(memory_order::relaxed) != 0) {
+                pool = only != any_pool ? pool_at(only) : furthest_over_share();
+            }
+            if (pool == nullptr || !evict_one(*pool, 0)) {
+                break;
+            }
+            ++done;
+        }
+        bytes += static_cast<std::size_t>(before - totals_.rounded_bytes);
+        return done;
+    }
+
     [[nodiscard]] pool_state* furthest_over_share() noexcept {
         pool_state* chosen = nullptr;
         std::uint32_t chosen_weight = 1;
@@ -669,45 +760,26 @@ private:
         }
         return chosen;
     }
-    /// One step towards room for `need` bytes; false when there is no other to take. Free places that nothing fits into are
-    /// gathered into whole pages before more pages are dropped.
-    [[nodiscard]] bool make_room(std::size_t need) noexcept {
+    /// Whether so much of the pages held is free places that gathering them comes before dropping anything.
+    [[nodiscard]] bool has_many_holes() const noexcept {
         const std::size_t held = allocator_.bytes_held();
-        if (held - allocator_.allocated_bytes() > held / tolerated_slack && compaction_pause_ == 0) {
-            std::size_t moved = 0, given_back = 0;
-            const std::size_t budget = held / 64 > least_budget ? held / 64 : least_budget;
-            if (!compact_some(budget, moved, given_back)) {
-                compaction_pause_ = evictions_a_put;
-            }
-            if (given_back != 0) {
-                return true;
-            }
-        }
+        return compaction_pause_ == 0 && held - allocator_.allocated_bytes() > held / tolerated_slack;
+    }
+    /// Drops a page of the pool whose turn it is; false when there is none.
+    [[nodiscard]] bool make_room(std::size_t need) noexcept {
         compaction_pause_ -= compaction_pause_ != 0 ? 1 : 0;
         pool_state* const pool = furthest_over_share();
         return pool != nullptr && evict_one(*pool, need);
     }
-    /// Drops a page, by preference one whose place the new stream fills well, else one whose place can take it; if the policy
-    /// finds neither soon, any.
+    /// Drops a page: by preference one that serves the need, for a place of so many bytes or (0) for pages; if the policy
+    /// finds none, any.
     bool evict_one(pool_state& pool, std::size_t need) noexcept {
         const std::uint32_t pool_slot = pool_ids::slot(pool.id);
         slots_of view{index_, pool_slot};
-        const std::size_t snug = need != 0 ? allocator_.rounded(need) * 9 / 8 : 0;
-        unsigned passed_over = 0;
-        const auto fits = [&](slot_id slot) noexcept {
-            if (need == 0 || passed_over >= unfit_victims) {
-                return true;
-            }
-            const entry e = index_.get(slot);
-            const std::size_t place = e.is_inline() ? 0 : allocator_.capacity(e.handle());
-            const bool fit = place >= need && (place <= snug || passed_over >= unsnug_victims);
-            passed_over += fit ? 0 : 1;
-            return fit;
-        };
-        slot_id victim = pool.eviction.evict(view, fits);
-        if (victim == no_slot && need != 0) {
-            need = 0;
-            victim = pool.eviction.evict(view, fits);
+        victim_search_type search{index_, allocator_, need, sparse_bar_};
+        slot_id victim = pool.eviction.evict(view, search);
+        if (victim == no_slot) {
+            victim = pool.eviction.evict(view, [](slot_id) noexcept { return true; });
         }
         if (victim == no_slot) {
             return false;
@@ -716,57 +788,6 @@ private:
         ++pool.counts.evicted_pages;
         ++totals_.evicted_pages;
         return true;
-    }
-
-    bool compact_some(std::size_t budget, std::size_t& moved, std::size_t& given_back) noexcept {
-        if constexpr (compacting_allocator<allocator_type>) {
-            const std::size_t held = allocator_.bytes_held();
-            if (!compacting_) {
-                if (allocator_.plan_compaction(budget) == 0) {
-                    return false;
-                }
-                compacting_ = true;
-                compaction_cursor_ = 0;
-                compaction_gain_ = 0;
-            }
-            std::size_t moved_here = 0;
-            bool at_end = false;
-            for (unsigned visited = 0; visited < extents_a_hold && moved_here < bytes_a_hold; ++visited) {
-                compaction_cursor_ = index_.next_extent(compaction_cursor_);
-                if (compaction_cursor_ == index_type::none) {
-                    allocator_.finish_compaction();
-                    compacting_ = false;
-                    at_end = true;
-                    break;
-                }
-                moved_here += relocate_pages(compaction_cursor_++);
-            }
-            const std::size_t freed = held - allocator_.bytes_held();
-            moved += moved_here;
-            given_back += freed;
-            compacted_bytes_ += freed;
-            compaction_gain_ += moved_here + freed;
-            return !at_end || compaction_gain_ != 0; // a plan that came to nothing would be made again
-        } else {
-            return false;
-        }
-    }
-    std::size_t relocate_pages(std::uint32_t x) noexcept {
-        std::size_t moved = 0;
-        for (std::uint64_t pages = index_.pages_of(x); pages != 0; pages &= pages - 1) {
-            const slot_id slot = x * extent_pages + static_cast<unsigned>(std::countr_zero(pages));
-            const entry e = index_.get(slot);
-            if (e.is_inline() || !allocator_.misplaced(e.handle())) {
-                continue;
-            }
-            const std::size_t size = e.size();
-            if (const result<object_handle> h = allocator_.relocate(e.handle()); h) {
-                index_.set(slot, entry{static_cast<std::uint64_t>(*h) << 16 | (size - 1), e.meta()});
-                moved += size;
-                ++objects_moved_;
-            }
-        }
-        return moved;
     }
 
     typename Config::lock_type lock_;
@@ -778,10 +799,9 @@ private:
     partition_counters totals_;
     std::uint64_t totals_huge_since_ = 0, erased_pages_ = 0, corruptions_ = 0, objects_moved_ = 0, limit_hits_ = 0;
     std::uint64_t refused_by_limit_ = 0, refused_by_source_ = 0, refused_by_admission_ = 0, compacted_bytes_ = 0;
-    std::uint32_t compaction_cursor_ = 0;
-    std::size_t compaction_gain_ = 0; // bytes moved and given back under the plan that is under way
-    unsigned compaction_pause_ = 0;   // evictions until compaction is tried again, after it found nothing worth doing
-    bool compacting_ = false;
+    sweep_type sweep_;
+    unsigned compaction_pause_ = 0; // evictions until compaction is tried again, after it found nothing worth doing
+    unsigned sparse_bar_ = max_fullness;
 };
 
 } // namespace pagefold

@@ -7,6 +7,8 @@
 #include "support/store_fixture.hpp"
 
 #include <pagefold/alloc/zs.hpp>
+#include <pagefold/compress/chain.hpp>
+#include <pagefold/compress/lz4.hpp>
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/page_store.hpp>
 
@@ -223,6 +225,64 @@ TEST_CASE("compact gives the pages of a sparse store back and harms no content")
     CHECK(s.store.check());
 }
 
+TEST_CASE("a limit that is lowered ends fragmentation, even where it was met before") {
+    fixture s;
+    const pool_id pool = s.make_pool();
+    for (std::uint64_t i = 0; i < 2000; ++i) {
+        CHECK(s.put({pool, 0, i}, i) == status::ok);
+    }
+    for (std::uint64_t i = 0; i < 2000; ++i) {
+        if (i % 4 != 0) {
+            CHECK(s.store.erase({pool, 0, i}) == status::ok);
+        }
+    }
+    const store_stats before = s.store.stats();
+    REQUIRE(before.mem_used_total - before.allocated_bytes > before.mem_used_total / 8);
+    CHECK(s.store.resize(~std::size_t{0}) == status::ok);
+    CHECK(s.store.resize(before.total_bytes + 1'000'000) == status::ok);
+    const store_stats after = s.store.stats();
+    CHECK(after.stored_pages == 500);
+    CHECK(after.mem_used_total < before.mem_used_total * 6 / 10);
+    CHECK(s.store.compact(1'000'000) == 0); // nothing is left to gain
+    CHECK(s.store.resize(~std::size_t{0}) == status::ok);
+    CHECK(s.store.check());
+}
+
+TEST_CASE("a page that does not shrink is not refused while there are pages to drop") {
+    fixture s{store_options{.limit_bytes = 1'000'000}};
+    const pool_id cache = s.make_pool({.kind = pool_kind::ephemeral});
+    rng random{8};
+    for (std::uint64_t i = 0; i < 4000; ++i) {
+        const page_kind kind = random.one_in(10) ? page_kind::random
+                               : i % 2 == 0      ? page_kind::text
+                                                 : page_kind::pointers;
+        REQUIRE(s.put({cache, 0, random.below(2000)}, kind, i) == status::ok);
+    }
+    const store_stats stats = s.store.stats();
+    CHECK(stats.evicted_pages > 1000);
+    CHECK(stats.reject_reclaim_fail == 0);
+    CHECK(stats.pool_limit_hit > 0);
+    CHECK(s.store.check());
+}
+
+TEST_CASE("a store without anything to drop takes places that are much too large, rather than refuse") {
+    fixture s{store_options{.limit_bytes = 400'000}};
+    const pool_id pool = s.make_pool();
+    std::uint64_t stored = 0;
+    while (s.put({pool, 0, stored}, page_kind::pointers, stored) == status::ok) {
+        ++stored;
+    }
+    REQUIRE(stored > 100);
+    REQUIRE(stream_of(page_kind::sparse, 1).size() * 2 < stream_of(page_kind::pointers, 3).size());
+    while (s.put({pool, 2, stored}, page_kind::sparse, stored) == status::ok) {
+        ++stored; // what places are left
+    }
+    REQUIRE(s.store.erase({pool, 0, 3}) == status::ok);
+    CHECK(s.put({pool, 1, 0}, page_kind::sparse, 1) == status::ok);
+    CHECK(s.has({pool, 1, 0}, page_kind::sparse, 1));
+    CHECK(s.store.check());
+}
+
 TEST_CASE("a compaction can be left and taken up between other operations") {
     fixture s;
     const pool_id pool = s.make_pool();
@@ -256,8 +316,9 @@ TEST_CASE("every statistic of a small store is what one works out by hand") {
     const std::size_t text = stream_of(page_kind::text, 1).size();
     const std::size_t sparse = stream_of(page_kind::sparse, 1).size();
     CHECK(s.put({pool, 0, 0}, page_kind::zeros, 0) == status::ok);
-    s.source.refuse_nth(1);
+    s.source.refuse_all(true);
     CHECK(s.put({pool, 0, 9}, page_kind::random, 4) == status::no_memory);
+    s.source.refuse_all(false);
     CHECK(s.put({pool, 0, 1}, page_kind::word, 1) == status::ok);
     CHECK(s.put({pool, 0, 2}, page_kind::random, 1) == status::ok);
     CHECK(s.put({pool, 0, 3}, page_kind::text, 1) == status::ok);

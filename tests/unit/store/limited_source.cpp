@@ -100,6 +100,44 @@ TEST_CASE("threads together never charge more than the limit") {
     CHECK(budget.peak() == 999);
 }
 
+TEST_CASE("deferred releases happen when they are asked for, and before a refusal") {
+    test_source memory;
+    byte_budget budget{5 * 4096};
+    {
+        limited_source source{memory, budget, limited_source::releases::deferred};
+        CHECK(source.take_deferred().empty());
+        void* const three = source.acquire(3, any_node).value();
+        void* const one = source.acquire(1, any_node).value();
+        source.release(three, 3);
+        CHECK(memory.bytes_held() == 4 * 4096); // it waits
+        CHECK(budget.used() == 4 * 4096);
+        source.release(one, 1);
+        const auto runs = source.take_deferred();
+        CHECK_FALSE(runs.empty());
+        CHECK(source.take_deferred().empty());
+        CHECK(memory.bytes_held() == 4 * 4096);
+        source.release_all(runs);
+        CHECK(memory.bytes_held() == 0);
+        CHECK(budget.used() == 0);
+
+        void* const four = source.acquire(4, any_node).value();
+        source.release(four, 4);
+        void* const five = source.acquire(5, any_node).value(); // the budget allows it only without the four
+        CHECK(memory.bytes_held() == 5 * 4096);
+        source.release(five, 5);
+        budget.set_limit(6 * 4096);
+        memory.refuse_nth(1);
+        void* const again = source.acquire(1, any_node).value(); // nor did the source, at first
+        CHECK(memory.bytes_held() == 4096);
+        memory.refuse_nth(1);
+        CHECK(source.acquire(1, any_node).error() == status::no_memory);
+        CHECK(budget.used() == 4096);
+        source.release(again, 1);
+    }
+    CHECK(memory.bytes_held() == 0); // the last one on destruction
+    CHECK(budget.used() == 0);
+}
+
 TEST_CASE("a limited source charges by the page and says why not") {
     test_source memory;
     byte_budget budget{5 * 4096};

@@ -14,7 +14,17 @@ using namespace pagefold::testing;
 
 namespace {
 
+struct counting_lock {
+    void lock() noexcept { ++holds; }
+    void unlock() noexcept {}
+    static inline std::uint64_t holds = 0;
+};
+struct counted_config : default_config {
+    using lock_type = counting_lock;
+};
+
 /// A partition of its own with one pool in slot 0, into which streams go as they are.
+template <class Config = default_config>
 struct lone_partition {
     explicit lone_partition(pool_kind kind) {
         record.options.kind = kind;
@@ -25,11 +35,11 @@ struct lone_partition {
     }
     status put(std::uint64_t index, std::size_t size) {
         const std::vector<std::byte> stream = page_of(size, page_kind::random, index);
-        return part.put({id, 1, index}, stream, checksum(stream, index), true, true).result;
+        return part.put({id, 1, index}, stream, checksum(stream, index), {}).result;
     }
     bool holds(std::uint64_t index, std::size_t size) {
         std::vector<std::byte> out(4096), buffer(4096);
-        partition<default_config>::fetched found;
+        typename partition<Config>::fetched found;
         if (part.fetch({id, 1, index}, out, buffer, index, false, found) != status::ok) {
             return false;
         }
@@ -40,14 +50,14 @@ struct lone_partition {
     byte_budget budget{~std::size_t{0}};
     pool_record record;
     pool_table table;
-    partition<default_config> part{source, budget, table, any_node};
+    partition<Config> part{source, budget, table, any_node};
     pool_id id{};
 };
 
 } // namespace
 
 TEST_CASE("evict says how many bytes of streams went, and stops when nothing is left") {
-    lone_partition p{pool_kind::ephemeral};
+    lone_partition<> p{pool_kind::ephemeral};
     for (std::uint64_t i = 0; i < 100; ++i) {
         REQUIRE(p.put(i, 1000) == status::ok);
     }
@@ -61,7 +71,7 @@ TEST_CASE("evict says how many bytes of streams went, and stops when nothing is 
 }
 
 TEST_CASE("evict leaves a persistent pool alone") {
-    lone_partition p{pool_kind::persistent};
+    lone_partition<> p{pool_kind::persistent};
     REQUIRE(p.put(0, 1000) == status::ok);
     std::size_t evicted = 0;
     CHECK(p.part.evict(10, p.part.any_pool, evicted) == 0);
@@ -70,7 +80,7 @@ TEST_CASE("evict leaves a persistent pool alone") {
 }
 
 TEST_CASE("compaction gives pages back in bounded steps, ends, and moves nothing wrongly") {
-    lone_partition p{pool_kind::persistent};
+    lone_partition<> p{pool_kind::persistent};
     for (std::uint64_t i = 0; i < 2000; ++i) {
         REQUIRE(p.put(i, 904 + i % 3 * 504) == status::ok);
     }
@@ -80,21 +90,47 @@ TEST_CASE("compaction gives pages back in bounded steps, ends, and moves nothing
         }
     }
     const std::size_t slack = p.part.slack();
-    std::size_t moved = 0, given_back = 0, steps = 0;
-    while (p.part.compact(1 << 20, moved, given_back)) {
+    compaction_work done;
+    std::size_t steps = 0;
+    while (p.part.compact(1 << 20, done) || p.part.compaction_was_worthwhile()) {
         REQUIRE(++steps < 1000);
         REQUIRE(p.part.check());
     }
-    CHECK(moved > 0);
-    CHECK(given_back > slack / 2);
-    CHECK(p.part.slack() == slack - given_back);
+    CHECK(done.moved_bytes > 0);
+    CHECK(done.objects_moved > 0);
+    CHECK(done.freed_bytes > slack / 2);
+    CHECK(p.part.slack() == slack - done.freed_bytes);
     for (std::uint64_t i = 0; i < 2000; i += 4) {
         CHECK(p.holds(i, 904 + i % 3 * 504));
     }
 }
 
+TEST_CASE("a reader never waits for more than one object's move") {
+    counting_lock::holds = 0;
+    lone_partition<counted_config> p{pool_kind::persistent};
+    for (std::uint64_t i = 0; i < 2000; ++i) {
+        REQUIRE(p.put(i, 904 + i % 3 * 504) == status::ok);
+    }
+    for (std::uint64_t i = 0; i < 2000; ++i) {
+        if (i % 4 != 0) {
+            REQUIRE(p.part.erase({p.id, 1, i}) == status::ok);
+        }
+    }
+    compaction_work done;
+    std::uint64_t before = counting_lock::holds, calls = 0;
+    for (bool goes_on = true; goes_on; ++calls) {
+        const compaction_work so_far = done;
+        goes_on = p.part.compact(1 << 20, done);
+        REQUIRE(counting_lock::holds - before >= done.objects_moved - so_far.objects_moved);
+        REQUIRE(counting_lock::holds - before <= 257);
+        before = counting_lock::holds;
+    }
+    CHECK(done.objects_moved > 100);
+    CHECK(calls > 1);
+}
+
 TEST_CASE("a closed pool answers nothing, and its pages go in bounded sweeps") {
-    lone_partition p{pool_kind::ephemeral};
+    lone_partition<> p{pool_kind::ephemeral};
     for (std::uint64_t i = 0; i < 500; ++i) {
         REQUIRE(p.put(i * extent_pages, 504) == status::ok); // one extent a page
     }

@@ -183,22 +183,22 @@ TEST_CASE("a reservation ends with its pool") {
 }
 
 TEST_CASE("under pressure a pool of twice the weight keeps about twice the pages") {
-    fixture s{store_options{.limit_bytes = 1'000'000}};
+    fixture s{store_options{.limit_bytes = 4'000'000}};
     const pool_id heavy = s.make_pool({.kind = pool_kind::ephemeral, .weight = 200});
     const pool_id light = s.make_pool({.kind = pool_kind::ephemeral, .weight = 100});
     const auto is_fair = [&] {
         const std::uint64_t heavy_pages = stored(s, heavy), light_pages = stored(s, light);
-        CHECK(heavy_pages + light_pages > 180);
+        CHECK(heavy_pages + light_pages > 800);
         CHECK(heavy_pages * 10 > light_pages * 18);
         CHECK(heavy_pages * 10 < light_pages * 22);
     };
-    for (std::uint64_t i = 0; i < 600; ++i) {
+    for (std::uint64_t i = 0; i < 2400; ++i) {
         CHECK(put_raw(s, heavy, i) == status::ok);
         CHECK(put_raw(s, light, i) == status::ok);
     }
     is_fair();
     // Whoever pushes harder takes no more than the share.
-    for (std::uint64_t i = 600; i < 1500; ++i) {
+    for (std::uint64_t i = 2400; i < 6000; ++i) {
         CHECK(put_raw(s, light, i) == status::ok);
     }
     is_fair();

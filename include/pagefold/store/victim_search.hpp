@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/alloc/concept.hpp>
+#include <pagefold/store/entry.hpp>
+
+#include <cstddef>
+
+// Which of the eviction policy's candidates goes, where it is not simply the first.
+//
+// A put needs a place: a victim that occupies one into which the new stream fits makes room by itself, where others would
+// have to empty a whole span first. A shrink needs pages: victims that share a sparse span bring its pages back without
+// anything being moved. So candidates that don't serve are passed over, but only so many, because the policy has its
+// reasons for its order, and because every look costs a cold line.
+//
+// How sparse is sparse enough can't be a constant: after a shrink by half all spans are sparse, in a full store none is.
+// The bar is fed back: a search that ends early lowers it, one that runs out of candidates raises it to the sparsest that
+// it met.
+
+namespace pagefold {
+
+/// The predicate of one search. `Candidates`: Config::sparse_candidates.
+template <class Index, class Allocator, unsigned Candidates>
+class victim_search {
+public:
+    /// `need`: bytes of the stream that wants a place, 0 where memory is to be given back. `bar`: greatest fullness of a span
+    /// that counts as sparse; kept from search to search.
+    victim_search(const Index& index, const Allocator& allocator, std::size_t need, unsigned& bar) noexcept
+        : index_{index},
+          allocator_{allocator}, need_{need}, snug_{need != 0 ? allocator.rounded(need) * 9 / 8 : 0}, bar_{bar} {}
+
+    [[nodiscard]] bool operator()(slot_id slot) noexcept {
+        const entry e = index_.get(slot);
+        const bool serves = need_ != 0 ? makes_place(e) : frees_pages(e);
+        passed_over_ += serves ? 0 : 1;
+        return serves;
+    }
+
+private:
+    static constexpr unsigned unfit_candidates = 256; // passed over for a place that fits
+    static constexpr unsigned unsnug_candidates = 32; // of those, for one that fits well
+
+    [[nodiscard]] bool makes_place(const entry& e) const noexcept {
+        if (passed_over_ >= unfit_candidates) {
+            return true;
+        }
+        const std::size_t place = e.is_inline() ? 0 : allocator_.capacity(e.handle());
+        return place >= need_ && (place <= snug_ || passed_over_ >= unsnug_candidates);
+    }
+    [[nodiscard]] bool frees_pages(const entry& e) noexcept {
+        if constexpr (Candidates != 0) {
+            const unsigned fullness = e.is_inline() ? max_fullness : allocator_.fullness(e.handle());
+            if (fullness <= bar_) {
+                bar_ -= passed_over_ < Candidates / 2 && bar_ != 0 ? 1 : 0;
+                return true;
+            }
+            sparsest_ = fullness < sparsest_ ? fullness : sparsest_;
+            if (passed_over_ < Candidates) {
+                return false;
+            }
+            bar_ = sparsest_;
+        }
+        return true;
+    }
+
+    const Index& index_;
+    const Allocator& allocator_;
+    std::size_t need_;
+    std::size_t snug_;
+    unsigned& bar_;
+    unsigned passed_over_ = 0;
+    unsigned sparsest_ = max_fullness;
+};
+
+} // namespace pagefold
