@@ -6,9 +6,12 @@
 // they would be; a page that stays the same all the time flatters every codec.
 
 #include "support/corpus.hpp"
+#include "support/scratch_memory.hpp"
 
 #include <pagefold/compress/chain.hpp>
 #include <pagefold/compress/lz4.hpp>
+#include <pagefold/compress/lz_block.hpp>
+#include <pagefold/compress/page.hpp>
 #include <pagefold/compress/same_filled.hpp>
 #if PAGEFOLD_BENCHMARK_ZSTD
 #include <pagefold/compress/zstd.hpp>
@@ -24,7 +27,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,6 +35,7 @@ namespace {
 
 using pagefold::byte_span;
 using pagefold::byte_view;
+using pagefold::support::scratch_memory;
 
 constexpr std::size_t page_size = pagefold::support::corpus::page_bytes;
 
@@ -101,21 +104,6 @@ std::vector<class_of_pages> classes_of(const pagefold::support::corpus& corpus) 
     }
     return classes;
 }
-
-class scratch_memory {
-public:
-    explicit scratch_memory(std::size_t size)
-        : size_{size}, data_{static_cast<std::byte*>(std::aligned_alloc(
-                           pagefold::scratch_alignment, pagefold::round_up(size + 1, pagefold::scratch_alignment)))} {}
-    [[nodiscard]] byte_span span() const { return {data_.get(), size_}; }
-
-private:
-    struct deleter {
-        void operator()(std::byte* p) const { std::free(p); }
-    };
-    std::size_t size_;
-    std::unique_ptr<std::byte, deleter> data_;
-};
 
 benchmark::Counter gigabytes_per_second(std::size_t bytes) {
     return {static_cast<double>(bytes) / 1e9, benchmark::Counter::kIsRate};
@@ -202,12 +190,28 @@ void add(const std::string& name, const Codec& codec, const std::vector<class_of
     }
 }
 
+/// On every path that this machine has.
+template <pagefold::page_level Level>
+void add_page_codec(const std::string& name, const std::vector<class_of_pages>& classes) {
+    for (unsigned i = 0; i < pagefold::page_paths; ++i) {
+        const auto path = static_cast<pagefold::page_path>(i);
+        if (pagefold::available_page_paths().contains(path)) {
+            add(name + "_" + to_string(path), pagefold::basic_page_codec<Level>::with_path(path), classes);
+        }
+    }
+}
+
 void add_all(const std::vector<class_of_pages>& classes) {
     using namespace pagefold;
     add("same_filled", same_filled{}, classes);
     add("lz4", lz4{}, classes);
     add("lz4_accelerated_4", basic_lz4<4>{}, classes);
+    add("lz_block", lz_block{}, classes);
+    add_page_codec<page_level::fast>("page_fast", classes);
+    add_page_codec<page_level::balanced>("page_balanced", classes);
+    add_page_codec<page_level::high>("page_high", classes);
     add("chain_of_lz4", chain<lz4>{}, classes);
+    add("chain_of_page", chain<page_codec>{}, classes);
 #if PAGEFOLD_BENCHMARK_ZSTD
     add("zstd_-3", zstd{-3}, classes);
     add("zstd_1", zstd{1}, classes);

@@ -29,6 +29,26 @@ constexpr goal goals[] = {
     {"store.default_footprint_over_zram", wanted::at_most, 0.92},
     {"store.metadata_bytes_per_page", wanted::at_most, 16},
     {"store.metadata_bytes_sparse", wanted::at_most, 48},
+    {"compress.page.ratio_over_lz4", wanted::at_least, 1.11},
+    {"compress.page.ratio_over_lz4_anon", wanted::at_least, 1.23},
+    {"compress.page.least_class_ratio_over_lz4", wanted::at_least, 0.99},
+    {"compress.page.compress_speed_over_lz4", wanted::at_least, 2.1},
+    {"compress.page.compress_speed_over_lz4_avx2", wanted::at_least, 1.7},
+    {"compress.page.compress_speed_over_lz4_scalar", wanted::at_least, 0.6},
+    {"compress.page.decompress_speed_over_lz4", wanted::at_least, 2.1},
+    {"compress.page.decompress_speed_over_lz4_avx2", wanted::at_least, 1.75},
+    {"compress.page.decompress_speed_over_lz4_scalar", wanted::at_least, 0.6},
+    {"compress.lz_block.compress_speed_over_lz4", wanted::at_least, 0.9},
+    {"compress.lz_block.decompress_speed_over_lz4", wanted::at_least, 0.9},
+    {"alloc.zs.live_over_footprint", wanted::at_least, 0.975},
+    {"alloc.zs.half_freed", wanted::at_least, 0.96},
+    {"alloc.zs.ns_over_jemalloc", wanted::at_most, 1.0},
+    {"alloc.xv.live_over_footprint", wanted::at_least, 0.95},
+    {"alloc.xv.ns_over_jemalloc", wanted::at_most, 2.0},
+    {"alloc.tlsf.live_over_footprint", wanted::at_least, 0.965},
+    {"alloc.tlsf.ns_over_jemalloc", wanted::at_most, 2.0},
+    {"shrink.get_p99_over_idle", wanted::at_most, 2.0},
+    {"shrink.held_over_live", wanted::at_most, 1.04},
 };
 
 const goal* goal_of(std::string_view key) {
@@ -57,7 +77,7 @@ figures::figure& figures::find(std::vector<figure>& among, std::string_view key)
 void figures::print_row(std::FILE* to, const figure& one) {
     const double middle = median(one.values);
     const auto [least, greatest] = std::minmax_element(one.values.begin(), one.values.end());
-    std::fprintf(to, "%-44s %10.3f %10.3f %10.3f", one.key.c_str(), middle, *least, *greatest);
+    std::fprintf(to, "%-56s %10.3f %10.3f %10.3f", one.key.c_str(), middle, *least, *greatest);
     if (const goal* const g = goal_of(one.key)) {
         std::fprintf(to, "  %s %7.3f  %s", g->direction == wanted::at_most ? "<=" : ">=", g->value,
                      is_met(*g, middle) ? "met" : "MISSED");
@@ -66,7 +86,7 @@ void figures::print_row(std::FILE* to, const figure& one) {
 }
 
 void figures::print(std::FILE* to) const {
-    std::fprintf(to, "%-44s %10s %10s %10s  %10s\n", "figure", "median", "min", "max", "goal");
+    std::fprintf(to, "%-56s %10s %10s %10s  %10s\n", "figure", "median", "min", "max", "goal");
     for (const figure& one : counted_) {
         print_row(to, one);
     }

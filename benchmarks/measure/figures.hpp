@@ -11,11 +11,29 @@ namespace pagefold::measure {
 /// The figures of a run: each has a value a round; what is printed is their median, least and greatest.
 class figures {
 public:
+    enum class kind { counted, context };
+
     /// Adds the value of a round to a figure that counts: a ratio, or bytes a page.
     void add(std::string_view key, double value) { find(counted_, key).values.push_back(value); }
 
     /// Adds a value that only explains the others: absolute times and rates of this machine. Not in the JSON.
     void add_context(std::string_view key, double value) { find(context_, key).values.push_back(value); }
+
+    void add(kind which, std::string_view key, double value) {
+        which == kind::counted ? add(key, value) : add_context(key, value);
+    }
+
+    /// Calls visit(kind, key, value) for every value of every figure.
+    template <class Visitor>
+    void for_each(Visitor visit) const {
+        for (const kind which : {kind::counted, kind::context}) {
+            for (const figure& one : which == kind::counted ? counted_ : context_) {
+                for (const double value : one.values) {
+                    visit(which, one.key, value);
+                }
+            }
+        }
+    }
 
     /// Says why something is missing.
     void note(std::string text) { notes_.push_back(std::move(text)); }

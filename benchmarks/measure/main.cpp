@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT
 
-// pagefold_measure --corpus DIR [--quick] [--json FILE] [--rounds N]
+// pagefold_measure --corpus DIR [--only PART] [--quick] [--json FILE] [--rounds N] [--objects N] [--plots DIR]
 //
 // Measures the figures that the goals are stated in (benchmarks/README.md), in rounds in which all contenders take
 // turns.
 
 #include "../support/corpus.hpp"
+#include "../support/foreign_malloc.hpp"
+#include "alloc_figures.hpp"
+#include "compress_figures.hpp"
 #include "figures.hpp"
 #include "interruption.hpp"
+#include "shrink_figures.hpp"
 #include "store_figures.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <exception>
@@ -18,19 +23,33 @@
 
 namespace {
 
-constexpr char usage[] = "usage: pagefold_measure --corpus DIR [--quick] [--json FILE] [--rounds N]\n"
-                         "  --corpus DIR  a folder of *.pages files, as pagefold_make_corpus makes one\n"
-                         "  --quick       3 rounds instead of 15, and shorter ones\n"
-                         "  --json FILE   the medians, as one flat object\n"
-                         "  --rounds N    as many rounds\n";
+constexpr char usage[] =
+    "usage: pagefold_measure --corpus DIR [--only PART] [--quick] [--json FILE] [--rounds N] [--objects N]\n"
+    "                        [--plots DIR]\n"
+    "  --corpus DIR  a folder of *.pages files, as pagefold_make_corpus makes one\n"
+    "  --only PART   one of: alloc, compress, store, shrink\n"
+    "  --quick       3 rounds instead of 15, and shorter ones\n"
+    "  --json FILE   the medians, as one flat object\n"
+    "  --rounds N    as many rounds\n"
+    "  --objects N   live objects of an allocator, and pages of a store that shrinks, instead of 200000\n"
+    "  --plots DIR   writes the data of the plots into this folder, where the scripts of benchmarks/plots find it\n";
 
 struct options {
     std::string corpus;
     std::string json;
+    std::string only;
+    std::string plots;
     unsigned rounds = 0;
+    std::size_t objects = 0;
     bool quick = false;
     bool help = false;
 };
+
+template <class Number>
+bool read_number(const std::string& text, Number& out) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    return error == std::errc{} && end == text.data() + text.size() && out != 0;
+}
 
 bool read_options(int count, char** arguments, options& out) {
     for (int i = 1; i < count; ++i) {
@@ -45,9 +64,18 @@ bool read_options(int count, char** arguments, options& out) {
         } else if (argument == "--json" && has_value) {
             out.json = arguments[++i];
         } else if (argument == "--rounds" && has_value) {
-            const std::string number = arguments[++i];
-            const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), out.rounds);
-            if (error != std::errc{} || end != number.data() + number.size() || out.rounds == 0) {
+            if (!read_number(arguments[++i], out.rounds)) {
+                return false;
+            }
+        } else if (argument == "--objects" && has_value) {
+            if (!read_number(arguments[++i], out.objects)) {
+                return false;
+            }
+        } else if (argument == "--plots" && has_value) {
+            out.plots = arguments[++i];
+        } else if (argument == "--only" && has_value) {
+            out.only = arguments[++i];
+            if (out.only != "store" && out.only != "alloc" && out.only != "compress" && out.only != "shrink") {
                 return false;
             }
         } else {
@@ -65,7 +93,26 @@ int measure_all(const options& chosen) {
 
     measure::figures out;
     const unsigned rounds = chosen.rounds != 0 ? chosen.rounds : chosen.quick ? 3 : 15;
-    measure::measure_store(pages, rounds, chosen.quick, out);
+    const std::size_t objects = chosen.objects != 0 ? chosen.objects : 200'000;
+    const auto is_wanted = [&](const char* part) { return chosen.only.empty() || chosen.only == part; };
+    // First, while the heap of this process is small.
+    if (is_wanted("alloc")) {
+        measure::alloc_options options;
+        options.rounds = rounds;
+        options.seeds = chosen.quick ? 1 : options.seeds;
+        options.objects = objects;
+        options.plots = chosen.plots;
+        measure::measure_alloc(pages, options, out);
+    }
+    if (is_wanted("compress")) {
+        measure::measure_compress(pages, rounds, chosen.quick, out, chosen.plots);
+    }
+    if (is_wanted("store")) {
+        measure::measure_store(pages, rounds, chosen.quick, out);
+    }
+    if (is_wanted("shrink")) {
+        measure::measure_shrink(pages, std::min(rounds, 7u), objects, out);
+    }
     out.print(stdout);
     if (!chosen.json.empty()) {
         std::ofstream file(chosen.json);
@@ -81,6 +128,7 @@ int measure_all(const options& chosen) {
 } // namespace
 
 int main(int count, char** arguments) {
+    pagefold::support::make_room_for_foreign_mallocs(arguments);
     options chosen;
     const bool understood = read_options(count, arguments, chosen);
     if (!understood || chosen.help) {

@@ -6,18 +6,21 @@
 
 namespace pagefold::measure {
 
-/// The processors that this program may use, as it was started.
-[[nodiscard]] inline std::vector<int> usable_processors() {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    std::vector<int> usable;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) {
-        for (int i = 0; i < CPU_SETSIZE; ++i) {
-            if (CPU_ISSET(i, &set)) {
-                usable.push_back(i);
+/// The processors that this program may use, as they were at the first call: before any part keeps itself to one.
+[[nodiscard]] inline const std::vector<int>& usable_processors() {
+    static const std::vector<int> usable = [] {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        std::vector<int> found;
+        if (sched_getaffinity(0, sizeof set, &set) == 0) {
+            for (int i = 0; i < CPU_SETSIZE; ++i) {
+                if (CPU_ISSET(i, &set)) {
+                    found.push_back(i);
+                }
             }
         }
-    }
+        return found;
+    }();
     return usable;
 }
 

@@ -463,7 +463,7 @@ void measure_metadata(const support::corpus& pages, figures& out) {
 } // namespace
 
 void measure_store(const support::corpus& pages, unsigned rounds, bool is_quick, figures& out) {
-    const std::vector<int> processors = usable_processors();
+    const std::vector<int>& processors = usable_processors();
     // The first processor takes most interrupts.
     pin_to(processors.back());
     out.add_context("clock_overhead_ns", static_cast<double>(support::clock_overhead_ns()));

@@ -63,14 +63,22 @@ public:
     [[nodiscard]] const std::byte* page(std::size_t i) const noexcept { return memory_.data() + i * page_bytes; }
     [[nodiscard]] const std::vector<page_class>& classes() const noexcept { return classes_; }
 
-    [[nodiscard]] std::vector<const std::byte*> pages() const { return pages_if(false); }
-    [[nodiscard]] std::vector<const std::byte*> process_memory() const { return pages_if(true); }
+    [[nodiscard]] std::vector<const std::byte*> pages() const {
+        return pages_if([](const page_class&) { return true; });
+    }
+    [[nodiscard]] std::vector<const std::byte*> process_memory() const {
+        return pages_if([](const page_class& one) { return one.is_process_memory(); });
+    }
+    [[nodiscard]] std::vector<const std::byte*> page_cache() const {
+        return pages_if([](const page_class& one) { return !one.is_process_memory(); });
+    }
 
 private:
-    [[nodiscard]] std::vector<const std::byte*> pages_if(bool only_process_memory) const {
+    template <class Predicate>
+    [[nodiscard]] std::vector<const std::byte*> pages_if(Predicate is_wanted) const {
         std::vector<const std::byte*> chosen;
         for (const page_class& one : classes_) {
-            for (std::size_t i = 0; i < one.count && (one.is_process_memory() || !only_process_memory); ++i) {
+            for (std::size_t i = 0; i < one.count && is_wanted(one); ++i) {
                 chosen.push_back(page(one.first + i));
             }
         }
