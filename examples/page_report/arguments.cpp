@@ -119,7 +119,8 @@ byte, and says what the store needed for them.
                    and in proportion to its size (default 256)
   --limit BYTES    byte limit of the store, with K, M or G; pages are ephemeral
                    then, so that the store drops cold ones to stay within it
-  --codec NAME     (default lz4)
+  --codec NAME     page is the default: the page codec where the processor has
+                   vectors for it, else lz_block
                    )";
     text += codec_names();
     text += R"(

@@ -14,7 +14,7 @@ struct arguments {
     std::vector<std::string> files;
     std::uint64_t limit_bytes = 0; ///< 0: none
     std::uint64_t sample_bytes = std::uint64_t{256} << 20;
-    std::string codec = "lz4";
+    std::string codec = "page";
     unsigned threads = 1;
     bool wants_json = false;
     bool wants_zram = false;

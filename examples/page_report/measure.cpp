@@ -35,9 +35,18 @@ std::optional<int> zstd_level(std::string_view name) {
 }
 #endif
 
+/// What a store has unless told otherwise: the page codec, or lz_block where there are no vectors for it.
+constexpr std::string_view default_codec = "page";
+
 /// Calls `use` with the codec of that name; nothing when there is none.
 template <class Use>
-auto with_codec(std::string_view name, Use use) -> std::optional<decltype(use(pagefold::chain<pagefold::lz4>{}))> {
+auto with_codec(std::string_view name, Use use) -> std::optional<decltype(use(pagefold::same_filled{}))> {
+    if (name == default_codec) {
+        return use(pagefold::default_config::compressor_type{});
+    }
+    if (name == "lz_block") {
+        return use(pagefold::chain<pagefold::lz_block>{});
+    }
     if (name == "lz4") {
         return use(pagefold::chain<pagefold::lz4>{});
     }
@@ -60,7 +69,7 @@ auto with_codec(std::string_view name, Use use) -> std::optional<decltype(use(pa
 } // namespace
 
 std::string codec_names() {
-    std::string names = "lz4, ";
+    std::string names = std::string{default_codec} + ", lz4, lz_block, ";
 #if defined(PAGEFOLD_WITH_LZO)
     names += "lzo, ";
 #endif

@@ -5,6 +5,7 @@
 #include <pagefold/platform/page_source_ref.hpp>
 #include <pagefold/platform/spin_lock.hpp>
 #include <pagefold/platform/static_source.hpp>
+#include <pagefold/platform/wiping_source.hpp>
 
 #include <doctest/doctest.h>
 
@@ -57,6 +58,13 @@ TEST_CASE("page_source_ref keeps the contract of a page source") {
     static_source<> source{memory};
     page_source_ref any{source};
     CHECK(page_source_violation(any, 1000) == "");
+}
+
+TEST_CASE("wiping_source keeps the contract of a page source") {
+    std::vector<std::byte> memory(1 << 20);
+    static_source<> source{memory};
+    wiping_source wiping{source};
+    CHECK(page_source_violation(wiping, 1000) == "");
 }
 
 } // namespace

@@ -4,7 +4,7 @@
 #   readme_snippets.sh COMPILER ROOT SCRATCH
 #
 # Compiles and runs each ```cpp block of the two READMEs that is a whole program (one with an int main), so that what a
-# newcomer copies works. Linked as pagefold::lz4 links.
+# newcomer copies works. Linked as pagefold::pagefold links: with no library.
 set -eu
 compiler=$1 root=$2 scratch=$3
 rm -rf "$scratch"
@@ -23,7 +23,7 @@ for readme in README.md include/pagefold/README.md; do
     [ -e "$snippet" ] || continue
     found=$((found + 1))
     echo "== $readme: $snippet"
-    "$compiler" -std=c++20 -O1 -Wall -Wextra -I "$root/include" "$snippet" -o "${snippet%.cpp}" -llz4 -pthread
+    "$compiler" -std=c++20 -O1 -Wall -Wextra -I "$root/include" "$snippet" -o "${snippet%.cpp}" -pthread
     "./${snippet%.cpp}"
   done
 done
