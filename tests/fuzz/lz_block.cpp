@@ -23,9 +23,9 @@ namespace pagefold::fuzz {
 namespace {
 
 using bytes = std::vector<std::byte>;
-namespace reference = testing::lz_block;
+namespace reference = testing::lz_reference;
 
-constexpr pagefold::lz_block codec{};
+constexpr lz_block codec{};
 
 const char* chars(const std::byte* from) { return reinterpret_cast<const char*>(from); }
 char* chars(std::byte* to) { return reinterpret_cast<char*>(to); }
@@ -118,8 +118,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (data[0] % 2 == 0) {
         fuzz::check_stream(rest, chosen % 8192);
         // The size that the stream has if it is good, which a fuzzer would be long to guess.
-        if (const auto sequences = testing::lz_block::parse(rest, 65536)) {
-            fuzz::check_stream(rest, testing::lz_block::expand(*sequences).size());
+        if (const auto sequences = testing::lz_reference::parse(rest, 65536)) {
+            fuzz::check_stream(rest, testing::lz_reference::expand(*sequences).size());
         }
     } else {
         fuzz::check_page(fuzz::bytes(rest.data(), rest.data() + rest.size()));

@@ -10,7 +10,7 @@
 #include <optional>
 #include <vector>
 
-namespace pagefold::testing::lz_block {
+namespace pagefold::testing::lz_reference {
 
 struct sequence {
     std::vector<std::byte> literals;
@@ -115,4 +115,4 @@ struct sequence {
     return page.size() == size ? std::optional{page} : std::nullopt;
 }
 
-} // namespace pagefold::testing::lz_block
+} // namespace pagefold::testing::lz_reference

@@ -30,8 +30,10 @@
 //     bytes, and a loop over bytes there, in the last 96, cost a class of pages a third of its speed.
 //   - A match that repeats fewer than 8 bytes is written from a register: those bytes, multiplied into a word.
 //
-// Measured against liblz4 1.9.4 on process memory and page cache (4 KiB pages, Zen 5; g++ 12, then clang 14, -O3):
-// ratio 1.008, no class below 0.997; encoding at 0.93 and 1.03 of the speed, decoding at 1.07 and 1.05.
+// Measured against liblz4 1.9.4 on process memory and page cache (4 KiB pages, Zen 5): ratio 1.008, no class below
+// 0.997. Encoding at 0.92 (g++ 12, -O3; classes from 0.87 to 1.07), 0.95 (g++, -O2) and 1.02 (clang 14) of the speed,
+// decoding at 1.06 to 1.08. g++ makes branches of some of the choices between lanes; making them arithmetic moved it by
+// 2 %, and slowed clang down.
 //
 // Tried and left:
 //   - one position at a time, as LZ4 has it: encoding at 0.84 (g++) and 0.90 (clang) in an early form that had 0.86 and
@@ -52,9 +54,9 @@ namespace pagefold {
 
 /// The LZ4 block format in freestanding code; streams go to and come from liblz4 unchanged.
 ///
-/// `Acceleration` from 1 to 65536 trades ratio for speed where little is found, as liblz4's does. Page sizes: up to max_page.
-/// Scratch: a hash table, 16 KiB for pages up to 4 KiB and 32 KiB beyond, kept between calls, so it has to be prepared;
-/// decompress uses none.
+/// `Acceleration` from 1 to 65536 trades ratio for speed where little is found, as liblz4's does. Page sizes: up to
+/// max_page. Scratch: a hash table, 16 KiB for pages up to 4 KiB and 32 KiB beyond, kept between calls, so it has to be
+/// prepared; decompress uses none.
 ///
 /// Decompression takes every stream that the format's description allows, and so more than liblz4's: matches may begin
 /// and end anywhere. Offsets of 0, which liblz4 1.9.4 lets through, are corrupt. Cost for 4 KiB: about 1 µs, and 4 to 5

@@ -20,7 +20,7 @@ namespace pagefold::testing {
 namespace {
 
 using bytes = std::vector<std::byte>;
-using lz_block::sequence;
+using lz_reference::sequence;
 
 /// In memory of exactly the stream's and the page's size, so that a sanitizer sees a byte too many.
 std::optional<bytes> decode(byte_view stream, std::size_t size) {
@@ -86,7 +86,7 @@ TEST_CASE("lz_block decoder: literals of every length") {
     for (std::size_t count = 0; count < 1100; ++count) {
         CAPTURE(count);
         const bytes literals = some_bytes(count, 3);
-        CHECK(decode(lz_block::write({{literals, 0, 0}}), count) == literals);
+        CHECK(decode(lz_reference::write({{literals, 0, 0}}), count) == literals);
     }
 }
 
@@ -109,8 +109,26 @@ TEST_CASE("lz_block decoder: every offset and length, at every distance from the
             for (const std::size_t tail : tails) {
                 const std::vector<sequence> sequences = {{some_bytes(64, 1), offset, length},
                                                          {some_bytes(tail, 9), 0, 0}};
-                const bytes page = lz_block::expand(sequences);
-                wrong += decode(lz_block::write(sequences), page.size()) != page;
+                const bytes page = lz_reference::expand(sequences);
+                wrong += decode(lz_reference::write(sequences), page.size()) != page;
+            }
+        }
+    }
+    CHECK(wrong == 0);
+}
+
+TEST_CASE("lz_block decoder: every short sequence, at every distance from both ends") {
+    int wrong = 0;
+    for (std::size_t literals = 0; literals <= 17; ++literals) {
+        for (const std::size_t offset : {1u, 2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u, 15u, 16u, 40u}) {
+            for (const std::size_t length : {4u, 7u, 8u, 9u, 16u, 17u, 18u, 19u}) {
+                for (std::size_t tail = 0; tail <= 42; ++tail) {
+                    const std::vector<sequence> sequences = {{some_bytes(40, 1), 20, 5},
+                                                             {some_bytes(literals, 2), offset, length},
+                                                             {some_bytes(tail, 9), 0, 0}};
+                    const bytes page = lz_reference::expand(sequences);
+                    wrong += decode(lz_reference::write(sequences), page.size()) != page;
+                }
             }
         }
     }
@@ -119,10 +137,10 @@ TEST_CASE("lz_block decoder: every offset and length, at every distance from the
 
 TEST_CASE("lz_block decoder: offsets of 0, or from before the page") {
     const auto with_offset = [](std::size_t offset) {
-        return lz_block::write({{some_bytes(30, 1), offset, 20}, {some_bytes(100, 2), 0, 0}});
+        return lz_reference::write({{some_bytes(30, 1), offset, 20}, {some_bytes(100, 2), 0, 0}});
     };
     const auto with_offset_at_end = [](std::size_t offset) {
-        return lz_block::write({{some_bytes(30, 1), offset, 4}, {some_bytes(1, 2), 0, 0}});
+        return lz_reference::write({{some_bytes(30, 1), offset, 4}, {some_bytes(1, 2), 0, 0}});
     };
     CHECK(decode(with_offset(30), 150));
     CHECK(!decode(with_offset(31), 150));
@@ -137,7 +155,7 @@ TEST_CASE("lz_block decoder: offsets of 0, or from before the page") {
 TEST_CASE("lz_block decoder: the page must be filled exactly") {
     for (const std::size_t tail : {0u, 1u, 5u, 20u, 60u}) {
         CAPTURE(tail);
-        const bytes stream = lz_block::write({{some_bytes(40, 1), 9, 100}, {some_bytes(tail, 2), 0, 0}});
+        const bytes stream = lz_reference::write({{some_bytes(40, 1), 9, 100}, {some_bytes(tail, 2), 0, 0}});
         CHECK(decode(stream, 140 + tail));
         for (const std::size_t size :
              {std::size_t{0}, std::size_t{1}, std::size_t{40}, 139 + tail, 141 + tail, 300 + tail}) {
@@ -147,11 +165,11 @@ TEST_CASE("lz_block decoder: the page must be filled exactly") {
 }
 
 TEST_CASE("lz_block decoder: nothing that was cut short") {
-    const bytes stream = lz_block::write({{some_bytes(3, 1), 2, 30},
-                                          {some_bytes(20, 2), 17, 300},
-                                          {{}, 40, 5},
-                                          {some_bytes(300, 3), 300, 18},
-                                          {some_bytes(7, 4), 0, 0}});
+    const bytes stream = lz_reference::write({{some_bytes(3, 1), 2, 30},
+                                              {some_bytes(20, 2), 17, 300},
+                                              {{}, 40, 5},
+                                              {some_bytes(300, 3), 300, 18},
+                                              {some_bytes(7, 4), 0, 0}});
     const std::size_t size = 3 + 30 + 20 + 300 + 5 + 300 + 18 + 7;
     CHECK(decode(stream, size));
     for (std::size_t length = 0; length < stream.size(); ++length) {
@@ -160,7 +178,7 @@ TEST_CASE("lz_block decoder: nothing that was cut short") {
         // It may well be the whole of a smaller page.
         for (const std::size_t smaller : {size - 7, size - 325, std::size_t{33}}) {
             CHECK(decode(byte_view{stream}.first(length), smaller) ==
-                  lz_block::decode(byte_view{stream}.first(length), smaller));
+                  lz_reference::decode(byte_view{stream}.first(length), smaller));
         }
     }
 }
@@ -188,15 +206,15 @@ TEST_CASE("lz_block decoder: as the description has it, with good streams and da
     for (std::uint64_t round = 0; round < 4000; ++round) {
         rng random{round};
         const std::vector<sequence> sequences = random_sequences(random);
-        const bytes page = lz_block::expand(sequences);
-        bytes stream = lz_block::write(sequences);
+        const bytes page = lz_reference::expand(sequences);
+        bytes stream = lz_reference::write(sequences);
         wrong += decode(stream, page.size()) != page;
         for (int i = 0; i < 8; ++i) {
             bytes damaged = stream;
             for (std::uint64_t flips = 1 + random.below(3); flips != 0; --flips) {
                 damaged[random.below(damaged.size())] = static_cast<std::byte>(random());
             }
-            const std::optional<bytes> expected = lz_block::decode(damaged, page.size());
+            const std::optional<bytes> expected = lz_reference::decode(damaged, page.size());
             wrong += decode(damaged, page.size()) != expected;
             damaged_but_good += expected.has_value();
         }
@@ -208,13 +226,13 @@ TEST_CASE("lz_block decoder: as the description has it, with good streams and da
 TEST_CASE("lz_block decoder: what liblz4 refuses and the format's description allows") {
     // liblz4 counts on the last match beginning 12 bytes and ending 5 bytes before the end of the page.
     const std::vector<sequence> ends_in_match = {{some_bytes(64, 1), 10, 40}, {{}, 0, 0}};
-    const bytes page = lz_block::expand(ends_in_match);
-    CHECK(decode(lz_block::write(ends_in_match), page.size()) == page);
-    CHECK(!decode_by_liblz4(lz_block::write(ends_in_match), page.size()));
+    const bytes page = lz_reference::expand(ends_in_match);
+    CHECK(decode(lz_reference::write(ends_in_match), page.size()) == page);
+    CHECK(!decode_by_liblz4(lz_reference::write(ends_in_match), page.size()));
 }
 
 TEST_CASE("lz_block decoder: what liblz4 takes and we refuse are offsets of 0") {
-    const bytes stream = lz_block::write({{some_bytes(64, 1), 0, 18}, {some_bytes(100, 1), 0, 0}});
+    const bytes stream = lz_reference::write({{some_bytes(64, 1), 0, 18}, {some_bytes(100, 1), 0, 0}});
     CHECK(!decode(stream, 182));
     // Version 1.9.4 makes up the bytes of the match; the description has called such offsets invalid all along.
     if (LZ4_versionNumber() == 10904) {
