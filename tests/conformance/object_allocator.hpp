@@ -291,6 +291,7 @@ private:
         expect(allocator_.capacity(h) >= size, clause::capacity_suffices);
         if (!broken_) {
             objects_.push_back({h, size, counted, 0});
+            allocator_.write(h, {}); // nothing, from nowhere
             overwrite(objects_.size() - 1);
         }
     }

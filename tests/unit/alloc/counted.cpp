@@ -5,6 +5,7 @@
 #include <pagefold/alloc/zs.hpp>
 
 #include <conformance/object_allocator.hpp>
+#include <support/allocator_calls.hpp>
 #include <support/rng.hpp>
 #include <support/test_source.hpp>
 
@@ -23,12 +24,6 @@ using counted4k = counted<zs4k>;
 
 static_assert(compacting_allocator<counted4k>);
 static_assert(std::is_trivially_copyable_v<allocation_counts> && std::is_aggregate_v<allocation_counts>);
-
-[[nodiscard]] object_handle must_allocate(auto& a, std::size_t n) {
-    const result<object_handle> h = a.allocate(n);
-    REQUIRE(h.has_value());
-    return *h;
-}
 
 TEST_CASE("classes are of equal width, and hold what they say") {
     CHECK(counted4k::class_count == 8);

@@ -6,6 +6,7 @@
 #include <pagefold/alloc/zs.hpp>
 
 #include <conformance/object_allocator.hpp>
+#include <support/allocator_calls.hpp>
 #include <support/rng.hpp>
 #include <support/test_source.hpp>
 
@@ -64,12 +65,6 @@ struct with_more : zs<Source, 4096, 1> {
     unsigned fullness(object_handle h) const noexcept { return this->capacity(h) == 4096 ? 0 : max_fullness / 2; }
 };
 static_assert(!has_more<scattered> && !has_more<guarded<scattered>> && !has_more<counted<scattered>>);
-
-[[nodiscard]] object_handle must_allocate(auto& a, std::size_t n) {
-    const result<object_handle> h = a.allocate(n);
-    REQUIRE(h.has_value());
-    return *h;
-}
 
 TEST_CASE("an object has exactly the bytes that were asked for, with zones around it where they fit") {
     test_source source;

@@ -2,17 +2,15 @@
 #include <pagefold/alloc/tlsf.hpp>
 
 #include <conformance/object_allocator.hpp>
+#include <support/allocator_calls.hpp>
 #include <support/rng.hpp>
 #include <support/test_source.hpp>
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstddef>
 #include <cstdint>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <vector>
 
 namespace pagefold::testing {
@@ -27,11 +25,6 @@ struct counting_meter {
     static void step() noexcept { ++steps; }
 };
 
-[[nodiscard]] object_handle must_allocate(auto& a, std::size_t n) {
-    const result<object_handle> h = a.allocate(n);
-    REQUIRE(h.has_value());
-    return *h;
-}
 [[nodiscard]] const std::byte* place(const auto& a, object_handle h) { return a.read(h, 1, {}).data(); }
 
 TEST_CASE("a free block that fits is used before a larger one") {
@@ -343,41 +336,15 @@ TEST_CASE("when the source refuses, the places kept for objects to be moved serv
     source.refuse_all(false);
 }
 
-/// Whether a call ends the process, as a failed assertion does.
-template <class Call>
-[[nodiscard]] bool dies(Call call) {
-    const pid_t child = fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-        for (const int signal_number : {SIGILL, SIGTRAP, SIGSEGV, SIGABRT}) {
-            signal(signal_number, SIG_DFL);
-        }
-        close(STDERR_FILENO);
-        call();
-        _exit(0);
-    }
-    int outcome = 0;
-    REQUIRE(waitpid(child, &outcome, 0) == child);
-    return !WIFEXITED(outcome) || WEXITSTATUS(outcome) != 0;
-}
-
 TEST_CASE("checked builds assert that a handle is live and bytes fit") {
     test_source source;
     tlsf4k a{source, any_node};
     const object_handle block = must_allocate(a, 100), stale = must_allocate(a, 100), whole = must_allocate(a, 4096);
     a.deallocate(stale);
-    const auto plus = [](object_handle h, std::uint64_t by) {
-        return object_handle{static_cast<std::uint64_t>(h) + by};
-    };
     for (const object_handle dead :
          {stale, plus(block, 1), plus(block, 0xffff), plus(block, 1u << 16), plus(block, 999u << 16), plus(whole, 1),
           plus(whole, 1u << 16), object_handle{~std::uint64_t{0}}}) {
-        CAPTURE(static_cast<std::uint64_t>(dead));
-        CHECK(dies([&] { a.deallocate(dead); }));
-        CHECK(dies([&] { static_cast<void>(a.capacity(dead)); }));
-        CHECK(dies([&] { static_cast<void>(a.fullness(dead)); }));
-        CHECK(dies([&] { static_cast<void>(a.misplaced(dead)); }));
-        CHECK(dies([&] { static_cast<void>(a.relocate(dead)); }));
+        check_dies_of(a, dead);
     }
     const std::byte bytes[4097]{};
     CHECK(dies([&] { a.write(block, {bytes, a.capacity(block) + 1}); }));
@@ -389,25 +356,8 @@ TEST_CASE("checked builds assert that a handle is live and bytes fit") {
 }
 
 TEST_CASE("the same operations give the same handles") {
-    std::vector<object_handle> runs[2];
-    for (std::vector<object_handle>& handles : runs) {
-        test_source source;
-        tlsf4k a{source, any_node};
-        rng random{5};
-        std::vector<object_handle> live;
-        for (unsigned i = 0; i < 3000; ++i) {
-            if (live.size() > 100 && random.one_in(2)) {
-                const std::size_t at = random.below(live.size());
-                a.deallocate(live[at]);
-                live[at] = live.back();
-                live.pop_back();
-            } else {
-                live.push_back(must_allocate(a, 1 + random.below(4096)));
-                handles.push_back(live.back());
-            }
-        }
-    }
-    CHECK(runs[0] == runs[1]);
+    CHECK(handles_of_a_run<tlsf4k>(5) == handles_of_a_run<tlsf4k>(5));
+    CHECK(handles_of_a_run<tlsf4k>(5) != handles_of_a_run<tlsf4k>(6));
 }
 
 } // namespace

@@ -5,6 +5,7 @@
 #include <pagefold/alloc/guarded.hpp>
 #include <pagefold/alloc/zs.hpp>
 
+#include <support/allocator_calls.hpp>
 #include <support/rng.hpp>
 #include <support/test_source.hpp>
 
@@ -62,11 +63,6 @@ using zs4k = zs<watching_source>;
     wiped<zs4k>, wiped<zs<watching_source, 16384, 4>>, wiped<guarded<zs4k>>, guarded<wiped<zs4k>>,                     \
         guarded<counted<wiped<zs4k>>>, wiped<counted<guarded<zs4k>>>, wiped<wiped<zs4k>>
 
-[[nodiscard]] object_handle must_allocate(auto& a, std::size_t n) {
-    const result<object_handle> h = a.allocate(n);
-    REQUIRE(h.has_value());
-    return *h;
-}
 [[nodiscard]] object_handle make(auto& a, std::size_t n, std::size_t secrets) {
     const object_handle h = must_allocate(a, n);
     a.write(h, std::vector<std::byte>(secrets, secret));

@@ -2,6 +2,7 @@
 #include <pagefold/alloc/xv.hpp>
 
 #include <conformance/object_allocator.hpp>
+#include <support/allocator_calls.hpp>
 #include <support/rng.hpp>
 #include <support/test_source.hpp>
 
@@ -9,11 +10,8 @@
 
 #include <algorithm>
 #include <array>
-#include <csignal>
 #include <cstddef>
 #include <cstdint>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -24,12 +22,6 @@ using xv4k = xv<test_source>;
 using single = xv<test_source, 4096, 1>; // spans of one unit
 
 static_assert(compacting_allocator<xv4k> && snug_allocator<xv4k> && span_aware_allocator<xv4k>);
-
-[[nodiscard]] object_handle must_allocate(auto& a, std::size_t n) {
-    const result<object_handle> h = a.allocate(n);
-    REQUIRE(h.has_value());
-    return *h;
-}
 
 TEST_CASE_TEMPLATE("an object occupies its size, in steps of Unit/512", A, xv4k, xv<test_source, 16384>,
                    xv<test_source, 65536>) {
@@ -384,41 +376,15 @@ TEST_CASE("whichever acquisition fails, nothing is lost and all memory goes back
     CHECK(refused > 50);
 }
 
-/// Whether a call ends the process, as a failed assertion does.
-template <class Call>
-[[nodiscard]] bool dies(Call call) {
-    const pid_t child = fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-        for (const int signal_number : {SIGILL, SIGTRAP, SIGSEGV, SIGABRT}) {
-            signal(signal_number, SIG_DFL);
-        }
-        close(STDERR_FILENO);
-        call();
-        _exit(0);
-    }
-    int outcome = 0;
-    REQUIRE(waitpid(child, &outcome, 0) == child);
-    return !WIFEXITED(outcome) || WEXITSTATUS(outcome) != 0;
-}
-
 TEST_CASE("checked builds assert that a handle is live and bytes fit") {
     test_source source;
     xv4k a{source, any_node};
     const object_handle block = must_allocate(a, 100), raw = must_allocate(a, 4096), neighbour = must_allocate(a, 100);
     a.deallocate(neighbour);
-    const auto plus = [](object_handle h, std::uint64_t by) {
-        return object_handle{static_cast<std::uint64_t>(h) + by};
-    };
     for (const object_handle dead : {neighbour, plus(block, 1), plus(block, 0x4000), plus(block, 1u << 16),
                                      plus(block, 999u << 16), plus(block, std::uint64_t{1} << 48), plus(raw, 1),
                                      plus(raw, 1u << 16), object_handle{0}, object_handle{~std::uint64_t{0}}}) {
-        CAPTURE(static_cast<std::uint64_t>(dead));
-        CHECK(dies([&] { a.deallocate(dead); }));
-        CHECK(dies([&] { static_cast<void>(a.capacity(dead)); }));
-        CHECK(dies([&] { static_cast<void>(a.fullness(dead)); }));
-        CHECK(dies([&] { static_cast<void>(a.misplaced(dead)); }));
-        CHECK(dies([&] { static_cast<void>(a.relocate(dead)); }));
+        check_dies_of(a, dead);
     }
     const std::byte bytes[4097]{};
     CHECK(dies([&] { a.write(block, {bytes, a.capacity(block) + 1}); }));
@@ -431,24 +397,8 @@ TEST_CASE("checked builds assert that a handle is live and bytes fit") {
 }
 
 TEST_CASE("the same operations give the same handles") {
-    std::vector<object_handle> runs[2];
-    for (std::vector<object_handle>& handles : runs) {
-        test_source source;
-        xv4k a{source, any_node};
-        rng random{5};
-        std::vector<object_handle> live;
-        for (unsigned i = 0; i < 3000; ++i) {
-            if (live.size() > 100 && random.one_in(2)) {
-                std::swap(live[random.below(live.size())], live.back());
-                a.deallocate(live.back());
-                live.pop_back();
-            } else {
-                live.push_back(must_allocate(a, 1 + random.below(4096)));
-                handles.push_back(live.back());
-            }
-        }
-    }
-    CHECK(runs[0] == runs[1]);
+    CHECK(handles_of_a_run<xv4k>(5) == handles_of_a_run<xv4k>(5));
+    CHECK(handles_of_a_run<xv4k>(5) != handles_of_a_run<xv4k>(6));
 }
 
 } // namespace

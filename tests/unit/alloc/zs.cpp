@@ -2,19 +2,17 @@
 #include <pagefold/alloc/zs.hpp>
 
 #include <conformance/object_allocator.hpp>
+#include <support/allocator_calls.hpp>
 #include <support/rng.hpp>
 #include <support/test_source.hpp>
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <set>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -34,12 +32,6 @@ struct parameters {
 
 using zs4k = zs<test_source>;
 using classes4k = size_classes<4096, 12>;
-
-[[nodiscard]] object_handle must_allocate(auto& a, std::size_t n) {
-    const result<object_handle> h = a.allocate(n);
-    REQUIRE(h.has_value());
-    return *h;
-}
 
 /// Handles of `count` objects of `n` bytes, the i-th of which holds pattern i.
 [[nodiscard]] std::vector<object_handle> must_fill(auto& a, std::size_t n, std::size_t count) {
@@ -635,41 +627,15 @@ TEST_CASE("a limit of the source is used up before an allocation fails") {
     CHECK(source.bytes_held() == 0);
 }
 
-/// Whether a call ends the process, as a failed assertion does.
-template <class Call>
-[[nodiscard]] bool dies(Call call) {
-    const pid_t child = fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-        for (const int signal_number : {SIGILL, SIGTRAP, SIGSEGV, SIGABRT}) {
-            signal(signal_number, SIG_DFL);
-        }
-        close(STDERR_FILENO);
-        call();
-        _exit(0);
-    }
-    int outcome = 0;
-    REQUIRE(waitpid(child, &outcome, 0) == child);
-    return !WIFEXITED(outcome) || WEXITSTATUS(outcome) != 0;
-}
-
 TEST_CASE("checked builds assert that a handle is live and bytes fit") {
     test_source source;
     zs4k a{source, any_node};
     const object_handle slot = must_allocate(a, 100), other = must_allocate(a, 100), raw = must_allocate(a, 4096);
     const object_handle neighbour = must_allocate(a, 100);
     a.deallocate(neighbour);
-    const auto plus = [](object_handle h, std::uint64_t by) {
-        return object_handle{static_cast<std::uint64_t>(h) + by};
-    };
     for (const object_handle dead : {neighbour, plus(slot, 0xffff), plus(slot, 1u << 16), plus(slot, 999u << 16),
                                      plus(raw, 1), plus(raw, 1u << 16), object_handle{~std::uint64_t{0}}}) {
-        CAPTURE(static_cast<std::uint64_t>(dead));
-        CHECK(dies([&] { a.deallocate(dead); }));
-        CHECK(dies([&] { static_cast<void>(a.capacity(dead)); }));
-        CHECK(dies([&] { static_cast<void>(a.read(dead, 1, {})); }));
-        CHECK(dies([&] { static_cast<void>(a.misplaced(dead)); }));
-        CHECK(dies([&] { static_cast<void>(a.relocate(dead)); }));
+        check_dies_of(a, dead);
     }
     const std::byte bytes[4097]{};
     CHECK(dies([&] { a.write(slot, {bytes, a.capacity(slot) + 1}); }));
@@ -685,25 +651,8 @@ TEST_CASE("checked builds assert that a handle is live and bytes fit") {
 }
 
 TEST_CASE("the same operations give the same handles") {
-    std::vector<object_handle> runs[2];
-    for (std::vector<object_handle>& handles : runs) {
-        test_source source;
-        zs4k a{source, any_node};
-        rng random{5};
-        std::vector<object_handle> live;
-        for (unsigned i = 0; i < 3000; ++i) {
-            if (live.size() > 100 && random.one_in(2)) {
-                const std::size_t at = random.below(live.size());
-                a.deallocate(live[at]);
-                live[at] = live.back();
-                live.pop_back();
-            } else {
-                live.push_back(must_allocate(a, 1 + random.below(4096)));
-                handles.push_back(live.back());
-            }
-        }
-    }
-    CHECK(runs[0] == runs[1]);
+    CHECK(handles_of_a_run<zs4k>(5) == handles_of_a_run<zs4k>(5));
+    CHECK(handles_of_a_run<zs4k>(5) != handles_of_a_run<zs4k>(6));
 }
 
 } // namespace

@@ -38,18 +38,6 @@ void for_each_path(Check check) {
     }
 }
 
-TEST_CASE("page codec: every path gives the streams and answers of the scalar one") {
-    for_each_path([](page_path path) {
-        CHECK(first_disagreement<page_level::balanced>(path, 4096, 0, 360, 6) == -1);
-        CHECK(first_disagreement<page_level::fast>(path, 4096, 10000, 120, 3) == -1);
-        CHECK(first_disagreement<page_level::high>(path, 4096, 20000, 120, 3) == -1);
-        CHECK(first_disagreement<page_level::balanced>(path, 16384, 30000, 36, 6) == -1);
-        CHECK(first_disagreement<page_level::high>(path, 65536, 40000, 12, 6) == -1);
-        CHECK(first_disagreement_on_flips(path, 4096, 50000, 30) == -1);
-        CHECK(first_disagreement_on_noise(path, 0, 2000) == -1);
-    });
-}
-
 TEST_CASE("page codec: pages come back, and most get shorter") {
     codec_on_path<page_level::balanced> codec{default_page_path()};
     for (const std::size_t size : {std::size_t{4096}, std::size_t{8192}, std::size_t{12288}, std::size_t{65536}}) {

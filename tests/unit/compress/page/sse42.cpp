@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+#include <pagefold/compress/page/sse42.hpp>
+
+#include <support/path_agreement.hpp>
+
+#include <doctest/doctest.h>
+
+TEST_CASE("page codec: SSE4.2 agrees with the scalar path") {
+    pagefold::testing::check_agreement(pagefold::page_path::sse42);
+}
