@@ -2,9 +2,10 @@
 #pragma once
 
 // Which codec a page goes to is asked of the machine, not of the page: where the page codec has a vector path it is better
-// than LZ4 in ratio and twice as fast both ways; without one it is slower, and lz_block is what measures best. To try
-// lz_block on the pages that the page codec gives up as well was measured too (docs/codecs.md): it costs time on pages that
-// don't shrink and gains next to nothing.
+// than LZ4 in ratio and twice as fast both ways; without one it is slower, and lz_block is what measures best. A
+// chain of both, which tries lz_block on what the page codec gives up, takes 3.6% more time for 0.02% fewer bytes on 28,666
+// pages of nine classes, and on as many of others 0.6% more time for 0.06% more bytes: the mark of a chain's codec costs what
+// it gains.
 //
 // Reading must not depend on the machine, since streams may be saved by one and read by another. A stream of the page codec
 // ends with a byte below 0x80 (its flags; of a page of several units, the high half of a length up to 4096), so a last byte
