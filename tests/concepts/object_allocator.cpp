@@ -61,7 +61,7 @@ public:
     }
     std::size_t capacity(object_handle) const noexcept { return max_size; }
     std::size_t rounded(std::size_t) const noexcept { return max_size; }
-    void write(object_handle h, byte_view bytes) noexcept { std::memcpy(place_of(h), bytes.data(), bytes.size()); }
+    void write(object_handle h, byte_view bytes) noexcept { std::copy_n(bytes.data(), bytes.size(), place_of(h)); }
     byte_view read(object_handle h, std::size_t n, byte_span) const noexcept { return {place_of(h), n}; }
     std::size_t allocated_bytes() const noexcept {
         std::size_t slots = 0;
