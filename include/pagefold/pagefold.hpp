@@ -6,9 +6,17 @@
 
 #include <pagefold/freestanding.hpp>
 
+#include <pagefold/hosted/frame_queue.hpp>
 #include <pagefold/hosted/mmap_source.hpp>
+#include <pagefold/hosted/pagemap_scan.hpp>
+#include <pagefold/hosted/read_ahead.hpp>
+#include <pagefold/hosted/resident_set.hpp>
+#include <pagefold/hosted/sigbus_router.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
 #include <pagefold/hosted/steady_clock.hpp>
+#include <pagefold/hosted/uffd.hpp>
+#include <pagefold/hosted/uffd_memory.hpp>
+#include <pagefold/hosted/uffd_pager.hpp>
 
 #if __has_include(<lz4.h>)
 #include <pagefold/compress/lz4.hpp>

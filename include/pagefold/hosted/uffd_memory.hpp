@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/core/status.hpp>
+#include <pagefold/hosted/pagemap_scan.hpp>
+#include <pagefold/hosted/uffd.hpp>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <utility>
+
+// The memory of a paged region: its mapping, its userfaultfd, and the few moves that a pager makes. What is where, the pager
+// knows; here is only how.
+//
+// Two ways out of memory:
+//
+//   move     UFFDIO_MOVE takes the page itself out of the region into a frame beside it, in one step that no writer can fall
+//            into. The pager then has all the time it likes. Private anonymous memory, Linux 6.8. The frames lie behind the
+//            region in the same mapping, because MOVE wants both ends alike.
+//   protect  write-protect, read in place, drop (MADV_DONTNEED, or a hole punched into the shared file), and wake the
+//            writers that ran into the protection meanwhile: they look again and find the page missing.
+//
+// Two ways to know that a page is as it was when it was brought in, both with COPY's write protection:
+//
+//   scan     WP_ASYNC: the kernel lifts the protection by itself at the first write, and PAGEMAP_SCAN finds where. A first
+//            write costs 0.7 µs. Linux 6.7. Between the scan and the move a writer may still come, so that what the
+//            scan finds is a hint: the pager compares.
+//   protect  the first write is a fault that the pager answers: it knows for certain, and each costs 3 to 8 µs.
+
+namespace pagefold {
+
+enum class uffd_backing : std::uint8_t { anonymous, shared };
+/// Who resolves a fault. thread: the one in run(). signal: the thread that faulted, in a SIGBUS handler: less than half the
+/// time, but a system call that meets a missing page answers EFAULT.
+enum class fault_delivery : std::uint8_t { thread, signal };
+enum class eviction_method : std::uint8_t { automatic, move, protect };
+enum class clean_tracking : std::uint8_t { automatic, none, protect, scan };
+
+struct uffd_memory_options {
+    std::size_t pages = 0;
+    std::size_t frames = 0; ///< beside the region, for eviction by move
+    uffd_backing backing = uffd_backing::anonymous;
+    fault_delivery delivery = fault_delivery::thread;
+    eviction_method eviction = eviction_method::automatic;
+    clean_tracking tracking = clean_tracking::automatic;
+    uffd_rights rights = uffd_rights::any;
+};
+
+/// Not thread-safe but for the descriptor. Pages are numbered from the start of the region.
+class uffd_memory {
+public:
+    uffd_memory() noexcept = default;
+    uffd_memory(const uffd_memory&) = delete;
+    uffd_memory& operator=(const uffd_memory&) = delete;
+    ~uffd_memory() { close(); }
+
+    /// `invalid` where the kernel or the process's rights don't allow it, `no_memory` where there are no addresses or
+    /// descriptors; reason() says what is missing.
+    status open(const uffd_memory_options& options) noexcept {
+        close();
+        options_ = options;
+        const std::uint64_t there = uffd::supported_features();
+        choose_methods(there);
+        std::uint64_t wanted = features();
+        if (const status s = fd_.open(wanted | (there & uffd_abi::feature_poison), options.rights); s != status::ok) {
+            reason_ = fd_.reason();
+            return s;
+        }
+        const status s = map();
+        if (s != status::ok) {
+            const char* const why = reason_;
+            close();
+            reason_ = why;
+        }
+        return s;
+    }
+    /// Nobody may touch the region any more.
+    void close() noexcept {
+        fd_.close();
+        if (base_ != nullptr) {
+            munmap(std::exchange(base_, nullptr), mapped_bytes());
+        }
+        if (file_ >= 0) {
+            ::close(std::exchange(file_, -1));
+        }
+        pagemap_.close();
+    }
+
+    [[nodiscard]] const char* reason() const noexcept { return reason_; }
+    [[nodiscard]] uffd& descriptor() noexcept { return fd_; }
+    [[nodiscard]] const uffd& descriptor() const noexcept { return fd_; }
+    /// Of shared memory the memfd, else −1.
+    [[nodiscard]] int file() const noexcept { return file_; }
+    [[nodiscard]] eviction_method eviction() const noexcept { return options_.eviction; }
+    [[nodiscard]] clean_tracking tracking() const noexcept { return options_.tracking; }
+    [[nodiscard]] std::size_t pages() const noexcept { return options_.pages; }
+    [[nodiscard]] std::size_t frames() const noexcept {
+        return options_.eviction == eviction_method::move ? options_.frames : 0;
+    }
+
+    [[nodiscard]] std::byte* page(std::size_t i) const noexcept { return base_ + i * page_bytes_; }
+    [[nodiscard]] std::byte* frame(std::size_t i) const noexcept { return page(options_.pages + i); }
+    [[nodiscard]] std::uint64_t address(std::size_t i) const noexcept {
+        return reinterpret_cast<std::uintptr_t>(page(i));
+    }
+
+    /// Maps copies of `count` pages at `from`, write-protected or not; wakes nobody. EEXIST: one was there.
+    [[nodiscard]] uffd_outcome bring(std::size_t first, const std::byte* from, std::size_t count,
+                                     bool protect) noexcept {
+        std::size_t done = 0;
+        const std::size_t bytes = count * page_bytes_;
+        for (;;) {
+            const uffd_outcome step = fd_.copy(address(first) + done, from + done, bytes - done,
+                                               UFFDIO_COPY_MODE_DONTWAKE | (protect ? UFFDIO_COPY_MODE_WP : 0));
+            done += step.done;
+            if (step.error != EAGAIN) { // EAGAIN: somebody changes the address space, for a moment
+                return {done, step.error};
+            }
+        }
+    }
+    void wake(std::size_t first, std::size_t count) noexcept {
+        if (options_.delivery == fault_delivery::thread) {
+            static_cast<void>(fd_.wake(address(first), count * page_bytes_));
+        }
+    }
+    /// Moves the pages that are there to the frames from `frame` on, in the same distances. Pages done are those before
+    /// `done`; the one at `done` can't go now.
+    [[nodiscard]] uffd_outcome move_out(std::size_t first, std::size_t count, std::size_t to_frame) noexcept {
+        std::size_t done = 0;
+        const std::size_t bytes = count * page_bytes_;
+        for (unsigned patience = 0;;) {
+            const uffd_outcome step = fd_.move(address(options_.pages + to_frame) + done, address(first) + done,
+                                               bytes - done, uffd_abi::move_allow_src_holes | uffd_abi::move_dont_wake);
+            done += step.done;
+            patience = step.done != 0 ? 0 : patience + 1;
+            if (step.error != EAGAIN || patience == most_retries) {
+                return {done / page_bytes_, step.error};
+            }
+        }
+    }
+    [[nodiscard]] bool protect(std::size_t first, std::size_t count) noexcept {
+        return change_protection(first, count, true);
+    }
+    /// Wakes the writers as well.
+    bool unprotect(std::size_t first, std::size_t count) noexcept { return change_protection(first, count, false); }
+    /// Unmaps pages and gives their memory back.
+    [[nodiscard]] bool drop(std::size_t first, std::size_t count) noexcept {
+        if (options_.backing == uffd_backing::shared) {
+            return fallocate(file_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(first * page_bytes_),
+                             static_cast<off_t>(count * page_bytes_)) == 0;
+        }
+        return madvise(page(first), count * page_bytes_, MADV_DONTNEED) == 0;
+    }
+    void drop_frames(std::size_t first, std::size_t count) noexcept {
+        static_cast<void>(madvise(frame(first), count * page_bytes_, MADV_DONTNEED));
+    }
+
+    /// Calls visit(page) for every page of a range that was written since it was brought in protected. False where the
+    /// kernel does not tell: then any page may have been.
+    template <class Visitor>
+    [[nodiscard]] bool for_each_written(std::size_t first, std::size_t count, Visitor visit) noexcept {
+        pagemap_scan::region found[32];
+        const std::uint64_t end = address(first + count);
+        for (std::uint64_t at = address(first); at < end;) {
+            const int runs = pagemap_.written(at, end, found, sizeof found / sizeof *found);
+            if (runs < 0) {
+                return false;
+            }
+            for (int i = 0; i < runs; ++i) {
+                for (std::uint64_t a = found[i].start; a < found[i].end; a += page_bytes_) {
+                    visit((a - address(0)) / page_bytes_);
+                }
+            }
+        }
+        return true;
+    }
+
+    /// Whoever touches the page from now on gets a signal: SIGBUS, or SIGSEGV where the kernel has no POISON.
+    void lose(std::size_t page_number) noexcept {
+        if (!fd_.has(uffd_abi::feature_poison) || !fd_.poison(address(page_number), page_bytes_).ok()) {
+            static_cast<void>(mmap(page(page_number), page_bytes_, PROT_NONE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0));
+        }
+        wake(page_number, 1);
+    }
+
+private:
+    static constexpr unsigned most_retries = 100;
+
+    [[nodiscard]] std::size_t mapped_bytes() const noexcept { return (options_.pages + frames()) * page_bytes_; }
+
+    void choose_methods(std::uint64_t there) noexcept {
+        const bool is_anonymous = options_.backing == uffd_backing::anonymous;
+        const auto has = [&](std::uint64_t features) { return (there & features) == features; };
+        if (options_.eviction == eviction_method::automatic) {
+            options_.eviction =
+                is_anonymous && has(uffd_abi::feature_move) ? eviction_method::move : eviction_method::protect;
+        }
+        if (options_.tracking == clean_tracking::automatic) {
+            const bool can_scan = options_.eviction == eviction_method::move &&
+                                  has(uffd_abi::feature_wp | uffd_abi::feature_wp_async) && can_read_pagemap();
+            const bool can_protect = has(uffd_abi::feature_wp | (is_anonymous ? 0 : uffd_abi::feature_wp_shmem));
+            options_.tracking = can_scan      ? clean_tracking::scan
+                                : can_protect ? clean_tracking::protect
+                                              : clean_tracking::none;
+        }
+    }
+    [[nodiscard]] static bool can_read_pagemap() noexcept {
+        pagemap_scan probe;
+        return probe.open();
+    }
+    [[nodiscard]] bool needs_protection() const noexcept {
+        return options_.tracking != clean_tracking::none || options_.eviction == eviction_method::protect;
+    }
+    [[nodiscard]] std::uint64_t features() const noexcept {
+        std::uint64_t wanted = 0;
+        if (options_.backing == uffd_backing::shared) {
+            wanted |= uffd_abi::feature_missing_shmem | (needs_protection() ? uffd_abi::feature_wp_shmem : 0);
+        }
+        wanted |= options_.delivery == fault_delivery::signal ? uffd_abi::feature_sigbus : 0;
+        wanted |= options_.eviction == eviction_method::move ? uffd_abi::feature_move : 0;
+        wanted |= options_.tracking == clean_tracking::scan ? uffd_abi::feature_wp_async : 0;
+        wanted |= needs_protection() ? uffd_abi::feature_wp : 0;
+        return wanted;
+    }
+
+    [[nodiscard]] status failed(status s, const char* why) noexcept {
+        reason_ = why;
+        return s;
+    }
+    status map() noexcept {
+        const bool is_shared = options_.backing == uffd_backing::shared;
+        if (is_shared && options_.eviction == eviction_method::move) {
+            return failed(status::invalid, "MOVE takes pages of private anonymous memory only");
+        }
+        if (options_.tracking == clean_tracking::scan && options_.eviction == eviction_method::protect) {
+            return failed(status::invalid, "WP_ASYNC lifts the protection that this eviction relies on");
+        }
+        if (options_.tracking == clean_tracking::scan && !pagemap_.open()) {
+            return failed(status::invalid, "/proc/self/pagemap can't be read");
+        }
+        if (is_shared) {
+            file_ = memfd_create("pagefold", MFD_CLOEXEC);
+            if (file_ < 0 || ftruncate(file_, static_cast<off_t>(mapped_bytes())) != 0) {
+                return failed(status::no_memory, "no memfd of that size");
+            }
+        }
+        const int kind = is_shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+        void* const memory =
+            mmap(nullptr, mapped_bytes(), PROT_READ | PROT_WRITE, kind | MAP_NORESERVE, is_shared ? file_ : -1, 0);
+        if (memory == MAP_FAILED) {
+            return failed(status::no_memory, "no such range of addresses");
+        }
+        base_ = static_cast<std::byte*>(memory);
+        // Huge pages would come back whole at the first touch of one of theirs; and a child would read zeros.
+        static_cast<void>(madvise(base_, mapped_bytes(), MADV_NOHUGEPAGE));
+        static_cast<void>(madvise(base_, mapped_bytes(), MADV_DONTFORK));
+        const std::uint64_t modes = UFFDIO_REGISTER_MODE_MISSING | (needs_protection() ? UFFDIO_REGISTER_MODE_WP : 0);
+        if (!fd_.register_range(address(0), mapped_bytes(), modes).ok()) {
+            return failed(status::invalid, "the kernel refused to register the memory");
+        }
+        if (options_.tracking == clean_tracking::scan && !for_each_written(0, 1, [](std::size_t) {})) {
+            return failed(status::invalid, "PAGEMAP_SCAN");
+        }
+        return status::ok;
+    }
+    [[nodiscard]] bool change_protection(std::size_t first, std::size_t count, bool on) noexcept {
+        for (unsigned patience = 0; patience < most_retries; ++patience) {
+            const uffd_outcome done = fd_.write_protect(address(first), count * page_bytes_, on);
+            if (done.error != EAGAIN) {
+                return done.ok();
+            }
+        }
+        return false;
+    }
+
+    uffd_memory_options options_{};
+    uffd fd_;
+    pagemap_scan pagemap_;
+    std::byte* base_ = nullptr;
+    int file_ = -1;
+    std::size_t page_bytes_ = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    const char* reason_ = "";
+};
+
+} // namespace pagefold

@@ -1,0 +1,788 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/config/assert.hpp>
+#include <pagefold/core/bytes.hpp>
+#include <pagefold/evict/clock.hpp>
+#include <pagefold/evict/concept.hpp>
+#include <pagefold/hosted/frame_queue.hpp>
+#include <pagefold/hosted/read_ahead.hpp>
+#include <pagefold/hosted/resident_set.hpp>
+#include <pagefold/hosted/sigbus_router.hpp>
+#include <pagefold/hosted/std_mutex.hpp>
+#include <pagefold/hosted/steady_clock.hpp>
+#include <pagefold/hosted/uffd_memory.hpp>
+#include <pagefold/platform/concept.hpp>
+#include <pagefold/store/pool.hpp>
+#include <pagefold/store/stats.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <utility>
+
+// A region of memory larger than the memory that it may use: what does not fit is in a page store.
+//
+// A page is nowhere (zeros), resident, queued, stored or lost. One lock a region orders all that changes that, whoever
+// does it: the thread in run(), a thread that resolves its own fault in the SIGBUS handler, or one that sets a new budget. So
+// an eviction and a fault of the same page never meet; what they leave to race with are the program's own accesses, and those
+// the kernel orders (uffd_memory.hpp).
+//
+//   fault      nowhere → resident: zeros        stored → resident: get, then COPY        queued → resident: COPY
+//   eviction   resident → queued: MOVE          queued → stored: put, or nothing where the store's copy is still good
+//              resident → stored: write-protect, put, drop (where the kernel has no MOVE, or the memory is shared)
+//
+// Invariants. (1) A page is in the region, in a frame or in the store before it leaves the place where it was. (2) Where a
+// put is refused the page goes back to the region, over budget if it must: the budget gives way, a page never. (3) Resident
+// pages and frames in use are at most the budget, but for (2).
+//
+// The queue is the second chance of the segmented FIFO (Turner, Levy: "Segmented FIFO page replacement", SIGMETRICS 1981),
+// made for machines without accessed bits, as a user of userfaultfd is: an eighth of the budget holds pages that were
+// unmapped and not compressed yet. One that is wanted again costs a fault without a codec, and tells the policy so.
+//
+// A copy in the store is kept while its page is resident and unwritten, so that it can be dropped again without
+// compressing. Those copies are the first to go when the store is full.
+//
+// Costs, one processor, of a page with LZ4: see docs/embedding.md.
+
+namespace pagefold {
+
+struct uffd_pager_options {
+    std::size_t bytes = 0;        ///< of the region; a multiple of the page size
+    std::size_t budget_bytes = 0; ///< most memory for its pages; at least uffd_pager::least_budget_pages
+    uffd_backing backing = uffd_backing::anonymous;
+    fault_delivery delivery = fault_delivery::thread;
+    eviction_method eviction = eviction_method::automatic;
+    clean_tracking tracking = clean_tracking::automatic;
+    uffd_rights rights = uffd_rights::any;
+    unsigned read_ahead_pages = 8; ///< most that a sequential fault brings, 1 to 16; 1: no read-ahead
+    unsigned reclaim_batch = 32;   ///< pages evicted at a time, 1 to 64
+    /// Of the pool that the region has in the store: its cap, reservation, weight and memory node. Always persistent.
+    pool_options pool{};
+};
+
+/// Counters are since open. Times in nanoseconds.
+struct uffd_pager_stats {
+    std::uint64_t faults;           ///< faults that brought a page
+    std::uint64_t zero_faults;      ///< of those: of pages never written
+    std::uint64_t queue_faults;     ///< of those: of pages that were unmapped, and not compressed yet
+    std::uint64_t store_faults;     ///< of those: of pages from the store
+    std::uint64_t refaults;         ///< of queue_faults and store_faults: of pages that went a short while before
+    std::uint64_t write_faults;     ///< first writes that the pager had to allow
+    std::uint64_t read_ahead_pages; ///< pages brought besides the one that faulted
+    std::uint64_t evicted_pages;    ///< pages that left memory
+    std::uint64_t clean_pages;      ///< of those: whose copy was still good
+    std::uint64_t refused_pages;    ///< evictions that the store refused; the page stayed
+    std::uint64_t pinned_pages;     ///< evictions that the kernel refused; the page stayed
+    std::uint64_t lost_pages;       ///< pages whose stored bytes were corrupt
+    std::uint64_t fault_ns;         ///< in resolving faults, reclaim included
+    std::uint64_t longest_fault_ns; ///<
+    std::uint64_t reclaim_ns;       ///< in evicting
+    std::uint64_t budget_bytes;     ///< as set
+    std::uint64_t resident_bytes;   ///< pages mapped in the region
+    std::uint64_t queued_bytes;     ///< frames of pages unmapped and not compressed yet
+    std::uint64_t peak_bytes;       ///< greatest sum of the last two
+    std::uint64_t stored_pages;     ///< pages in the store alone
+    std::uint64_t copied_pages;     ///< resident or queued pages with a copy in the store, good or not
+};
+
+/// One region, over a pool of its own in a store that other regions may share. `Store` is a page_store or partitioned_store
+/// whose page size is the system's; `Policy` chooses who leaves memory.
+///
+/// open and close by one thread while nobody else uses the object; everything else is safe from many threads. The store
+/// must outlive it, and none of the store's memory may lie in a region.
+template <class Store, eviction_policy Policy = clock<>>
+class uffd_pager {
+public:
+    static constexpr std::size_t page_size = Store::page_size;
+    static constexpr std::size_t least_budget_pages = 16; ///< an instruction may need several pages at once
+    static constexpr std::size_t max_batch = 64;
+    static constexpr std::size_t max_window = 16;
+
+    explicit uffd_pager(Store& store) noexcept : store_{store} {}
+    uffd_pager(const uffd_pager&) = delete;
+    uffd_pager& operator=(const uffd_pager&) = delete;
+    ~uffd_pager() { close(); }
+
+    /// Makes the region; all of it reads as zeros. invalid: an argument, the kernel or the process's rights; no_memory or
+    /// limit: of the system or the store. reason() says more.
+    status open(const uffd_pager_options& options) noexcept {
+        close();
+        if (const char* const objection = objection_to(options); objection != nullptr) {
+            reason_ = objection;
+            return status::invalid;
+        }
+        options_ = options;
+        options_.pool.kind = pool_kind::persistent;
+        const std::size_t pages = options.bytes / page_size;
+        const std::size_t frames = std::clamp<std::size_t>(pages / 2, 4 * max_batch, std::size_t{1} << 18);
+        status s = memory_.open(
+            {pages, frames, options.backing, options.delivery, options.eviction, options.tracking, options.rights});
+        reason_ = memory_.reason();
+        if (s == status::ok && !acquire_tables(pages)) {
+            reason_ = "no memory for the tables";
+            s = status::no_memory;
+        }
+        if (s == status::ok) {
+            const result<pool_id> pool = store_.create_pool(options_.pool);
+            reason_ = "the store has no room for a pool";
+            s = pool.error();
+            pool_ = pool.value_or(pool_id{});
+        }
+        if (s == status::ok && options.delivery == fault_delivery::signal) {
+            route_ = sigbus_router::add(memory_.address(0), pages * page_size, serve_signal, this);
+            reason_ = "too many regions with faults by signal";
+            s = route_ >= 0 ? status::ok : status::limit;
+        }
+        if (s != status::ok) {
+            const char* const why = reason_;
+            close();
+            reason_ = why;
+            return s;
+        }
+        reason_ = "";
+        stats_ = {};
+        stats_.budget_bytes = options.budget_bytes;
+        adopt_budget();
+        ahead_ = read_ahead{options.read_ahead_pages};
+        return status::ok;
+    }
+
+    /// Gives everything back, pages in the store included. No thread may be in run() or touch the region.
+    void close() noexcept {
+        if (route_ >= 0) {
+            sigbus_router::remove(std::exchange(route_, -1));
+        }
+        memory_.close();
+        if (pool_ != pool_id{}) {
+            static_cast<void>(store_.destroy_pool(std::exchange(pool_, pool_id{})));
+        }
+        if (buffer_ != nullptr) {
+            munmap(std::exchange(buffer_, nullptr), buffer_pages * page_size);
+        }
+        if (stop_ >= 0) {
+            ::close(std::exchange(stop_, -1));
+        }
+        set_.close();
+        queue_.close();
+    }
+
+    /// Why open failed: what is missing. Static.
+    [[nodiscard]] const char* reason() const noexcept { return reason_; }
+    /// The region; empty while closed.
+    [[nodiscard]] byte_span memory() const noexcept {
+        return pool_ == pool_id{} ? byte_span{} : byte_span{memory_.page(0), set_.pages() * page_size};
+    }
+    /// What `automatic` became.
+    [[nodiscard]] eviction_method eviction() const noexcept { return memory_.eviction(); }
+    [[nodiscard]] clean_tracking tracking() const noexcept { return memory_.tracking(); }
+    /// Whether system calls that meet a missing page fail with EFAULT: populate it first.
+    [[nodiscard]] bool is_user_only() const noexcept {
+        return options_.delivery == fault_delivery::signal || memory_.descriptor().is_user_only();
+    }
+    /// Of a shared region the memfd, else −1. Who maps it besides must neither write it nor expect pages that are not resident.
+    [[nodiscard]] int file() const noexcept { return memory_.file(); }
+
+    /// Serves faults until stop(). For delivery by thread; else invalid. One thread.
+    status run() noexcept {
+        if (pool_ == pool_id{} || options_.delivery != fault_delivery::thread) {
+            return status::invalid;
+        }
+        pollfd wanted[2] = {{memory_.descriptor().descriptor(), POLLIN, 0}, {stop_, POLLIN, 0}};
+        for (;;) {
+            if (::poll(wanted, 2, -1) < 0) {
+                continue; // EINTR: nothing else can happen to descriptors that are open
+            }
+            if (wanted[0].revents != 0) {
+                serve_messages();
+            }
+            if (wanted[1].revents != 0) {
+                std::uint64_t count = 0;
+                static_cast<void>(!::read(stop_, &count, sizeof count));
+                return status::ok;
+            }
+        }
+    }
+    /// Ends run(), after what it is doing; where it does not run yet, as soon as it does. Threads that touch missing pages
+    /// from then on wait until run() is called again.
+    void stop() noexcept {
+        const std::uint64_t one = 1;
+        static_cast<void>(!::write(stop_, &one, sizeof one));
+    }
+
+    /// Sets a new budget and evicts down to it. invalid: below the least. limit: the store refused pages, and more than the
+    /// budget stays in memory; later evictions try again.
+    status set_budget(std::size_t bytes) noexcept {
+        if (bytes / page_size < least_budget_pages) {
+            return status::invalid;
+        }
+        {
+            const lock_guard guard{lock_};
+            stats_.budget_bytes = bytes;
+            adopt_budget();
+        }
+        return reclaim(0);
+    }
+    /// Evicts until `bytes` of the budget are free, so that faults to come need not. limit as for set_budget.
+    status reclaim(std::size_t bytes) noexcept {
+        const std::size_t wanted = bytes / page_size;
+        for (;;) { // the lock is held for one batch at a time
+            const lock_guard guard{lock_};
+            if (in_memory() + wanted <= budget_ || in_memory() == 0) {
+                return status::ok;
+            }
+            if (!reclaim_step()) {
+                return status::limit;
+            }
+        }
+    }
+    /// The pages of the range become zeros, and cost nothing. invalid: not whole pages of the region.
+    status discard(std::size_t offset, std::size_t bytes) noexcept {
+        if (!is_whole(offset, bytes)) {
+            return status::invalid;
+        }
+        for (std::size_t page = offset / page_size, last = page + bytes / page_size; page < last; ++page) {
+            const lock_guard guard{lock_};
+            if (!discard_page(static_cast<slot_id>(page))) {
+                return status::busy;
+            }
+        }
+        return status::ok;
+    }
+    /// Brings the pages of the range, as faults would: for system calls, where those can't wait. That they stay is not
+    /// promised. corrupt: one is lost. invalid: not within the region.
+    status populate(std::size_t offset, std::size_t bytes) noexcept {
+        const std::size_t region = set_.pages() * page_size;
+        if (offset > region || bytes > region - offset) {
+            return status::invalid;
+        }
+        for (std::size_t at = offset / page_size * page_size; at < offset + bytes; at += page_size) {
+            const lock_guard guard{lock_};
+            if (!resolve(static_cast<slot_id>(at / page_size), false)) {
+                return status::corrupt;
+            }
+        }
+        return status::ok;
+    }
+
+    [[nodiscard]] uffd_pager_stats statistics() const noexcept {
+        const lock_guard guard{lock_};
+        uffd_pager_stats s = stats_;
+        s.resident_bytes = set_.resident() * page_size;
+        s.queued_bytes = queue_.used() * page_size;
+        return s;
+    }
+    /// Walks everything and compares every counter, for tests.
+    [[nodiscard]] bool check() noexcept {
+        const lock_guard guard{lock_};
+        std::uint64_t queued = 0, stored = 0, copied = 0;
+        for (slot_id page = 0; page < set_.pages(); ++page) {
+            const page_place place = set_.place(page);
+            if (place == page_place::stored && !set_.is_stored(page)) {
+                return false;
+            }
+            if (place == page_place::queued && queue_.page(set_.stamp(page)) != page) {
+                return false;
+            }
+            queued += place == page_place::queued ? 1 : 0;
+            stored += place == page_place::stored ? 1 : 0;
+            copied += place != page_place::stored && set_.is_stored(page) ? 1 : 0;
+        }
+        const result<pool_stats> pool = store_.statistics_of(pool_);
+        return pool && pool.value().stored_pages == stored + copied && stats_.stored_pages == stored &&
+               stats_.copied_pages == copied && queued <= queue_.used() && set_.check();
+    }
+
+private:
+    static constexpr std::size_t buffer_pages = max_window + 2; // the window, one page to compare, and zeros
+    static constexpr std::size_t queue_share = 8;               // of the budget
+    static constexpr std::size_t copies_a_refusal = 64;
+
+    struct victim {
+        slot_id page;
+        bool is_clean;
+    };
+
+    // Opening.
+
+    [[nodiscard]] static const char* objection_to(const uffd_pager_options& o) noexcept {
+        const auto system_page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+        return page_size != system_page ? "the store's page size is not the system's"
+               : o.bytes == 0 || o.bytes % page_size != 0 || o.bytes / page_size > 0xffff0000u
+                   ? "the region is no whole number of pages from 1 to 2^32 - 2^16"
+               : o.budget_bytes / page_size < least_budget_pages           ? "the budget is below the least"
+               : o.reclaim_batch < 1 || o.reclaim_batch > max_batch        ? "reclaim_batch is not from 1 to 64"
+               : o.read_ahead_pages < 1 || o.read_ahead_pages > max_window ? "read_ahead_pages is not from 1 to 16"
+                                                                           : nullptr;
+    }
+    [[nodiscard]] bool acquire_tables(std::size_t pages) noexcept {
+        void* const buffer = mmap(nullptr, buffer_pages * page_size, PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+        buffer_ = buffer == MAP_FAILED ? nullptr : static_cast<std::byte*>(buffer);
+        stop_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        return buffer_ != nullptr && stop_ >= 0 && set_.open(pages) && queue_.open(memory_.frames());
+    }
+    void adopt_budget() noexcept {
+        budget_ = stats_.budget_bytes / page_size;
+        queue_target_ = std::min(budget_ / queue_share, memory_.frames() / 4);
+        batch_ = std::clamp<std::size_t>(budget_ / 16, 1, options_.reclaim_batch);
+    }
+
+    // Keys and bytes.
+
+    [[nodiscard]] page_key key(slot_id page) const noexcept { return {pool_, 0, page}; }
+    [[nodiscard]] std::byte* window_page(std::size_t i) const noexcept { return buffer_ + i * page_size; }
+    [[nodiscard]] std::byte* compare_page() const noexcept { return buffer_ + max_window * page_size; }
+    [[nodiscard]] const std::byte* zeros() const noexcept { return buffer_ + (max_window + 1) * page_size; }
+    [[nodiscard]] bool is_whole(std::size_t offset, std::size_t bytes) const noexcept {
+        const std::size_t region = set_.pages() * page_size;
+        return offset % page_size == 0 && bytes % page_size == 0 && offset <= region && bytes <= region - offset;
+    }
+    /// Pages in memory, mapped or in frames.
+    [[nodiscard]] std::size_t in_memory() const noexcept { return set_.resident() + queue_.used(); }
+    void note_peak() noexcept {
+        stats_.peak_bytes = std::max<std::uint64_t>(stats_.peak_bytes, in_memory() * page_size);
+    }
+    /// A page that is not in the store alone: its copy is good or not, and in the store or not.
+    void set_copy(slot_id page, bool is_good, bool is_stored) noexcept {
+        stats_.copied_pages -= set_.is_stored(page) ? 1 : 0;
+        stats_.copied_pages += is_stored ? 1 : 0;
+        set_.set_copy(page, is_good, is_stored);
+    }
+    void forget_copy(slot_id page) noexcept {
+        if (set_.is_stored(page)) {
+            static_cast<void>(store_.erase(key(page)));
+        }
+        set_copy(page, false, false);
+    }
+
+    // Faults.
+
+    static bool serve_signal(void* self, std::uintptr_t address, bool is_write) noexcept {
+        return static_cast<uffd_pager*>(self)->serve(address, is_write);
+    }
+    bool serve(std::uintptr_t address, bool is_write) noexcept {
+        const lock_guard guard{lock_};
+        const std::uint64_t start = clock_.now();
+        const bool is_served = resolve(static_cast<slot_id>((address - memory_.address(0)) / page_size), is_write);
+        const std::uint64_t took = clock_.now() - start;
+        stats_.fault_ns += took;
+        stats_.longest_fault_ns = std::max(stats_.longest_fault_ns, took);
+        return is_served;
+    }
+    void serve_messages() noexcept {
+        uffd_msg messages[16];
+        const uffd_outcome got = memory_.descriptor().read(messages, sizeof messages / sizeof *messages);
+        for (std::size_t i = 0; i < got.done; ++i) {
+            if (messages[i].event == UFFD_EVENT_PAGEFAULT) {
+                const auto& fault = messages[i].arg.pagefault;
+                static_cast<void>(serve(fault.address, (fault.flags & UFFD_PAGEFAULT_FLAG_WRITE) != 0));
+            }
+        }
+        // While the faulting threads go on: room for the next faults, so that they need not wait for a codec.
+        const lock_guard guard{lock_};
+        if (in_memory() + batch_ > budget_) {
+            static_cast<void>(reclaim_step());
+        }
+    }
+
+    /// Makes an access to the page succeed, if only when it is tried again. False where the page is lost.
+    bool resolve(slot_id page, bool is_write) noexcept {
+        switch (set_.place(page)) {
+        case page_place::resident:
+            if (is_write && memory_.tracking() == clean_tracking::protect) {
+                allow_writing(page);
+            } else {
+                memory_.wake(page, 1); // somebody else was faster
+            }
+            return true;
+        case page_place::queued: bring_back(page, is_write); return true;
+        case page_place::nowhere:
+        case page_place::stored: return bring(page, is_write);
+        case page_place::lost: break;
+        }
+        memory_.wake(page, 1);
+        return false;
+    }
+    void allow_writing(slot_id page) noexcept {
+        forget_copy(page);
+        set_.hit(page);
+        ++stats_.write_faults;
+        memory_.unprotect(page, 1);
+    }
+    void bring_back(slot_id page, bool is_write) noexcept {
+        const std::uint32_t frame = set_.stamp(page);
+        const bool stays_clean = set_.has_copy(page) && !is_write;
+        const uffd_outcome done = memory_.bring(page, memory_.frame(frame), 1, stays_clean);
+        if (done.ok()) {
+            if (!stays_clean) {
+                forget_copy(page);
+            }
+            queue_.leave(frame);
+            set_.insert(page, true);
+            ++stats_.faults;
+            ++stats_.queue_faults;
+            ++stats_.refaults;
+            note_peak();
+        }
+        memory_.wake(page, 1);
+        make_room(0);
+    }
+    /// Brings a page that is nowhere or stored, and others behind it when faults are sequential.
+    bool bring(slot_id page, bool is_write) noexcept {
+        const page_place from = set_.place(page);
+        std::size_t count = window(page, from);
+        make_room(count);
+        if (from == page_place::stored) {
+            count = read_pages(page, count);
+            if (count == 0) {
+                lose(page);
+                return false;
+            }
+        } else if (count > 1) {
+            std::memset(buffer_, 0, count * page_size);
+        }
+        const std::byte* const bytes = from == page_place::stored || count > 1 ? buffer_ : zeros();
+        const bool tracks = memory_.tracking() != clean_tracking::none;
+        std::size_t done = 0;
+        if (is_write || !tracks) {
+            done = map(page, bytes, tracks ? 1 : count, false);
+        }
+        if (tracks && done < count && (done == 1 || !is_write)) {
+            done += map(page + static_cast<slot_id>(done), bytes + done * page_size, count - done, true);
+        }
+        // Where the system has no memory this moment, the thread finds the page missing again and comes back.
+        memory_.wake(page, count);
+        ahead_.brought(page, static_cast<unsigned>(count));
+        if (done != 0) {
+            ++stats_.faults;
+            ++(from == page_place::stored ? stats_.store_faults : stats_.zero_faults);
+            stats_.read_ahead_pages += done - 1;
+        }
+        note_peak();
+        return true;
+    }
+    /// How many pages to bring, from `page` on, all from the same place.
+    [[nodiscard]] std::size_t window(slot_id page, page_place from) noexcept {
+        const std::size_t most =
+            std::min<std::size_t>({ahead_.window(page), set_.pages() - page, std::max<std::size_t>(budget_ / 8, 1)});
+        std::size_t count = 1;
+        while (count < most && set_.place(page + static_cast<slot_id>(count)) == from) {
+            ++count;
+        }
+        return count;
+    }
+    /// Reads stored pages into the buffer; how many from the first on could be.
+    [[nodiscard]] std::size_t read_pages(slot_id first, std::size_t count) noexcept {
+        for (std::size_t i = 0; i < count; ++i) {
+            if (store_.get(key(first + static_cast<slot_id>(i)), {window_page(i), page_size}) != status::ok) {
+                return i;
+            }
+        }
+        return count;
+    }
+    /// Maps pages that were nowhere or stored, and notes where they are now. How many it could.
+    [[nodiscard]] std::size_t map(slot_id first, const std::byte* bytes, std::size_t count, bool protect) noexcept {
+        const uffd_outcome outcome = memory_.bring(first, bytes, count, protect);
+        const std::size_t done = outcome.done / page_size;
+        for (std::size_t i = 0; i < done; ++i) {
+            const slot_id page = first + static_cast<slot_id>(i);
+            const bool was_stored = set_.place(page) == page_place::stored;
+            const bool is_refault = was_stored && set_.is_refault(page);
+            set_.insert(page, is_refault);
+            stats_.refaults += is_refault ? 1 : 0;
+            if (was_stored) {
+                --stats_.stored_pages;
+                ++stats_.copied_pages;
+            }
+            if (protect) {
+                set_copy(page, true, was_stored);
+            } else {
+                forget_copy(page);
+            }
+        }
+        return done;
+    }
+    PAGEFOLD_COLD void lose(slot_id page) noexcept {
+        ++stats_.lost_pages;
+        --stats_.stored_pages;
+        ++stats_.copied_pages;
+        set_.set_place(page, page_place::lost);
+        forget_copy(page);
+        if (options_.delivery == fault_delivery::thread) {
+            memory_.lose(page);
+        }
+    }
+    [[nodiscard]] bool discard_page(slot_id page) noexcept {
+        switch (set_.place(page)) {
+        case page_place::nowhere: return true;
+        case page_place::resident:
+            if (!memory_.drop(page, 1)) {
+                return false;
+            }
+            set_.remove(page, page_place::nowhere);
+            break;
+        case page_place::queued: queue_.leave(set_.stamp(page)); break;
+        case page_place::stored:
+            --stats_.stored_pages;
+            ++stats_.copied_pages;
+            break;
+        case page_place::lost: return false;
+        }
+        set_.set_place(page, page_place::nowhere);
+        forget_copy(page);
+        memory_.wake(page, 1);
+        return true;
+    }
+
+    // Eviction.
+
+    /// Evicts until `pages` more fit into the budget, if the store takes what must go.
+    void make_room(std::size_t pages) noexcept {
+        while (in_memory() + pages > budget_ && reclaim_step()) {
+        }
+    }
+    /// Frees a batch; false where nothing could be.
+    bool reclaim_step() noexcept {
+        const std::uint64_t start = clock_.now();
+        bool has_freed = false;
+        if (memory_.eviction() == eviction_method::move) {
+            const bool is_short = queue_.used() < queue_target_;
+            queue_victims(is_short ? std::min(2 * batch_, max_batch) : batch_);
+            has_freed = settle(batch_);
+        } else {
+            has_freed = evict_in_place();
+        }
+        stats_.reclaim_ns += clock_.now() - start;
+        return has_freed;
+    }
+    /// Takes victims off the resident set, in the order of their addresses.
+    [[nodiscard]] std::size_t choose_victims(victim (&out)[max_batch], std::size_t most, page_place to) noexcept {
+        std::size_t count = 0;
+        while (count < most) {
+            const slot_id page = set_.evict(to, [](slot_id) noexcept { return true; });
+            if (page == no_slot) {
+                break;
+            }
+            out[count++] = {page, set_.has_copy(page)};
+        }
+        std::sort(out, out + count, [](const victim& a, const victim& b) { return a.page < b.page; });
+        return count;
+    }
+    /// Clears is_clean of those that were written. Victims a few pages apart share a call.
+    void find_written(victim* victims, std::size_t count) noexcept {
+        constexpr slot_id near = 128; // pages that a scan passes in the time of a system call
+        for (std::size_t first = 0; first < count;) {
+            std::size_t last = first;
+            while (last + 1 < count && victims[last + 1].page - victims[last].page <= near) {
+                ++last;
+            }
+            victim* at = victims + first;
+            const bool is_told = memory_.for_each_written(
+                victims[first].page, victims[last].page - victims[first].page + 1, [&](std::size_t page) {
+                    while (at != victims + last && at->page < page) {
+                        ++at;
+                    }
+                    at->is_clean &= at->page != page;
+                });
+            for (std::size_t i = first; !is_told && i <= last; ++i) {
+                victims[i].is_clean = false;
+            }
+            first = last + 1;
+        }
+    }
+    void stays(slot_id page) noexcept { set_.insert(page, true); }
+
+    void queue_victims(std::size_t most) noexcept {
+        victim victims[max_batch];
+        const std::size_t count = choose_victims(victims, most, page_place::queued);
+        if (memory_.tracking() == clean_tracking::scan) {
+            find_written(victims, count);
+        }
+        for (std::size_t first = 0; first < count;) {
+            std::size_t last = first; // a run: with no resident page in between, it moves in one call
+            while (last + 1 < count && victims[last + 1].page - victims[first].page < max_batch &&
+                   stats_.lost_pages == 0 && set_.none_between(victims[last].page + 1, victims[last + 1].page)) {
+                ++last;
+            }
+            queue_run(victims + first, last - first + 1);
+            first = last + 1;
+        }
+    }
+    void queue_run(const victim* run, std::size_t count) noexcept {
+        const slot_id first = run[0].page;
+        const std::size_t pages = run[count - 1].page - first + 1;
+        const std::uint32_t frame = queue_.append(pages);
+        for (std::size_t i = 0; i < count;) {
+            std::size_t at = run[i].page - first;
+            if (frame != frame_queue::empty) {
+                at += memory_.move_out(run[i].page, pages - at, frame + at).done;
+            }
+            for (; i < count && run[i].page - first < at; ++i) {
+                note_queued(run[i], frame + (run[i].page - first));
+            }
+            if (i < count) { // pinned by a device or another process, or there is no frame
+                stats_.pinned_pages += frame != frame_queue::empty ? 1 : 0;
+                stays(run[i++].page);
+            }
+        }
+    }
+    void note_queued(const victim& one, std::uint32_t frame) noexcept {
+        queue_.fill(frame, one.page);
+        set_.set_stamp(one.page, frame);
+        set_copy(one.page, one.is_clean, set_.is_stored(one.page));
+    }
+
+    /// Stores the oldest queued pages and frees their frames; false where not one came free.
+    bool settle(std::size_t most) noexcept {
+        std::size_t first = queue_.head(), freed = 0;
+        for (bool goes_on = true; goes_on && queue_.length() != 0 && freed < most;) {
+            const slot_id page = queue_.page(queue_.head());
+            if (page < frame_queue::rest) {
+                goes_on = store_queued(page, memory_.frame(queue_.head()));
+                if (set_.place(page) == page_place::queued) {
+                    break; // neither the store nor the region has room for it this moment
+                }
+            }
+            freed += goes_on && page != frame_queue::empty ? 1 : 0;
+            queue_.pop();
+            if (queue_.head() == 0) {
+                memory_.drop_frames(first, queue_.frames() - first);
+                first = 0;
+            }
+        }
+        if (queue_.head() != first) {
+            memory_.drop_frames(first, queue_.head() - first);
+        }
+        return freed != 0;
+    }
+    /// Where the store refuses, the page goes back to the region, and that is false.
+    [[nodiscard]] bool store_queued(slot_id page, const std::byte* bytes) noexcept {
+        if (set_.has_copy(page) && (memory_.tracking() != clean_tracking::scan || is_copy(page, bytes))) {
+            ++stats_.clean_pages;
+            note_left(page, set_.is_stored(page));
+            return true;
+        }
+        if (put(page, bytes)) {
+            note_left(page, true);
+            return true;
+        }
+        if (memory_.bring(page, bytes, 1, false).ok()) {
+            stays(page);
+        }
+        return false;
+    }
+    /// Whether the page's copy has these bytes.
+    [[nodiscard]] bool is_copy(slot_id page, const std::byte* bytes) noexcept {
+        if (!set_.is_stored(page)) {
+            return std::memcmp(bytes, zeros(), page_size) == 0;
+        }
+        return store_.get(key(page), {compare_page(), page_size}) == status::ok &&
+               std::memcmp(bytes, compare_page(), page_size) == 0;
+    }
+    /// Where the store has no room, the copies of pages that are in memory give theirs.
+    [[nodiscard]] bool put(slot_id page, const std::byte* bytes) noexcept {
+        for (;;) {
+            const status s = store_.put(key(page), {bytes, page_size});
+            set_copy(page, false, s == status::ok);
+            if (s == status::ok) {
+                return true;
+            }
+            if ((s != status::limit && s != status::no_memory) || !drop_copies()) {
+                ++stats_.refused_pages;
+                return false;
+            }
+        }
+    }
+    [[nodiscard]] bool drop_copies() noexcept {
+        std::size_t dropped = 0;
+        for (std::size_t seen = 0; stats_.copied_pages != 0 && seen < set_.pages() && dropped < copies_a_refusal;
+             ++seen) {
+            copy_hand_ = copy_hand_ + 1 < set_.pages() ? copy_hand_ + 1 : 0;
+            if (set_.place(copy_hand_) != page_place::stored && set_.is_stored(copy_hand_)) {
+                forget_copy(copy_hand_);
+                ++dropped;
+            }
+        }
+        return dropped != 0;
+    }
+    void note_left(slot_id page, bool is_stored) noexcept {
+        set_copy(page, false, false);
+        stats_.stored_pages += is_stored ? 1 : 0;
+        set_.set_copy(page, is_stored, is_stored);
+        set_.set_place(page, is_stored ? page_place::stored : page_place::nowhere);
+        set_.note_eviction(page);
+        ++stats_.evicted_pages;
+    }
+
+    bool evict_in_place() noexcept {
+        victim victims[max_batch];
+        const std::size_t count = choose_victims(victims, batch_, page_place::nowhere);
+        std::size_t freed = 0;
+        for (std::size_t first = 0; first < count;) {
+            std::size_t last = first;
+            while (last + 1 < count && victims[last + 1].page == victims[last].page + 1) {
+                ++last;
+            }
+            freed += evict_run(victims + first, last - first + 1);
+            first = last + 1;
+        }
+        return freed != 0;
+    }
+    /// Pages side by side. While they are protected nobody changes them; who tries waits, and is woken when they are gone.
+    [[nodiscard]] std::size_t evict_run(const victim* run, std::size_t count) noexcept {
+        bool goes[max_batch] = {};
+        const bool is_protected = memory_.protect(run[0].page, count);
+        for (std::size_t i = 0; i < count && is_protected; ++i) {
+            goes[i] = run[i].is_clean || put(run[i].page, memory_.page(run[i].page));
+        }
+        std::size_t freed = 0;
+        for (std::size_t i = 0; i < count;) {
+            std::size_t end = i;
+            while (end < count && goes[end]) {
+                ++end;
+            }
+            const bool has_dropped = end > i && memory_.drop(run[i].page, end - i);
+            for (; has_dropped && i < end; ++i, ++freed) {
+                stats_.clean_pages += run[i].is_clean ? 1 : 0;
+                note_left(run[i].page, set_.is_stored(run[i].page));
+            }
+            for (const std::size_t stay_end = std::min(std::max(end, i + 1), count); i < stay_end; ++i) {
+                stats_.pinned_pages += goes[i] || !is_protected ? 1 : 0;
+                forget_copy(run[i].page);
+                stays(run[i].page);
+                memory_.unprotect(run[i].page, 1);
+            }
+        }
+        memory_.wake(run[0].page, count);
+        return freed;
+    }
+
+    Store& store_;
+    uffd_pager_options options_{};
+    const char* reason_ = "";
+    uffd_memory memory_;
+    resident_set<Policy> set_;
+    frame_queue queue_;
+    read_ahead ahead_;
+    pool_id pool_{};
+    std::byte* buffer_ = nullptr;
+    int stop_ = -1;
+    int route_ = -1;
+    steady_clock clock_;
+
+    mutable std_mutex lock_; // guards what follows, the tables above and the buffer; taken before any of the store's
+    std::size_t budget_ = 0; // in pages, as the next two
+    std::size_t queue_target_ = 0;
+    std::size_t batch_ = 1;
+    slot_id copy_hand_ = 0;
+    uffd_pager_stats stats_{};
+};
+
+} // namespace pagefold
