@@ -47,6 +47,8 @@ constexpr goal goals[] = {
     {"alloc.xv.ns_over_jemalloc", wanted::at_most, 2.0},
     {"alloc.tlsf.live_over_footprint", wanted::at_least, 0.965},
     {"alloc.tlsf.ns_over_jemalloc", wanted::at_most, 2.0},
+    {"pager.fault_p50_over_zram_swapin", wanted::at_most, 1.1},
+    {"pager.overcommit_2x_over_zram", wanted::at_least, 0.9},
     {"shrink.get_p99_over_idle", wanted::at_most, 2.0},
     {"shrink.held_over_live", wanted::at_most, 1.04},
 };

@@ -11,6 +11,7 @@
 #include "compress_figures.hpp"
 #include "figures.hpp"
 #include "interruption.hpp"
+#include "pager_figures.hpp"
 #include "shrink_figures.hpp"
 #include "store_figures.hpp"
 
@@ -27,7 +28,7 @@ constexpr char usage[] =
     "usage: pagefold_measure --corpus DIR [--only PART] [--quick] [--json FILE] [--rounds N] [--objects N]\n"
     "                        [--plots DIR]\n"
     "  --corpus DIR  a folder of *.pages files, as pagefold_make_corpus makes one\n"
-    "  --only PART   one of: alloc, compress, store, shrink\n"
+    "  --only PART   one of: alloc, compress, pager, shrink, store\n"
     "  --quick       3 rounds instead of 15, and shorter ones\n"
     "  --json FILE   the medians, as one flat object\n"
     "  --rounds N    as many rounds\n"
@@ -75,7 +76,8 @@ bool read_options(int count, char** arguments, options& out) {
             out.plots = arguments[++i];
         } else if (argument == "--only" && has_value) {
             out.only = arguments[++i];
-            if (out.only != "store" && out.only != "alloc" && out.only != "compress" && out.only != "shrink") {
+            const char* const parts[] = {"alloc", "compress", "pager", "shrink", "store"};
+            if (std::ranges::find(parts, out.only) == std::end(parts)) {
                 return false;
             }
         } else {
@@ -106,6 +108,9 @@ int measure_all(const options& chosen) {
     }
     if (is_wanted("compress")) {
         measure::measure_compress(pages, rounds, chosen.quick, out, chosen.plots);
+    }
+    if (is_wanted("pager")) {
+        measure::measure_pager(pages, std::min(rounds, 5u), chosen.quick, out);
     }
     if (is_wanted("store")) {
         measure::measure_store(pages, rounds, chosen.quick, out);
