@@ -87,8 +87,9 @@ private:
         }
         struct sigaction wanted {};
         wanted.sa_sigaction = on_signal;
-        // SA_NODEFER: a fault inside the earlier handler reaches us again. SA_ONSTACK: where the thread has a second stack.
-        wanted.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK | SA_RESTART;
+        // SA_NODEFER: a fault inside the earlier handler reaches us again. Not SA_ONSTACK: serving takes some 8 KiB, and a
+        // thread's second stack may be as small as that.
+        wanted.sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART;
         sigemptyset(&wanted.sa_mask);
         is_installed = sigaction(SIGBUS, &wanted, &earlier) == 0;
         return is_installed;

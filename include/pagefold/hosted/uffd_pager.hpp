@@ -705,7 +705,8 @@ private:
         for (std::size_t seen = 0; stats_.copied_pages != 0 && seen < set_.pages() && dropped < copies_a_refusal;
              ++seen) {
             copy_hand_ = copy_hand_ + 1 < set_.pages() ? copy_hand_ + 1 : 0;
-            if (set_.place(copy_hand_) != page_place::stored && set_.is_stored(copy_hand_)) {
+            const page_place place = set_.place(copy_hand_); // a victim that is on its way out is in neither
+            if ((place == page_place::resident || place == page_place::queued) && set_.is_stored(copy_hand_)) {
                 forget_copy(copy_hand_);
                 ++dropped;
             }

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "support/uffd_skip.hpp"
+
+#include <pagefold/hosted/uffd_pager.hpp>
+
+#include <cstddef>
+#include <string>
+#include <thread>
+
+namespace pagefold::testing {
+
+/// The ways in which a pager can work.
+struct pager_mode {
+    const char* name;
+    uffd_backing backing;
+    fault_delivery delivery;
+    eviction_method eviction;
+    clean_tracking tracking;
+
+    void apply(uffd_pager_options& to) const {
+        to.backing = backing;
+        to.delivery = delivery;
+        to.eviction = eviction;
+        to.tracking = tracking;
+    }
+    /// What the kernel must have for it.
+    [[nodiscard]] std::uint64_t features() const {
+        std::uint64_t wanted = uffd_abi::feature_wp;
+        wanted |= delivery == fault_delivery::signal ? uffd_abi::feature_sigbus : 0;
+        wanted |= eviction == eviction_method::move ? uffd_abi::feature_move : 0;
+        wanted |= tracking == clean_tracking::scan ? uffd_abi::feature_wp_async : 0;
+        wanted |= backing == uffd_backing::shared ? uffd_abi::feature_missing_shmem | uffd_abi::feature_wp_shmem : 0;
+        return wanted;
+    }
+};
+
+inline constexpr pager_mode pager_modes[] = {
+    {"thread move scan", uffd_backing::anonymous, fault_delivery::thread, eviction_method::move, clean_tracking::scan},
+    {"thread move protect", uffd_backing::anonymous, fault_delivery::thread, eviction_method::move,
+     clean_tracking::protect},
+    {"thread move none", uffd_backing::anonymous, fault_delivery::thread, eviction_method::move, clean_tracking::none},
+    {"thread protect protect", uffd_backing::anonymous, fault_delivery::thread, eviction_method::protect,
+     clean_tracking::protect},
+    {"thread protect none", uffd_backing::anonymous, fault_delivery::thread, eviction_method::protect,
+     clean_tracking::none},
+    {"thread shared protect", uffd_backing::shared, fault_delivery::thread, eviction_method::protect,
+     clean_tracking::protect},
+    {"thread shared none", uffd_backing::shared, fault_delivery::thread, eviction_method::protect,
+     clean_tracking::none},
+    {"signal move scan", uffd_backing::anonymous, fault_delivery::signal, eviction_method::move, clean_tracking::scan},
+    {"signal move protect", uffd_backing::anonymous, fault_delivery::signal, eviction_method::move,
+     clean_tracking::protect},
+    {"signal move none", uffd_backing::anonymous, fault_delivery::signal, eviction_method::move, clean_tracking::none},
+    {"signal protect protect", uffd_backing::anonymous, fault_delivery::signal, eviction_method::protect,
+     clean_tracking::protect},
+    {"signal protect none", uffd_backing::anonymous, fault_delivery::signal, eviction_method::protect,
+     clean_tracking::none},
+    {"signal shared protect", uffd_backing::shared, fault_delivery::signal, eviction_method::protect,
+     clean_tracking::protect},
+};
+
+/// Opens a pager, and runs it in a thread where its mode wants that.
+template <class Pager>
+class running_pager {
+public:
+    template <class Store>
+    running_pager(Store& store, const uffd_pager_options& options) : pager{store}, opened{pager.open(options)} {
+        if (opened == status::ok && options.delivery == fault_delivery::thread) {
+            server_ = std::thread([this] { ended = pager.run(); });
+        }
+    }
+    ~running_pager() {
+        stop();
+        pager.close();
+    }
+    running_pager(const running_pager&) = delete;
+    running_pager& operator=(const running_pager&) = delete;
+
+    void stop() {
+        if (server_.joinable()) {
+            pager.stop();
+            server_.join();
+        }
+    }
+    [[nodiscard]] std::byte* page(std::size_t i) const { return pager.memory().data() + i * Pager::page_size; }
+
+    Pager pager;
+    status opened;
+    status ended = status::busy;
+
+private:
+    std::thread server_;
+};
+
+} // namespace pagefold::testing

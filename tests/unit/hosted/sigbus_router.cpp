@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#include <pagefold/hosted/sigbus_router.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vector>
+
+namespace pagefold::testing {
+namespace {
+
+constexpr std::size_t page = 4096;
+
+/// A mapping that reaches beyond the end of its file: touching it is SIGBUS on every kernel.
+struct hollow_mapping {
+    hollow_mapping() {
+        file = memfd_create("hollow", MFD_CLOEXEC);
+        at = static_cast<std::byte*>(mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0));
+        REQUIRE(at != MAP_FAILED);
+    }
+    ~hollow_mapping() {
+        munmap(at, page);
+        close(file);
+    }
+    hollow_mapping(const hollow_mapping&) = delete;
+    hollow_mapping& operator=(const hollow_mapping&) = delete;
+    [[nodiscard]] std::uintptr_t address() const { return reinterpret_cast<std::uintptr_t>(at); }
+
+    int file = -1;
+    std::byte* at = nullptr;
+    int served = 0;
+    bool was_write = false;
+};
+
+bool grow(void* context, std::uintptr_t address, bool is_write) noexcept {
+    auto* const one = static_cast<hollow_mapping*>(context);
+    if (address < one->address() || address >= one->address() + page) {
+        return false;
+    }
+    ++one->served;
+    one->was_write = is_write;
+    errno = EDOM; // must not be seen
+    return ftruncate(one->file, page) == 0;
+}
+
+TEST_CASE("sigbus_router: the access goes on when its page was made, and errno is kept") {
+    hollow_mapping one, other;
+    const int first = sigbus_router::add(one.address(), page, grow, &one);
+    const int second = sigbus_router::add(other.address(), page, grow, &other);
+    REQUIRE(first >= 0);
+    REQUIRE(second >= 0);
+    errno = 0;
+    const std::byte seen = *static_cast<volatile std::byte*>(other.at + 17);
+    CHECK(errno == 0);
+    CHECK(seen == std::byte{0});
+    CHECK(other.served == 1);
+    CHECK(one.served == 0);
+    *static_cast<volatile std::byte*>(one.at) = std::byte{1};
+    CHECK(one.served == 1);
+#if defined(REG_ERR)
+    CHECK(one.was_write);
+    CHECK_FALSE(other.was_write);
+#endif
+    sigbus_router::remove(first);
+    sigbus_router::remove(second);
+}
+
+TEST_CASE("sigbus_router: so many ranges and no more") {
+    hollow_mapping one;
+    std::vector<int> added;
+    for (std::size_t i = 0; i < sigbus_router::max_ranges; ++i) {
+        added.push_back(sigbus_router::add(one.address(), page, grow, &one));
+        CHECK(added.back() >= 0);
+    }
+    CHECK(sigbus_router::add(one.address(), page, grow, &one) == -1);
+    for (const int number : added) {
+        sigbus_router::remove(number);
+    }
+    const int again = sigbus_router::add(one.address(), page, grow, &one);
+    CHECK(again >= 0);
+    sigbus_router::remove(again);
+}
+
+TEST_CASE("sigbus_router: what nobody serves ends the process as it would have") {
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        hollow_mapping other, unknown;
+        static_cast<void>(sigbus_router::add(other.address(), page, grow, &other));
+        *static_cast<volatile std::byte*>(unknown.at) = std::byte{1};
+        _exit(0);
+    }
+    int how = 0;
+    REQUIRE(waitpid(child, &how, 0) == child);
+    CHECK(WIFSIGNALED(how));
+    CHECK(WTERMSIG(how) == SIGBUS);
+}
+
+} // namespace
+} // namespace pagefold::testing
