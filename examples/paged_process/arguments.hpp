@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+
+namespace paged_process {
+
+/// Ends the program with status 2 and one line.
+struct failure : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// This machine lacks something: status 77 and one line.
+struct unavailable : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+struct arguments {
+    std::size_t bytes = std::size_t{128} << 20; ///< of the table; half may be in memory
+    unsigned seconds = 5;
+    bool in_thread = false;
+    bool compares_zram = false;
+    std::string swapfile; ///< a path, or empty
+    bool compares_swapfile = false;
+    bool wants_help = false;
+};
+
+/// Throws failure.
+[[nodiscard]] arguments parse_arguments(int count, char** values);
+[[nodiscard]] const char* help_text();
+
+} // namespace paged_process

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "paged_run.hpp"
+
+#include <pagefold/hosted/mmap_source.hpp>
+#include <pagefold/hosted/uffd_pager.hpp>
+#include <pagefold/store/default_config.hpp>
+#include <pagefold/store/page_store.hpp>
+
+#include <cstdio>
+#include <string>
+#include <thread>
+#include <unistd.h>
+
+namespace paged_process {
+namespace {
+
+using store_type = pagefold::page_store<pagefold::default_config>;
+using pager_type = pagefold::uffd_pager<store_type>;
+
+double mib(std::uint64_t bytes) { return static_cast<double>(bytes) / 1048576.0; }
+
+/// One line that is written over; on a terminal only.
+class live_line {
+public:
+    live_line(const pager_type& pager, const store_type& store) : pager_{pager}, store_{store} {}
+    ~live_line() {
+        if (is_shown_) {
+            std::fputs("\r\033[K", stderr);
+        }
+    }
+    live_line(const live_line&) = delete;
+    live_line& operator=(const live_line&) = delete;
+
+    void show(double seconds) {
+        const pagefold::uffd_pager_stats now = pager_.statistics();
+        const double faults = static_cast<double>(now.faults - last_faults_) / (seconds - last_seconds_);
+        last_faults_ = now.faults;
+        last_seconds_ = seconds;
+        if (isatty(STDERR_FILENO) == 0) {
+            return;
+        }
+        const pagefold::store_stats stored = store_.stats();
+        is_shown_ = true;
+        std::fprintf(stderr, "\r\033[K%5.1f s  resident %.1f MiB  stored %.1f MiB in %.1f  ratio %.2f  %.0f faults/s",
+                     seconds, mib(now.resident_bytes + now.queued_bytes), mib(stored.orig_data_size),
+                     mib(stored.total_bytes), static_cast<double>(stored.ratio_permille()) / 1000, faults);
+        std::fflush(stderr);
+    }
+
+private:
+    const pager_type& pager_;
+    const store_type& store_;
+    std::uint64_t last_faults_ = 0;
+    double last_seconds_ = 0;
+    bool is_shown_ = false;
+};
+
+} // namespace
+
+run_result run_paged(const arguments& given) {
+    pagefold::mmap_source<> source;
+    store_type store{source};
+    pager_type pager{store};
+    pagefold::uffd_pager_options options;
+    options.bytes = given.bytes;
+    options.budget_bytes = given.bytes / 2;
+    options.delivery = given.in_thread ? pagefold::fault_delivery::thread : pagefold::fault_delivery::signal;
+    if (const pagefold::status s = pager.open(options); s != pagefold::status::ok) {
+        throw unavailable(std::string("no paged region: ") + pager.reason() + " (" + pagefold::to_string(s) + ")");
+    }
+    std::thread server;
+    if (given.in_thread) {
+        server = std::thread([&] { static_cast<void>(pager.run() == pagefold::status::ok); });
+    }
+    run_result out;
+    {
+        order_table table{pager.memory().data(), pager.memory().size()};
+        live_line line{pager, store};
+        work_on(table, given.seconds, out, [&](double seconds) { line.show(seconds); });
+    }
+    if (server.joinable()) {
+        pager.stop();
+        server.join();
+    }
+    const pagefold::uffd_pager_stats end = pager.statistics();
+    out.faults = end.faults;
+    out.resident_bytes = end.resident_bytes + end.queued_bytes;
+    out.stored_bytes = store.stats().total_bytes;
+    return out;
+}
+
+} // namespace paged_process
