@@ -6,6 +6,7 @@
 
 #include <pagefold/freestanding.hpp>
 
+#include <pagefold/hosted/blocked_signals.hpp>
 #include <pagefold/hosted/frame_queue.hpp>
 #include <pagefold/hosted/mmap_source.hpp>
 #include <pagefold/hosted/pagemap_scan.hpp>

@@ -6,6 +6,7 @@
 #include "support/pager_modes.hpp"
 #include "support/pages.hpp"
 #include "support/rng.hpp"
+#include "support/tsan_ordered.hpp"
 
 #include <pagefold/hosted/mmap_source.hpp>
 #include <pagefold/hosted/uffd_pager.hpp>
@@ -26,7 +27,7 @@
 namespace pagefold::testing {
 namespace {
 
-using store_type = partitioned_store<default_config>;
+using store_type = tsan_ordered<partitioned_store<default_config>>;
 using pager_type = uffd_pager<store_type>;
 constexpr std::size_t page = 4096, pages_a_thread = 700, threads = 3;
 
@@ -69,7 +70,7 @@ TEST_CASE("uffd_pager: faults of several threads, budgets and shutdowns lose not
     while (std::chrono::steady_clock::now() < end) {
         const pager_mode& mode = pager_modes[rounds++ % (sizeof pager_modes / sizeof *pager_modes)];
         if ((mode.features() & ~uffd::supported_features()) != 0) {
-            MESSAGE("skipped here: ", mode.name);
+            MESSAGE("left out, the kernel lacks what it needs: ", mode.name);
             continue;
         }
         uffd_pager_options o;

@@ -16,7 +16,8 @@ namespace pagefold::testing {
     if (probe.open(features) == status::ok) {
         return false;
     }
-    MESSAGE("skipped: no userfaultfd with ", uffd_abi::name_of(features), ": ", probe.reason());
+    MESSAGE("skipped: this machine has no userfaultfd with ",
+            (features == 0 ? "any features" : uffd_abi::name_of(features)), ": ", probe.reason());
     return true;
 }
 

@@ -162,11 +162,11 @@ private:
     static constexpr std::size_t hook_alignment = alignof(hook) < 8 ? 8 : alignof(hook);
 
     struct view {
-        resident_set& set_;
+        resident_set& owner;
 
-        [[nodiscard]] hook get(slot_id slot) const noexcept { return set_.hooks_[slot]; }
-        void set(slot_id slot, hook h) noexcept { set_.hooks_[slot] = h; }
-        [[nodiscard]] slot_id next(slot_id slot) const noexcept { return set_.next(slot); }
+        [[nodiscard]] hook get(slot_id slot) const noexcept { return owner.hooks_[slot]; }
+        void set(slot_id slot, hook h) noexcept { owner.hooks_[slot] = h; }
+        [[nodiscard]] slot_id next(slot_id slot) const noexcept { return owner.next(slot); }
     };
 
     template <class T>

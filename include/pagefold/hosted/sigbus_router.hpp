@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pagefold/core/atomic.hpp>
+#include <pagefold/hosted/blocked_signals.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
 #include <pagefold/platform/concept.hpp>
 
@@ -12,7 +13,20 @@
 #include <ucontext.h>
 
 // One SIGBUS handler for all paged regions of a process: it finds the region of the address and has it served in the thread
-// that faulted. What it does not know goes to the handler that was there before.
+// that faulted. What it does not know, and what can't be served, goes to the handler that was there before; with the last
+// region that one is put back, unless somebody set another meanwhile.
+//
+// Serving takes locks and runs codecs, which POSIX allows no signal handler to do. It is sound here because the signal is not
+// asynchronous: it comes at an access to a region, so that the thread holds whatever locks its own code held around that
+// access and no others, and those are none of the pager's as long as
+//
+//   the pager and its store never touch a missing page of a region themselves. The host sees to it: no memory of a store, and
+//   no argument to it, lies in a region;
+//   no other handler runs in between that touches a region: while this one runs, all signals are blocked but those that an
+//   instruction causes (and uffd_pager blocks them while a caller of its functions holds the lock).
+//
+// A thread that touches a region must leave SIGBUS unblocked and have its stack elsewhere: the kernel ends the process where
+// it can't deliver the signal. 16 KiB of that stack are enough.
 //
 // The handler reads the table while other threads add and remove ranges, and may not wait for them: each place of the
 // table carries a sequence number that is odd while it changes, and a place that changes is not the one looked for, because
@@ -55,22 +69,24 @@ public:
     [[nodiscard]] static int add(std::uintptr_t first, std::size_t bytes, serve_function serve,
                                  void* context) noexcept {
         const lock_guard guard{mutex()};
-        if (!install()) {
+        if (used == max_ranges || !install()) {
             return -1;
         }
-        for (std::size_t i = 0; i < max_ranges; ++i) {
-            range& one = ranges[i];
-            if (one.last.load(memory_order::relaxed) == 0) {
-                one.change(first, first + bytes, serve, context);
-                return static_cast<int>(i);
-            }
+        int number = 0;
+        while (ranges[number].last.load(memory_order::relaxed) != 0) {
+            ++number;
         }
-        return -1;
+        ranges[number].change(first, first + bytes, serve, context);
+        ++used;
+        return number;
     }
     /// Nobody may touch missing pages of the range any more.
     static void remove(int number) noexcept {
         const lock_guard guard{mutex()};
         ranges[number].change(0, 0, nullptr, nullptr);
+        if (--used == 0) {
+            uninstall();
+        }
     }
 
 private:
@@ -85,14 +101,27 @@ private:
         if (is_installed) {
             return true;
         }
+        // What was there is noted before ours can run, and in the other of two places: a handler on its way out may still
+        // read the one of the last time.
+        struct sigaction* const before = &befores[earlier.load(memory_order::relaxed) == befores ? 1 : 0];
+        if (sigaction(SIGBUS, nullptr, before) != 0) {
+            return false;
+        }
+        earlier.store(before, memory_order::release); // after what it points to
         struct sigaction wanted {};
         wanted.sa_sigaction = on_signal;
         // SA_NODEFER: a fault inside the earlier handler reaches us again. Not SA_ONSTACK: serving takes some 8 KiB, and a
         // thread's second stack may be as small as that.
         wanted.sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART;
-        sigemptyset(&wanted.sa_mask);
-        is_installed = sigaction(SIGBUS, &wanted, &earlier) == 0;
+        wanted.sa_mask = asynchronous_signals();
+        is_installed = sigaction(SIGBUS, &wanted, nullptr) == 0;
         return is_installed;
+    }
+    static void uninstall() noexcept {
+        struct sigaction now {};
+        const bool is_ours =
+            sigaction(SIGBUS, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_signal;
+        is_installed = !is_ours || sigaction(SIGBUS, earlier.load(memory_order::relaxed), nullptr) != 0;
     }
 
     static void on_signal(int signal, siginfo_t* info, void* machine) {
@@ -119,29 +148,48 @@ private:
         }
         return false;
     }
-    /// Whether the access was a write; false where the machine's state does not say.
+    /// Whether the access was a write, or may have been where the machine's state does not say: a page that is taken for
+    /// written costs a compression too many, one that is not would be protected from the write for ever.
     [[nodiscard]] static bool was_write([[maybe_unused]] void* machine) noexcept {
 #if defined(REG_ERR) // x86: the page fault's error code
         constexpr unsigned long long write_bit = 2;
         const auto code = static_cast<ucontext_t*>(machine)->uc_mcontext.gregs[REG_ERR];
         return (static_cast<unsigned long long>(code) & write_bit) != 0;
 #else
-        return false;
+        return true;
 #endif
     }
     static void pass_on(int signal, siginfo_t* info, void* machine) {
-        if ((earlier.sa_flags & SA_SIGINFO) != 0 && earlier.sa_sigaction != nullptr) {
-            earlier.sa_sigaction(signal, info, machine);
-        } else if (earlier.sa_handler != SIG_DFL && earlier.sa_handler != SIG_IGN) {
-            earlier.sa_handler(signal);
+        const struct sigaction& before = *earlier.load(memory_order::acquire);
+        block_as(before, static_cast<ucontext_t*>(machine)->uc_sigmask);
+        if ((before.sa_flags & SA_SIGINFO) != 0 && before.sa_sigaction != nullptr) {
+            before.sa_sigaction(signal, info, machine);
+        } else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
+            before.sa_handler(signal);
         } else {
             // An ignored fault would come for ever: the default ends the program when the access is tried again.
             std::signal(signal, SIG_DFL);
         }
     }
 
+    /// Signals are blocked as if the kernel had called that handler.
+    static void block_as(const struct sigaction& action, sigset_t interrupted) noexcept {
+        for (int signal = 1; signal < NSIG; ++signal) {
+            if (sigismember(&action.sa_mask, signal) == 1) {
+                sigaddset(&interrupted, signal);
+            }
+        }
+        if ((action.sa_flags & SA_NODEFER) == 0) {
+            sigaddset(&interrupted, SIGBUS);
+        }
+        pthread_sigmask(SIG_SETMASK, &interrupted, nullptr);
+    }
+
     inline static range ranges[max_ranges];
-    inline static struct sigaction earlier {};
+    // Guarded by the mutex, as far as they are not atomic.
+    inline static struct sigaction befores[2]{};
+    inline static atomic<struct sigaction*> earlier{befores};
+    inline static std::size_t used = 0;
     inline static bool is_installed = false;
 };
 

@@ -296,7 +296,8 @@ private:
                 make_through_device();
             }
         }
-        if (fd_ < 0 && rights != uffd_rights::full && (rights == uffd_rights::user_only || errno == EPERM)) {
+        const bool is_forbidden = fd_ < 0 && rights != uffd_rights::user_only && errno == EPERM;
+        if (rights == uffd_rights::user_only || (is_forbidden && rights == uffd_rights::any)) {
             user_only_ = true;
             fd_ = static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | uffd_abi::user_mode_only));
         }
@@ -304,11 +305,21 @@ private:
             return true;
         }
         error_ = errno;
-        reason_ = error_ == ENOSYS  ? "this kernel has no userfaultfd, or a filter of system calls hides it"
-                  : error_ == EPERM ? "no permission: CAP_SYS_PTRACE, access to /dev/userfaultfd, or "
-                                      "vm.unprivileged_userfaultfd"
-                                    : "the kernel refused a userfaultfd";
+        reason_ = why_none(error_, user_only_);
         return false;
+    }
+    [[nodiscard]] static const char* why_none(int error, bool was_user_only) noexcept {
+        switch (error) {
+        case ENOSYS: return "this kernel has no userfaultfd, or a filter of system calls hides it";
+        case EPERM:
+            return was_user_only ? "a filter of system calls (a container's) forbids userfaultfd"
+                                 : "no permission for faults in system calls: CAP_SYS_PTRACE, access to "
+                                   "/dev/userfaultfd, or vm.unprivileged_userfaultfd";
+        case EINVAL:
+            return "no permission, and none for user code alone before Linux 5.11: CAP_SYS_PTRACE or "
+                   "vm.unprivileged_userfaultfd";
+        default: return "the kernel refused a userfaultfd";
+        }
     }
     /// Leaves EPERM in errno where it can't.
     void make_through_device() noexcept {

@@ -47,6 +47,7 @@ struct uffd_memory_options {
     eviction_method eviction = eviction_method::automatic;
     clean_tracking tracking = clean_tracking::automatic;
     uffd_rights rights = uffd_rights::any;
+    std::uint64_t may_use = ~std::uint64_t{0}; ///< of the kernel's features: as if it had no others
 };
 
 /// Not thread-safe but for the descriptor. Pages are numbered from the start of the region.
@@ -62,12 +63,15 @@ public:
     status open(const uffd_memory_options& options) noexcept {
         close();
         options_ = options;
-        const std::uint64_t there = uffd::supported_features();
+        const std::uint64_t there = uffd::supported_features() & options.may_use;
         choose_methods(there);
-        std::uint64_t wanted = features();
-        if (const status s = fd_.open(wanted | (there & uffd_abi::feature_poison), options.rights); s != status::ok) {
-            reason_ = fd_.reason();
-            return s;
+        const std::uint64_t wanted = features(), missing = wanted & ~options.may_use;
+        if (missing != 0) {
+            return failed(status::invalid, uffd_abi::name_of(missing));
+        }
+        const std::uint64_t useful = uffd_abi::feature_poison | uffd_abi::feature_wp;
+        if (const status s = fd_.open(wanted | (there & useful), options.rights); s != status::ok) {
+            return failed(s, fd_.reason());
         }
         const status s = map();
         if (s != status::ok) {
@@ -112,11 +116,12 @@ public:
                                      bool protect) noexcept {
         std::size_t done = 0;
         const std::size_t bytes = count * page_bytes_;
-        for (;;) {
+        for (unsigned patience = 0;;) {
             const uffd_outcome step = fd_.copy(address(first) + done, from + done, bytes - done,
                                                UFFDIO_COPY_MODE_DONTWAKE | (protect ? UFFDIO_COPY_MODE_WP : 0));
             done += step.done;
-            if (step.error != EAGAIN) { // EAGAIN: somebody changes the address space, for a moment
+            patience = step.done != 0 ? 0 : patience + 1;
+            if (step.error != EAGAIN || patience == most_retries) { // EAGAIN: the address space changes, for a moment
                 return {done, step.error};
             }
         }
@@ -181,10 +186,17 @@ public:
     /// Whoever touches the page from now on gets a signal: SIGBUS, or SIGSEGV where the kernel has no POISON.
     void lose(std::size_t page_number) noexcept {
         if (!fd_.has(uffd_abi::feature_poison) || !fd_.poison(address(page_number), page_bytes_).ok()) {
-            static_cast<void>(mmap(page(page_number), page_bytes_, PROT_NONE,
-                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0));
+            static_cast<void>(remap(page_number, PROT_NONE));
         }
         wake(page_number, 1);
+    }
+    /// Takes that back: the page is missing. False where the kernel refuses.
+    [[nodiscard]] bool regain(std::size_t page_number) noexcept {
+        if (fd_.has(uffd_abi::feature_poison)) {
+            return drop(page_number, 1);
+        }
+        return remap(page_number, PROT_READ | PROT_WRITE) &&
+               fd_.register_range(address(page_number), page_bytes_, region_modes()).ok();
     }
 
 private:
@@ -231,6 +243,34 @@ private:
         reason_ = why;
         return s;
     }
+    [[nodiscard]] std::uint64_t region_modes() const noexcept {
+        return UFFDIO_REGISTER_MODE_MISSING | (needs_protection() ? UFFDIO_REGISTER_MODE_WP : 0);
+    }
+    /// One page of the region mapped anew. Of shared memory the file keeps what it has there.
+    [[nodiscard]] bool remap(std::size_t page_number, int access) noexcept {
+        const bool is_shared = options_.backing == uffd_backing::shared;
+        const int kind = is_shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+        if (mmap(page(page_number), page_bytes_, access, kind | MAP_FIXED | MAP_NORESERVE, is_shared ? file_ : -1,
+                 is_shared ? static_cast<off_t>(page_number * page_bytes_) : 0) == MAP_FAILED) {
+            return false;
+        }
+        advise(page_number, 1);
+        return true;
+    }
+    /// Huge pages would come back whole at the first touch of one of theirs; and a child would read zeros.
+    void advise(std::size_t first, std::size_t count) noexcept {
+        static_cast<void>(madvise(page(first), count * page_bytes_, MADV_NOHUGEPAGE));
+        static_cast<void>(madvise(page(first), count * page_bytes_, MADV_DONTFORK));
+    }
+    /// MOVE wants the frames registered as well. Not for missing pages, where that can be had: of a page that the program
+    /// dropped itself (MADV_DONTNEED) nothing moves, and who reads the frame is to find zeros as the program would have.
+    [[nodiscard]] bool register_all() noexcept {
+        const std::uint64_t frame_modes =
+            fd_.has(uffd_abi::feature_wp) ? UFFDIO_REGISTER_MODE_WP : UFFDIO_REGISTER_MODE_MISSING;
+        return fd_.register_range(address(0), options_.pages * page_bytes_, region_modes()).ok() &&
+               (frames() == 0 || fd_.register_range(address(options_.pages), frames() * page_bytes_, frame_modes).ok());
+    }
+
     status map() noexcept {
         const bool is_shared = options_.backing == uffd_backing::shared;
         if (is_shared && options_.eviction == eviction_method::move) {
@@ -255,11 +295,8 @@ private:
             return failed(status::no_memory, "no such range of addresses");
         }
         base_ = static_cast<std::byte*>(memory);
-        // Huge pages would come back whole at the first touch of one of theirs; and a child would read zeros.
-        static_cast<void>(madvise(base_, mapped_bytes(), MADV_NOHUGEPAGE));
-        static_cast<void>(madvise(base_, mapped_bytes(), MADV_DONTFORK));
-        const std::uint64_t modes = UFFDIO_REGISTER_MODE_MISSING | (needs_protection() ? UFFDIO_REGISTER_MODE_WP : 0);
-        if (!fd_.register_range(address(0), mapped_bytes(), modes).ok()) {
+        advise(0, options_.pages + frames());
+        if (!register_all()) {
             return failed(status::invalid, "the kernel refused to register the memory");
         }
         if (options_.tracking == clean_tracking::scan && !for_each_written(0, 1, [](std::size_t) {})) {

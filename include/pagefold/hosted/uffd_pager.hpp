@@ -5,6 +5,7 @@
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/evict/clock.hpp>
 #include <pagefold/evict/concept.hpp>
+#include <pagefold/hosted/blocked_signals.hpp>
 #include <pagefold/hosted/frame_queue.hpp>
 #include <pagefold/hosted/read_ahead.hpp>
 #include <pagefold/hosted/resident_set.hpp>
@@ -61,8 +62,9 @@ struct uffd_pager_options {
     eviction_method eviction = eviction_method::automatic;
     clean_tracking tracking = clean_tracking::automatic;
     uffd_rights rights = uffd_rights::any;
-    unsigned read_ahead_pages = 8; ///< most that a sequential fault brings, 1 to 16; 1: no read-ahead
-    unsigned reclaim_batch = 32;   ///< pages evicted at a time, 1 to 64
+    unsigned read_ahead_pages = 8;             ///< most that a sequential fault brings, 1 to 16; 1: no read-ahead
+    unsigned reclaim_batch = 32;               ///< pages evicted at a time, 1 to 64
+    std::uint64_t may_use = ~std::uint64_t{0}; ///< of the kernel's features (uffd_abi): as if it had no others
     /// Of the pool that the region has in the store: its cap, reservation, weight and memory node. Always persistent.
     pool_options pool{};
 };
@@ -122,8 +124,8 @@ public:
         options_.pool.kind = pool_kind::persistent;
         const std::size_t pages = options.bytes / page_size;
         const std::size_t frames = std::clamp<std::size_t>(pages / 2, 4 * max_batch, std::size_t{1} << 18);
-        status s = memory_.open(
-            {pages, frames, options.backing, options.delivery, options.eviction, options.tracking, options.rights});
+        status s = memory_.open({pages, frames, options.backing, options.delivery, options.eviction, options.tracking,
+                                 options.rights, options.may_use});
         reason_ = memory_.reason();
         if (s == status::ok && !acquire_tables(pages)) {
             reason_ = "no memory for the tables";
@@ -223,7 +225,7 @@ public:
             return status::invalid;
         }
         {
-            const lock_guard guard{lock_};
+            const caller_guard guard{lock_};
             stats_.budget_bytes = bytes;
             adopt_budget();
         }
@@ -233,7 +235,7 @@ public:
     status reclaim(std::size_t bytes) noexcept {
         const std::size_t wanted = bytes / page_size;
         for (;;) { // the lock is held for one batch at a time
-            const lock_guard guard{lock_};
+            const caller_guard guard{lock_};
             if (in_memory() + wanted <= budget_ || in_memory() == 0) {
                 return status::ok;
             }
@@ -242,13 +244,14 @@ public:
             }
         }
     }
-    /// The pages of the range become zeros, and cost nothing. invalid: not whole pages of the region.
+    /// The pages of the range become zeros, and cost nothing; lost ones, too. Nobody may write to them meanwhile. invalid: not
+    /// whole pages of the region. busy: the kernel refused (memory that is locked, say); pages before may be gone.
     status discard(std::size_t offset, std::size_t bytes) noexcept {
         if (!is_whole(offset, bytes)) {
             return status::invalid;
         }
         for (std::size_t page = offset / page_size, last = page + bytes / page_size; page < last; ++page) {
-            const lock_guard guard{lock_};
+            const caller_guard guard{lock_};
             if (!discard_page(static_cast<slot_id>(page))) {
                 return status::busy;
             }
@@ -256,23 +259,27 @@ public:
         return status::ok;
     }
     /// Brings the pages of the range, as faults would: for system calls, where those can't wait. That they stay is not
-    /// promised. corrupt: one is lost. invalid: not within the region.
+    /// promised. corrupt: one is lost. no_memory: the system has none, for now. invalid: not within the region.
     status populate(std::size_t offset, std::size_t bytes) noexcept {
         const std::size_t region = set_.pages() * page_size;
         if (offset > region || bytes > region - offset) {
             return status::invalid;
         }
         for (std::size_t at = offset / page_size * page_size; at < offset + bytes; at += page_size) {
-            const lock_guard guard{lock_};
-            if (!resolve(static_cast<slot_id>(at / page_size), false)) {
+            const caller_guard guard{lock_};
+            const auto page = static_cast<slot_id>(at / page_size);
+            if (!resolve(page, false)) {
                 return status::corrupt;
+            }
+            if (set_.place(page) != page_place::resident) {
+                return status::no_memory;
             }
         }
         return status::ok;
     }
 
     [[nodiscard]] uffd_pager_stats statistics() const noexcept {
-        const lock_guard guard{lock_};
+        const caller_guard guard{lock_};
         uffd_pager_stats s = stats_;
         s.resident_bytes = set_.resident() * page_size;
         s.queued_bytes = queue_.used() * page_size;
@@ -280,7 +287,7 @@ public:
     }
     /// Walks everything and compares every counter, for tests.
     [[nodiscard]] bool check() noexcept {
-        const lock_guard guard{lock_};
+        const caller_guard guard{lock_};
         std::uint64_t queued = 0, stored = 0, copied = 0;
         for (slot_id page = 0; page < set_.pages(); ++page) {
             const page_place place = set_.place(page);
@@ -307,6 +314,15 @@ private:
     struct victim {
         slot_id page;
         bool is_clean;
+    };
+    /// The lock, in a thread of the program: a signal handler that touched the region while it is held would wait for ever.
+    class [[nodiscard]] caller_guard {
+    public:
+        explicit caller_guard(std_mutex& lock) noexcept : held_{lock} {}
+
+    private:
+        blocked_signals blocked_;
+        lock_guard<std_mutex> held_;
     };
 
     // Opening.
@@ -396,10 +412,10 @@ private:
     bool resolve(slot_id page, bool is_write) noexcept {
         switch (set_.place(page)) {
         case page_place::resident:
-            if (is_write && memory_.tracking() == clean_tracking::protect) {
+            if (is_write && memory_.tracking() == clean_tracking::protect && set_.has_copy(page)) {
                 allow_writing(page);
             } else {
-                memory_.wake(page, 1); // somebody else was faster
+                find_again(page, is_write);
             }
             return true;
         case page_place::queued: bring_back(page, is_write); return true;
@@ -415,6 +431,17 @@ private:
         set_.hit(page);
         ++stats_.write_faults;
         memory_.unprotect(page, 1);
+    }
+    /// A page that is known as resident, and was not found or not writable: somebody else was faster, its copy went while
+    /// it was protected, or the program dropped it behind our back (MADV_DONTNEED) and is to find zeros.
+    void find_again(slot_id page, bool is_write) noexcept {
+        const uffd_outcome done = memory_.bring(page, zeros(), 1, false);
+        if (done.ok()) {
+            forget_copy(page);
+        } else if (is_write && memory_.tracking() == clean_tracking::protect) {
+            memory_.unprotect(page, 1);
+        }
+        memory_.wake(page, 1);
     }
     void bring_back(slot_id page, bool is_write) noexcept {
         const std::uint32_t frame = set_.stamp(page);
@@ -440,10 +467,15 @@ private:
         std::size_t count = window(page, from);
         make_room(count);
         if (from == page_place::stored) {
-            count = read_pages(page, count);
-            if (count == 0) {
+            status why = status::ok;
+            count = read_pages(page, count, why);
+            if (count == 0 && why != status::no_memory && why != status::limit) {
                 lose(page);
                 return false;
+            }
+            if (count == 0) { // for now; who waits comes back
+                memory_.wake(page, 1);
+                return true;
             }
         } else if (count > 1) {
             std::memset(buffer_, 0, count * page_size);
@@ -478,10 +510,11 @@ private:
         }
         return count;
     }
-    /// Reads stored pages into the buffer; how many from the first on could be.
-    [[nodiscard]] std::size_t read_pages(slot_id first, std::size_t count) noexcept {
+    /// Reads stored pages into the buffer; how many from the first on could be, and why not more.
+    [[nodiscard]] std::size_t read_pages(slot_id first, std::size_t count, status& why) noexcept {
         for (std::size_t i = 0; i < count; ++i) {
-            if (store_.get(key(first + static_cast<slot_id>(i)), {window_page(i), page_size}) != status::ok) {
+            why = store_.get(key(first + static_cast<slot_id>(i)), {window_page(i), page_size});
+            if (why != status::ok) {
                 return i;
             }
         }
@@ -533,7 +566,11 @@ private:
             --stats_.stored_pages;
             ++stats_.copied_pages;
             break;
-        case page_place::lost: return false;
+        case page_place::lost:
+            if (options_.delivery == fault_delivery::thread && !memory_.regain(page)) {
+                return false;
+            }
+            break;
         }
         set_.set_place(page, page_place::nowhere);
         forget_copy(page);

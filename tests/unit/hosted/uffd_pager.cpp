@@ -3,6 +3,7 @@
 #include "support/pages.hpp"
 #include "support/rng.hpp"
 #include "support/test_source.hpp"
+#include "support/tsan_ordered.hpp"
 
 #include <pagefold/compress/lz4.hpp>
 #include <pagefold/evict/fifo.hpp>
@@ -15,6 +16,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -28,7 +30,7 @@
 namespace pagefold::testing {
 namespace {
 
-using store_type = page_store<default_config>;
+using store_type = tsan_ordered<page_store<default_config>>;
 using pager_type = uffd_pager<store_type>;
 constexpr std::size_t page = 4096;
 
@@ -163,7 +165,7 @@ TEST_CASE_TEMPLATE("uffd_pager: with other policies and a store of partitions", 
     if (lacks_uffd(pager_modes[0].features())) {
         return;
     }
-    using parted = partitioned_store<default_config>;
+    using parted = tsan_ordered<partitioned_store<default_config>>;
     test_source source;
     store_options parts;
     parts.partitions = 4;
@@ -410,7 +412,7 @@ TEST_CASE("uffd_pager: an unprivileged descriptor is enough for user code") {
 
 /// Forgets how to decompress when told so.
 struct brittle : lz4 {
-    inline static bool is_broken = false;
+    inline static std::atomic<bool> is_broken{false};
     [[nodiscard]] status decompress(byte_view in, byte_span out, byte_span scratch) const noexcept {
         return is_broken ? status::corrupt : lz4::decompress(in, out, scratch);
     }
@@ -427,7 +429,8 @@ TEST_CASE("uffd_pager: a page that the store can't bring back is a signal, never
         const pid_t child = fork();
         REQUIRE(child >= 0);
         if (child == 0) {
-            std::signal(SIGSEGV, SIG_DFL); // the test's own handler
+            std::signal(SIGSEGV, SIG_DFL); // the test's own handlers, and a sanitizer's
+            std::signal(SIGBUS, SIG_DFL);
             test_source source;
             page_store<brittle_config> store{source};
             uffd_pager_options o = options_of(64, 16);
