@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#include "arguments.hpp"
+
+#include <charconv>
+#include <string_view>
+
+namespace vm_pager {
+namespace {
+
+constexpr std::size_t least_memory = std::size_t{1} << 20;
+constexpr std::size_t most_memory = std::size_t{1} << 46;
+
+bool parse_whole(std::string_view text, std::size_t& number) {
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+    return parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size();
+}
+
+/// A number with K, M or G behind it, or none.
+std::size_t parse_size(std::string_view option, std::string_view text) {
+    std::string_view digits = text;
+    unsigned shift = 0;
+    if (const auto unit = std::string_view("KMG").find(text.empty() ? '?' : text.back());
+        unit != std::string_view::npos) {
+        shift = 10 * (static_cast<unsigned>(unit) + 1);
+        digits.remove_suffix(1);
+    }
+    std::size_t number = 0;
+    if (!parse_whole(digits, number) || number > most_memory >> shift || number << shift < least_memory) {
+        throw failure(std::string(option) + " " + std::string(text) + ": not a size from 1M up, such as 96M or 2G");
+    }
+    return number << shift;
+}
+
+unsigned parse_guests(std::string_view text) {
+    std::size_t number = 0;
+    if (!parse_whole(text, number) || number < 1 || number > 1'000'000) {
+        throw failure("--guests " + std::string(text) + ": not a number from 1 to 1000000");
+    }
+    return static_cast<unsigned>(number);
+}
+
+} // namespace
+
+arguments parse_arguments(int count, char** values) {
+    arguments given;
+    for (int i = 1; i < count; ++i) {
+        const std::string_view option = values[i];
+        const auto value = [&]() -> std::string_view {
+            if (i + 1 >= count) {
+                throw failure(std::string(option) + ": it takes a value (see --help)");
+            }
+            return values[++i];
+        };
+        if (option == "--socket") {
+            given.socket = value();
+        } else if (option == "--snapshot") {
+            given.snapshot = value();
+        } else if (option == "--resident") {
+            given.resident = parse_size(option, value());
+        } else if (option == "--memory") {
+            given.memory = parse_size(option, value());
+        } else if (option == "--store") {
+            given.store = parse_size(option, value());
+        } else if (option == "--guests") {
+            given.guests = parse_guests(value());
+        } else if (option == "--help" || option == "-h") {
+            given.wants_help = true;
+        } else {
+            throw failure(std::string(option) + ": no such option (see --help)");
+        }
+    }
+    if (given.socket.empty() && !given.wants_help) {
+        throw failure("--socket PATH is missing (see --help)");
+    }
+    return given;
+}
+
+const char* help_text() {
+    return R"(Usage: vm_pager --socket PATH [OPTION]...
+
+A page-fault handler for virtual machine monitors that speak Firecracker's
+protocol: each connects to PATH and sends its memory's regions as JSON, with a
+userfaultfd and, if pages are to be evicted, the guest's memfd.
+
+  --snapshot FILE   what an untouched page has; without it, zeros
+  --resident SIZE   most memory for all guests' pages
+  --memory SIZE     most memory for those and the compressed pages together
+  --store SIZE      most memory for the compressed pages
+  --guests N        end when N guests have come and gone
+  --help            this
+
+SIZE is a number with K, M or G behind it. Guests without a memfd are served,
+but their pages can't be evicted. SIGTERM and SIGINT bring every page of every
+guest back into its memory, so that the guests live on, and end; a second one
+ends at once.
+Ends with 0, 2 for a mistake, 77 where the machine lacks what it needs.
+)";
+}
+
+} // namespace vm_pager

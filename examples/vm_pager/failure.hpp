@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <stdexcept>
+
+namespace vm_pager {
+
+/// Ends the program with status 2 and one line.
+struct failure : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// This machine lacks something: status 77 and one line.
+struct unavailable : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// A client that is not served, and why. The others are.
+struct refusal : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+} // namespace vm_pager

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: MIT
+#include "guest.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace vm_pager {
+
+using pagefold::page_place;
+using pagefold::status;
+using pagefold::uffd_outcome;
+
+namespace {
+
+constexpr std::size_t zeros_page = guest::most_batch; // the last page of the buffer
+constexpr std::size_t copies_a_refusal = 64;
+constexpr unsigned most_patience = 50'000; // of 0.1 ms
+constexpr std::size_t most_recent_refaults = std::size_t{1} << 20;
+
+} // namespace
+
+guest::guest(unsigned number, guest_memory memory, unique_fd socket, store_type& store, snapshot* base)
+    : number_{number}, memory_{std::move(memory)}, socket_{std::move(socket)}, store_{store}, base_{base},
+      traits_{static_cast<std::uint8_t*>(std::calloc(memory_.pages(), 1)), std::free},
+      buffer_{static_cast<std::byte*>(std::aligned_alloc(page_bytes, (zeros_page + 1) * page_bytes)), std::free} {
+    if (traits_ == nullptr || buffer_ == nullptr || !set_.open(memory_.pages())) {
+        throw refusal("no memory for its tables");
+    }
+    std::memset(buffer(zeros_page), 0, page_bytes);
+    for (const guest_region& region : memory_.regions()) {
+        if (base_ != nullptr && base_->bytes() < region.offset + region.bytes) {
+            throw refusal("the snapshot ends before a region does");
+        }
+    }
+    const pagefold::result<pagefold::pool_id> pool = store_.create_pool({});
+    if (!pool) {
+        throw refusal(std::string("the store has no room for another guest: ") + to_string(pool.error()));
+    }
+    pool_ = pool.value();
+    if (memory_.can_evict()) {
+        look_at_file();
+    }
+}
+
+guest::~guest() {
+    if (pool_ != pagefold::pool_id{}) {
+        static_cast<void>(store_.destroy_pool(pool_));
+    }
+}
+
+// Messages.
+
+void guest::read_messages() noexcept {
+    uffd_msg messages[32];
+    for (;;) {
+        const uffd_outcome got = memory_.descriptor().read(messages, sizeof messages / sizeof *messages);
+        for (std::size_t i = 0; i < got.done; ++i) {
+            note_message(messages[i]);
+        }
+        if (!got.ok()) {
+            return;
+        }
+    }
+}
+void guest::note_message(const uffd_msg& message) noexcept {
+    switch (message.event) {
+    case UFFD_EVENT_PAGEFAULT:
+        if (const auto page = memory_.page_at(message.arg.pagefault.address)) {
+            const std::uint64_t flags = message.arg.pagefault.flags;
+            faults_.push_back({static_cast<slot_id>(*page), (flags & UFFD_PAGEFAULT_FLAG_WRITE) != 0,
+                               (flags & UFFD_PAGEFAULT_FLAG_WP) != 0});
+        }
+        break;
+    case UFFD_EVENT_REMOVE:
+    case UFFD_EVENT_UNMAP: remove(message.arg.remove.start, message.arg.remove.end); break;
+    case UFFD_EVENT_FORK: ::close(static_cast<int>(message.arg.fork.ufd)); break; // the child's memory is not ours
+    default: break; // REMAP: what moved is not where faults are served any more
+    }
+}
+void guest::remove(std::uint64_t start, std::uint64_t end) noexcept {
+    for (std::uint64_t at = start; at < end; at += page_bytes) {
+        const auto found = memory_.page_at(at);
+        if (!found) {
+            continue;
+        }
+        const auto page = static_cast<slot_id>(*found);
+        forget_copy(page);
+        if (set_.place(page) == page_place::resident) {
+            set_.remove(page, page_place::nowhere);
+        }
+        set_place(page, page_place::nowhere);
+        add_trait(page, zero_base);
+        ++stats_.removed_pages;
+    }
+}
+void guest::read_socket() noexcept {
+    char bytes[256];
+    const ssize_t got = ::recv(socket_.get(), bytes, sizeof bytes, 0);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+        socket_ = unique_fd{};
+        look_after_process();
+    }
+}
+
+// Faults.
+
+guest::outcome guest::resolve(const fault& f) noexcept {
+    switch (set_.place(f.page)) {
+    case page_place::resident: return f.is_protection ? allow_writing(f.page) : bring_again(f.page);
+    case page_place::lost: return lose(f.page);
+    default: return bring(f, window(f.page));
+    }
+}
+guest::outcome guest::allow_writing(slot_id page) noexcept {
+    const uffd_outcome done = memory_.protect(page, 1, false);
+    has_gone_ = has_gone_ || done.error == ESRCH;
+    if (done.error == EAGAIN) {
+        return outcome::again;
+    }
+    forget_copy(page);
+    ++stats_.write_faults;
+    return outcome::served;
+}
+/// Two threads met the missing page, and the other's fault was served; or it went, and nobody said so: then it is zeros.
+guest::outcome guest::bring_again(slot_id page) noexcept {
+    const uffd_outcome done = memory_.bring(page, buffer(zeros_page), 1, false);
+    has_gone_ = has_gone_ || done.error == ESRCH;
+    if (done.error == EAGAIN || done.error == ENOMEM) {
+        return outcome::again;
+    }
+    if (done.ok()) {
+        forget_copy(page);
+        add_trait(page, zero_base);
+        ++stats_.faults;
+        ++stats_.zero_faults;
+    } else {
+        memory_.wake(page, 1);
+    }
+    return outcome::served;
+}
+std::size_t guest::window(slot_id page) noexcept {
+    const page_place from = set_.place(page);
+    const bool is_zero = has_trait(page, zero_base);
+    const std::size_t most = std::min<std::size_t>(ahead_.window(page), memory_.run_from(page));
+    std::size_t count = 1;
+    while (count < most && set_.place(page + static_cast<slot_id>(count)) == from &&
+           has_trait(page + static_cast<slot_id>(count), zero_base) == is_zero) {
+        ++count;
+    }
+    return count;
+}
+std::size_t guest::read_pages(slot_id first, std::size_t count) noexcept {
+    if (set_.place(first) == page_place::stored) {
+        for (std::size_t i = 0; i < count; ++i) {
+            if (store_.get(key(first + static_cast<slot_id>(i)), {buffer(i), page_bytes}) != status::ok) {
+                return i;
+            }
+        }
+        return count;
+    }
+    if (base_ != nullptr && !has_trait(first, zero_base)) {
+        return base_->read(memory_.offset(first), buffer(0), count);
+    }
+    std::memset(buffer(0), 0, count * page_bytes);
+    return count;
+}
+guest::outcome guest::bring(const fault& f, std::size_t count) noexcept {
+    const page_place from = set_.place(f.page);
+    const bool is_zero = base_ == nullptr || has_trait(f.page, zero_base);
+    count = read_pages(f.page, count);
+    if (count == 0) {
+        return lose(f.page);
+    }
+    const bool tracks = memory_.can_evict();
+    const std::size_t writable = !tracks ? count : f.is_write ? 1 : 0;
+    int error = 0;
+    std::size_t done = map(f.page, 0, writable, false, error);
+    if (done == writable && error == 0) {
+        done += map(f.page, done, count - done, true, error);
+    }
+    ahead_.brought(f.page, static_cast<unsigned>(std::max<std::size_t>(done, 1)));
+    if (done == 0) {
+        if (error == EAGAIN || error == ENOMEM) {
+            return outcome::again;
+        }
+        if (error == EEXIST) {
+            note_present(f.page);
+        }
+        memory_.wake(f.page, 1); // it is there, or its mapping is gone: the guest sees for itself
+        return outcome::served;
+    }
+    ++stats_.faults;
+    ++(from == page_place::stored ? stats_.store_faults : is_zero ? stats_.zero_faults : stats_.snapshot_faults);
+    stats_.read_ahead_pages += done - 1;
+    return outcome::served;
+}
+std::size_t guest::map(slot_id first, std::size_t at, std::size_t count, bool protect, int& error) noexcept {
+    if (count == 0) {
+        return 0;
+    }
+    const uffd_outcome brought = memory_.bring(first + at, buffer(at), count, protect);
+    error = brought.error;
+    has_gone_ = has_gone_ || error == ESRCH;
+    const std::size_t done = brought.done / page_bytes;
+    for (std::size_t i = at; i < at + done; ++i) {
+        note_brought(first + static_cast<slot_id>(i), protect);
+    }
+    return done;
+}
+void guest::note_brought(slot_id page, bool is_clean) noexcept {
+    const bool was_stored = set_.is_stored(page);
+    const bool is_refault = has_trait(page, was_evicted) && set_.is_refault(page);
+    insert(page, is_refault);
+    if (is_refault) {
+        ++stats_.refaults;
+        recent_refaults_ = std::min(recent_refaults_ + 1, most_recent_refaults);
+    }
+    if (is_clean) {
+        set_copy(page, true, was_stored);
+    } else {
+        forget_copy(page);
+    }
+}
+/// The page is in the guest's memory, from somebody else: what it has there is newer than any copy.
+void guest::note_present(slot_id page) noexcept {
+    forget_copy(page);
+    insert(page, false);
+}
+guest::outcome guest::lose(slot_id page) noexcept {
+    if (set_.place(page) != page_place::lost) {
+        set_place(page, page_place::lost);
+        ++stats_.lost_pages;
+    }
+    // Where the kernel has no POISON the guest's thread waits for ever: wrong bytes would be worse.
+    if (memory_.poison(page)) {
+        memory_.wake(page, 1);
+    }
+    return outcome::served;
+}
+void guest::set_copy(slot_id page, bool is_good, bool is_stored) noexcept {
+    in_store_ -= set_.is_stored(page) ? 1 : 0;
+    in_store_ += is_stored ? 1 : 0;
+    set_.set_copy(page, is_good, is_stored);
+}
+void guest::set_place(slot_id page, page_place place) noexcept {
+    stored_only_ -= set_.place(page) == page_place::stored ? 1 : 0;
+    stored_only_ += place == page_place::stored ? 1 : 0;
+    set_.set_place(page, place);
+}
+void guest::insert(slot_id page, bool was_wanted) noexcept {
+    stored_only_ -= set_.place(page) == page_place::stored ? 1 : 0;
+    set_.insert(page, was_wanted);
+}
+void guest::forget_copy(slot_id page) noexcept {
+    if (set_.is_stored(page)) {
+        static_cast<void>(store_.erase(key(page)));
+    }
+    set_copy(page, false, false);
+}
+
+void guest::look_at_file() noexcept {
+    if (!memory_.can_evict() || memory_.pages_in_file() == set_.resident()) {
+        return;
+    }
+    for (std::size_t page = 0; page < memory_.pages();) {
+        const std::size_t end = page + memory_.run_from(page);
+        while (page < end) {
+            const guest_memory::run found = memory_.next_in_file(page);
+            const std::size_t stop = found.count == 0 ? end : found.first;
+            for (; page < stop; ++page) {
+                if (set_.place(static_cast<slot_id>(page)) == page_place::resident) {
+                    forget_copy(static_cast<slot_id>(page));
+                    set_.remove(static_cast<slot_id>(page), page_place::nowhere);
+                    add_trait(static_cast<slot_id>(page), zero_base);
+                }
+            }
+            for (; page < stop + found.count; ++page) {
+                const page_place place = set_.place(static_cast<slot_id>(page));
+                if (place == page_place::nowhere || place == page_place::stored) {
+                    note_present(static_cast<slot_id>(page));
+                }
+            }
+        }
+    }
+}
+
+// Eviction.
+
+std::size_t guest::evict(std::size_t pages) noexcept {
+    slot_id victims[most_batch];
+    std::size_t count = 0;
+    while (count < std::min(pages, most_batch) && memory_.can_evict()) {
+        const slot_id page = set_.evict(page_place::nowhere, [](slot_id) noexcept { return true; });
+        if (page == pagefold::no_slot) {
+            break;
+        }
+        victims[count++] = page;
+    }
+    std::sort(victims, victims + count);
+    std::size_t freed = 0;
+    for (std::size_t first = 0; first < count;) {
+        const bool is_clean = set_.has_copy(victims[first]);
+        const std::size_t most = memory_.run_from(victims[first]);
+        std::size_t run = 1;
+        while (first + run < count && run < most && victims[first + run] == victims[first] + run &&
+               set_.has_copy(victims[first + run]) == is_clean) {
+            ++run;
+        }
+        freed += evict_run(victims + first, run, is_clean);
+        first += run;
+    }
+    return freed;
+}
+/// Pages side by side, all clean, which are protected already, or all dirty.
+std::size_t guest::evict_run(const slot_id* pages, std::size_t count, bool is_clean) noexcept {
+    bool goes[most_batch];
+    bool can_go = is_clean;
+    if (!is_clean) {
+        const uffd_outcome done = memory_.protect(pages[0], count, true);
+        has_gone_ = has_gone_ || done.error == ESRCH;
+        can_go = done.ok() && memory_.read(pages[0], buffer(0), count);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        goes[i] = can_go && (is_clean || put(pages[i], buffer(i)));
+    }
+    std::size_t freed = 0;
+    for (std::size_t i = 0; i < count;) {
+        std::size_t end = i;
+        while (end < count && goes[end]) {
+            ++end;
+        }
+        const bool has_dropped = end > i && memory_.drop(pages[i], end - i);
+        for (; has_dropped && i < end; ++i, ++freed) {
+            const bool is_stored = set_.is_stored(pages[i]);
+            set_copy(pages[i], is_stored, is_stored);
+            set_place(pages[i], is_stored ? page_place::stored : page_place::nowhere);
+            set_.note_eviction(pages[i]);
+            add_trait(pages[i], was_evicted);
+            ++stats_.evicted_pages;
+            stats_.clean_pages += is_clean ? 1 : 0;
+        }
+        // What stays is written again without asking; where that is not to be had now, its fault says so.
+        for (const std::size_t stay_end = std::min(std::max(end, i + 1), count); i < stay_end; ++i) {
+            forget_copy(pages[i]);
+            stays(pages[i]);
+            static_cast<void>(memory_.protect(pages[i], 1, false));
+        }
+    }
+    return freed;
+}
+/// Where the store has no room, the copies of pages that are in memory give theirs.
+bool guest::put(slot_id page, const std::byte* bytes) noexcept {
+    if (std::memcmp(bytes, buffer(zeros_page), page_bytes) == 0) {
+        add_trait(page, zero_base);
+        forget_copy(page);
+        return true;
+    }
+    for (;;) {
+        const status s = store_.put(key(page), {bytes, page_bytes});
+        set_copy(page, false, s == status::ok);
+        if (s == status::ok) {
+            return true;
+        }
+        if ((s != status::limit && s != status::no_memory) || !drop_copies()) {
+            ++stats_.refused_pages;
+            return false;
+        }
+    }
+}
+bool guest::drop_copies() noexcept {
+    std::size_t dropped = 0;
+    for (std::size_t seen = 0; in_store_ != stored_only_ && seen < set_.pages() && dropped < copies_a_refusal; ++seen) {
+        copy_hand_ = copy_hand_ + 1 < set_.pages() ? copy_hand_ + 1 : 0;
+        if (set_.place(copy_hand_) == page_place::resident && set_.is_stored(copy_hand_)) {
+            forget_copy(copy_hand_);
+            ++dropped;
+        }
+    }
+    return dropped != 0;
+}
+
+// The end.
+
+bool guest::give_back() noexcept {
+    const std::uint64_t lost = stats_.lost_pages;
+    unsigned patience = 0;
+    for (slot_id page = 0; page < set_.pages() && !has_gone_ && patience < most_patience;) {
+        const page_place place = set_.place(page);
+        const bool is_missing = place == page_place::stored ||
+                                (place == page_place::nowhere && base_ != nullptr && !has_trait(page, zero_base));
+        if (!is_missing) {
+            ++page;
+        } else if (bring({page, true, false}, 1) == outcome::served) {
+            ++page; // or its mapping is gone, and nobody wants it
+            patience = 0;
+        } else { // a REMOVE may be what it waits for, or memory
+            read_messages();
+            usleep(100);
+            ++patience;
+        }
+    }
+    if (patience == most_patience) {
+        return false;
+    }
+    memory_.unregister(); // lifts what protection is left, and wakes everybody
+    return stats_.lost_pages == lost;
+}
+
+bool guest::check() noexcept {
+    std::size_t in_store = 0, stored_only = 0;
+    for (slot_id page = 0; page < set_.pages(); ++page) {
+        const bool is_stored = set_.place(page) == page_place::stored;
+        if (is_stored && !set_.is_stored(page)) {
+            return false;
+        }
+        in_store += set_.is_stored(page) ? 1 : 0;
+        stored_only += is_stored ? 1 : 0;
+    }
+    const auto pool = store_.statistics_of(pool_);
+    return pool && pool.value().stored_pages == in_store && in_store_ == in_store && stored_only_ == stored_only &&
+           set_.check();
+}
+
+} // namespace vm_pager

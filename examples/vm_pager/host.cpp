@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+#include "host.hpp"
+
+#include <algorithm>
+#include <cinttypes>
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <string>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+namespace vm_pager {
+namespace {
+
+constexpr std::size_t most_clients = 64;
+constexpr std::size_t batch = 32; // pages evicted at a time
+constexpr std::size_t resident_share = 8;
+
+double mib(std::size_t bytes) { return static_cast<double>(bytes) / 1048576.0; }
+
+std::size_t store_limit(const arguments& given) {
+    const std::size_t of_memory =
+        given.memory == arguments::unlimited ? given.memory : given.memory - given.memory / resident_share;
+    return std::min(given.store, of_memory);
+}
+/// Where the store's memory counts, a page that does not shrink is better left where it is.
+pagefold::ratio admission(const arguments& given) {
+    return given.memory == arguments::unlimited ? pagefold::ratio{} : pagefold::ratio{875, pagefold::admission::reject};
+}
+
+} // namespace
+
+host::host(const arguments& given)
+    : given_{given}, store_{source_, {store_limit(given), 1}, {}, admission(given)}, listener_{given.socket} {
+    if (!given.snapshot.empty()) {
+        snapshot_.emplace(store_, given.snapshot);
+    }
+}
+
+bool host::run(int signals) {
+    std::printf("listening on %s\n", given_.socket.c_str());
+    while (given_.guests == 0 || left_ < given_.guests) {
+        fill_polled(signals);
+        timespec wait{patience() / 1000, patience() % 1000 * 1'000'000L};
+        if (std::any_of(guests_.begin(), guests_.end(), [](const guest& g) { return g.has_faults(); })) {
+            wait = {0, 50'000}; // whoever changes that address space is about to go on
+        }
+        if (ppoll(polled_.data(), polled_.size(), &wait, nullptr) < 0) {
+            continue;
+        }
+        serve_guests();
+        accept_clients();
+        hear_clients();
+        if (clock::now() >= next_look_) {
+            look_around();
+        }
+        if (polled_[0].revents != 0) {
+            return give_all_back(signals);
+        }
+    }
+    return true;
+}
+
+void host::fill_polled(int signals) {
+    polled_.clear();
+    polled_.push_back({signals, POLLIN, 0});
+    const bool has_room = clients_.size() < most_clients;
+    polled_.push_back({has_room ? listener_.descriptor() : -1, POLLIN, 0});
+    for (guest& g : guests_) {
+        polled_.push_back({g.faults_descriptor(), POLLIN, 0});
+        polled_.push_back({g.socket(), POLLIN, 0});
+    }
+    for (const connection& c : clients_) {
+        polled_.push_back({c.descriptor(), POLLIN, 0});
+    }
+}
+/// Milliseconds to the next thing to do without being asked.
+int host::patience() const noexcept {
+    clock::time_point until = next_look_;
+    for (const connection& c : clients_) {
+        until = std::min(until, c.until());
+    }
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock::now()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, 1000));
+}
+
+// Guests.
+
+void host::serve_guests() {
+    std::size_t at = 2;
+    for (auto g = guests_.begin(); g != guests_.end(); at += 2) {
+        if (polled_[at].revents != 0 || g->has_faults()) {
+            g->read_messages();
+            g->serve_faults([this](std::size_t pages) noexcept { make_room(pages); });
+        }
+        if (polled_[at + 1].revents != 0) {
+            g->read_socket();
+        }
+        if (g->has_gone()) {
+            bid_farewell(*g);
+            g = guests_.erase(g);
+        } else {
+            ++g;
+        }
+    }
+    make_room(batch); // while the guests go on: the next faults need not wait for a codec
+    note_peak();
+}
+void host::bid_farewell(guest& leaving) {
+    const guest_stats& s = leaving.stats();
+    std::printf(
+        "guest %u left: faults=%" PRIu64 " zero=%" PRIu64 " snapshot=%" PRIu64 " stored=%" PRIu64 " refaults=%" PRIu64
+        " writes=%" PRIu64 " ahead=%" PRIu64 " removed=%" PRIu64 " evicted=%" PRIu64 " clean=%" PRIu64
+        " refused=%" PRIu64 " lost=%" PRIu64 " again=%" PRIu64 " mean_us=%.1f longest_us=%.1f\n",
+        leaving.number(), s.faults, s.zero_faults, s.snapshot_faults, s.store_faults, s.refaults, s.write_faults,
+        s.read_ahead_pages, s.removed_pages, s.evicted_pages, s.clean_pages, s.refused_pages, s.lost_pages, s.again,
+        static_cast<double>(s.fault_ns) / 1e3 / static_cast<double>(std::max<std::uint64_t>(s.faults, 1)),
+        static_cast<double>(s.longest_fault_ns) / 1e3);
+    const pagefold::store_stats stored = store_.stats();
+    std::printf("so far: guests=%u peak_resident=%zu peak_memory=%zu peak_over=%zu resident=%zu store=%" PRIu64
+                " stored=%" PRIu64 " ratio=%.2f from_file=%" PRIu64 " whole=%d\n",
+                arrived_, peak_resident_, peak_memory_, peak_over_, resident() * page_bytes, stored.total_bytes,
+                stored.orig_data_size, static_cast<double>(stored.ratio_permille()) / 1000,
+                snapshot_ ? snapshot_->file_pages() : 0, leaving.check() ? 1 : 0);
+    faults_of_the_gone_ += s.faults;
+    ++left_;
+}
+/// Once a second: what no descriptor tells.
+void host::look_around() {
+    next_look_ = clock::now() + std::chrono::seconds{1};
+    for (guest& g : guests_) {
+        g.look_at_file();
+        if (g.socket() < 0) {
+            g.look_after_process();
+        }
+    }
+    show_line();
+}
+bool host::give_all_back(int signals) {
+    signalfd_siginfo first{};
+    static_cast<void>(!::read(signals, &first, sizeof first));
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    sigprocmask(SIG_UNBLOCK, &ends, nullptr); // a second one needs no answer
+    bool is_whole = true;
+    for (guest& g : guests_) {
+        g.look_at_file();
+        const bool came = g.give_back();
+        is_whole = is_whole && came;
+        std::printf("guest %u %s\n", g.number(), came ? "has all of its pages again" : "HAS NOT ALL OF ITS PAGES");
+        bid_farewell(g);
+    }
+    guests_.clear();
+    return is_whole;
+}
+
+// Clients.
+
+void host::accept_clients() {
+    if (polled_[1].revents != 0) {
+        if (unique_fd fd = listener_.accept()) {
+            clients_.emplace_back(std::move(fd));
+        }
+    }
+}
+void host::hear_clients() {
+    for (auto c = clients_.begin(); c != clients_.end();) {
+        bool is_done = true;
+        try {
+            if (std::optional<introduction> who = c->receive()) {
+                introduce(*c, std::move(*who));
+            } else if (clock::now() >= c->until()) {
+                throw refusal("its message did not come");
+            } else {
+                is_done = false;
+            }
+        } catch (const refusal& why) {
+            std::printf("refused: %s\n", why.what());
+        }
+        c = is_done ? clients_.erase(c) : std::next(c);
+    }
+}
+void host::introduce(connection& client, introduction who) {
+    guest_memory memory{std::move(who.regions), std::move(who.faults), std::move(who.file)};
+    guest& g =
+        guests_.emplace_back(arrived_ + 1, std::move(memory), client.take(), store_, snapshot_ ? &*snapshot_ : nullptr);
+    ++arrived_;
+    std::printf("guest %u: %zu regions, %.1f MiB", g.number(), g.memory().regions().size(),
+                mib(g.memory().pages() * page_bytes));
+    std::printf(g.memory().can_evict() ? "\n" : "; its pages can't be evicted: %s\n", g.memory().objection());
+}
+
+// The budget.
+
+std::size_t host::resident() const noexcept {
+    std::size_t pages = 0;
+    for (const guest& g : guests_) {
+        pages += g.resident();
+    }
+    return pages;
+}
+/// Pages that may be resident now.
+std::size_t host::allowed() const noexcept {
+    std::size_t bytes = given_.resident;
+    if (given_.memory != arguments::unlimited) {
+        const std::size_t taken = std::min(source_.resident_bytes(), given_.memory);
+        bytes = std::min(bytes, std::max(given_.memory - taken, given_.memory / resident_share));
+    }
+    return bytes / page_bytes;
+}
+void host::make_room(std::size_t pages) noexcept {
+    while (resident() + pages > allowed()) {
+        if (refusals_to_wait_ > 0) {
+            --refusals_to_wait_;
+            return;
+        }
+        guest* const victim = choose();
+        const std::size_t freed = victim == nullptr ? 0 : victim->evict(batch);
+        if (freed == 0) {
+            // Compressing a batch for nothing at every fault would take longer than all else.
+            refusals_in_a_row_ = std::min(refusals_in_a_row_ + 1, 8u);
+            refusals_to_wait_ = 1u << refusals_in_a_row_;
+            return;
+        }
+        refusals_in_a_row_ = 0;
+        since_forgetting_ += freed;
+        if (since_forgetting_ > allowed()) {
+            since_forgetting_ = 0;
+            for (guest& g : guests_) {
+                g.forget_half_of_refaults();
+            }
+        }
+    }
+}
+guest* host::choose() const noexcept {
+    constexpr double weight_of_refaults = 16;
+    guest* chosen = nullptr;
+    double most = 0;
+    const std::size_t share = allowed() / (8 * std::max<std::size_t>(guests_.size(), 1));
+    for (const guest& g : guests_) {
+        if (!g.memory().can_evict() || g.resident() == 0) {
+            continue;
+        }
+        const auto pages = static_cast<double>(g.resident());
+        const double missed = static_cast<double>(g.recent_refaults()) / pages;
+        const double score = g.resident() <= share ? pages / 1e6 : pages / (1 + weight_of_refaults * missed);
+        if (score > most) {
+            most = score;
+            chosen = const_cast<guest*>(&g);
+        }
+    }
+    return chosen;
+}
+void host::note_peak() noexcept {
+    const std::size_t bytes = resident() * page_bytes;
+    const std::size_t stored = source_.resident_bytes();
+    peak_resident_ = std::max(peak_resident_, bytes);
+    peak_memory_ = std::max(peak_memory_, bytes + stored);
+    const std::size_t most = allowed() * page_bytes;
+    if (bytes > most) {
+        peak_over_ = std::max(peak_over_, bytes - most);
+        if (!has_said_full_) {
+            has_said_full_ = true;
+            std::printf("over the budget: %.1f MiB stay in the guests' memory, because nothing more can be evicted\n",
+                        mib(bytes));
+        }
+    }
+}
+/// One line that is written over; on a terminal only.
+void host::show_line() {
+    std::uint64_t faults = faults_of_the_gone_;
+    for (const guest& g : guests_) {
+        faults += g.stats().faults;
+    }
+    const std::uint64_t lately = faults - last_faults_;
+    last_faults_ = faults;
+    if (isatty(STDERR_FILENO) == 0) {
+        return;
+    }
+    const pagefold::store_stats s = store_.stats();
+    std::fprintf(stderr,
+                 "\r\033[K%zu guests  resident %.1f MiB  stored %.1f MiB in %.1f  ratio %.2f  %" PRIu64 " faults/s",
+                 guests_.size(), mib(resident() * page_bytes), mib(s.orig_data_size), mib(s.total_bytes),
+                 static_cast<double>(s.ratio_permille()) / 1000, lately);
+    std::fflush(stderr);
+}
+
+} // namespace vm_pager

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "arguments.hpp"
+#include "connection.hpp"
+#include "guest.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <poll.h>
+#include <vector>
+
+// All guests of this process: one store, a pool for each, one budget. One thread, which waits for whatever comes first.
+//
+// The budget. --resident bounds the guests' pages in memory. --memory bounds those and all of the store, so that what the
+// store takes the guests lose; an eighth of it is kept for pages in memory, where the machine would do nothing but fault.
+// Where the store refuses pages, they stay and the bound gives way: it is counted, and said once.
+//
+// Who loses pages. The guest with most of them, each divided by how much it lately missed what it lost: a guest that never
+// misses its pages is idle, or has too many. No guest is pressed below a share of its own while others are above theirs.
+
+namespace vm_pager {
+
+class host {
+public:
+    /// Throws failure.
+    explicit host(const arguments& given);
+
+    /// Serves until the signals' descriptor has two signals, or all guests that were to come are gone. After the first
+    /// signal every guest is given back. False where one could not be.
+    [[nodiscard]] bool run(int signals);
+
+private:
+    using clock = std::chrono::steady_clock;
+
+    void fill_polled(int signals);
+    [[nodiscard]] int patience() const noexcept;
+    void serve_guests();
+    void accept_clients();
+    void hear_clients();
+    void introduce(connection& client, introduction who);
+    void bid_farewell(guest& leaving);
+    void look_around();
+    [[nodiscard]] bool give_all_back(int signals);
+
+    [[nodiscard]] std::size_t resident() const noexcept;
+    [[nodiscard]] std::size_t allowed() const noexcept;
+    void make_room(std::size_t pages) noexcept;
+    [[nodiscard]] guest* choose() const noexcept;
+    void note_peak() noexcept;
+    void show_line();
+
+    arguments given_;
+    source_type source_;
+    store_type store_;
+    std::optional<snapshot> snapshot_;
+    listener listener_;
+    std::list<connection> clients_;
+    std::list<guest> guests_;
+    std::vector<pollfd> polled_;
+    clock::time_point next_look_ = clock::now();
+    unsigned arrived_ = 0;
+    unsigned left_ = 0;
+    std::size_t since_forgetting_ = 0; // pages evicted
+    unsigned refusals_in_a_row_ = 0;   // evictions that freed nothing
+    unsigned refusals_to_wait_ = 0;    // how often room is not made now
+    std::uint64_t faults_of_the_gone_ = 0;
+    std::uint64_t last_faults_ = 0;
+    std::size_t peak_resident_ = 0; // bytes, as the next two
+    std::size_t peak_memory_ = 0;
+    std::size_t peak_over_ = 0; ///< most above the budget
+    bool has_said_full_ = false;
+};
+
+} // namespace vm_pager

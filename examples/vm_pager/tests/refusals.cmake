@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+#
+# What is no run: status 2, one line on stderr, nothing on stdout.
+cmake_minimum_required(VERSION 3.22)
+
+function(expect_refusal pattern)
+  execute_process(COMMAND "${PROGRAM}" ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE errors
+                  TIMEOUT 20)
+  if(status EQUAL 77)
+    message("${output}") # no userfaultfd here
+  elseif(NOT status EQUAL 2 OR NOT output STREQUAL "" OR NOT errors MATCHES "^vm_pager: [^\n]*${pattern}[^\n]*\n$")
+    message(SEND_ERROR "${ARGN}: status ${status}, '${output}', '${errors}'")
+  endif()
+endfunction()
+
+set(socket "${FOLDER}/socket")
+file(MAKE_DIRECTORY "${FOLDER}")
+file(WRITE "${FOLDER}/odd" "no whole page")
+file(WRITE "${FOLDER}/empty" "")
+expect_refusal("--socket PATH is missing")
+expect_refusal("--socket: it takes a value" --socket)
+expect_refusal("--frobnicate: no such option" --frobnicate)
+foreach(size IN ITEMS 0 1 x 1K -1 1T 1.5G G 99999999999999999999G)
+  expect_refusal("--resident ${size}: not a size" --socket "${socket}" --resident "${size}")
+endforeach()
+expect_refusal("--memory 1K: not a size" --socket "${socket}" --memory 1K)
+expect_refusal("--store 1K: not a size" --socket "${socket}" --store 1K)
+expect_refusal("--guests 0: not a number" --socket "${socket}" --guests 0)
+expect_refusal("no socket can be bound there" --socket "${FOLDER}/no/folder")
+string(REPEAT "x" 120 long)
+expect_refusal("longer than a socket" --socket "/tmp/${long}")
+expect_refusal("in use" --socket "${FOLDER}/odd")
+expect_refusal("absent: No such file" --socket "${socket}" --snapshot "${FOLDER}/absent")
+expect_refusal("not a file of one or more pages" --socket "${socket}" --snapshot "${FOLDER}/odd")
+expect_refusal("not a file of one or more pages" --socket "${socket}" --snapshot "${FOLDER}/empty")
+if(NOT EXISTS "${FOLDER}/odd")
+  message(SEND_ERROR "a file was taken for a socket")
+endif()
+if(EXISTS "${socket}")
+  message(SEND_ERROR "a socket was left behind")
+endif()
