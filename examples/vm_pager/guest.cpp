@@ -177,7 +177,9 @@ guest::outcome guest::bring(const fault& f, std::size_t count) noexcept {
         return lose(f.page);
     }
     const bool tracks = memory_.can_evict();
-    const std::size_t writable = !tracks ? count : f.is_write ? 1 : 0;
+    // Who writes to one page of zeros writes to the next ones, too: each would be a fault of its own if it were protected.
+    const bool all_writable = !tracks || (f.is_write && is_zero && from == page_place::nowhere);
+    const std::size_t writable = all_writable ? count : f.is_write ? 1 : 0;
     int error = 0;
     std::size_t done = map(f.page, 0, writable, false, error);
     if (done == writable && error == 0) {

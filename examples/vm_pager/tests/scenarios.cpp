@@ -327,6 +327,7 @@ void lost_page(const char* program) {
     const pid_t child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        std::signal(SIGBUS, SIG_DFL); // a sanitizer's handler would exit
         monitor vm{{{std::size_t{2} << 20}}};
         const unique_fd socket = send_message(pager.socket(), vm.message(), vm.descriptors());
         if (!is_snapshot(vm.at(0), 0)) {
