@@ -263,6 +263,7 @@ void guest::forget_copy(slot_id page) noexcept {
         static_cast<void>(store_.erase(key(page)));
     }
     set_copy(page, false, false);
+    clear_trait(page, does_not_shrink);
 }
 
 void guest::look_at_file() noexcept {
@@ -293,18 +294,19 @@ void guest::look_at_file() noexcept {
 
 // Eviction.
 
-std::size_t guest::evict(std::size_t pages) noexcept {
+guest::eviction guest::evict(std::size_t pages) noexcept {
     slot_id victims[most_batch];
     std::size_t count = 0;
     while (count < std::min(pages, most_batch) && memory_.can_evict()) {
-        const slot_id page = set_.evict(page_place::nowhere, [](slot_id) noexcept { return true; });
+        const slot_id page =
+            set_.evict(page_place::nowhere, [this](slot_id p) noexcept { return !has_trait(p, does_not_shrink); });
         if (page == pagefold::no_slot) {
             break;
         }
         victims[count++] = page;
     }
     std::sort(victims, victims + count);
-    std::size_t freed = 0;
+    eviction done;
     for (std::size_t first = 0; first < count;) {
         const bool is_clean = set_.has_copy(victims[first]);
         const std::size_t most = memory_.run_from(victims[first]);
@@ -313,14 +315,17 @@ std::size_t guest::evict(std::size_t pages) noexcept {
                set_.has_copy(victims[first + run]) == is_clean) {
             ++run;
         }
-        freed += evict_run(victims + first, run, is_clean);
+        done.freed += evict_run(victims + first, run, is_clean);
         first += run;
     }
-    return freed;
+    for (std::size_t i = 0; i < count; ++i) {
+        done.barred += has_trait(victims[i], does_not_shrink) ? 1 : 0;
+    }
+    return done;
 }
 /// Pages side by side, all clean, which are protected already, or all dirty.
 std::size_t guest::evict_run(const slot_id* pages, std::size_t count, bool is_clean) noexcept {
-    bool goes[most_batch];
+    status went[most_batch];
     bool can_go = is_clean;
     if (!is_clean) {
         const uffd_outcome done = memory_.protect(pages[0], count, true);
@@ -328,12 +333,12 @@ std::size_t guest::evict_run(const slot_id* pages, std::size_t count, bool is_cl
         can_go = done.ok() && memory_.read(pages[0], buffer(0), count);
     }
     for (std::size_t i = 0; i < count; ++i) {
-        goes[i] = can_go && (is_clean || put(pages[i], buffer(i)));
+        went[i] = !can_go ? status::busy : is_clean ? status::ok : put(pages[i], buffer(i));
     }
     std::size_t freed = 0;
     for (std::size_t i = 0; i < count;) {
         std::size_t end = i;
-        while (end < count && goes[end]) {
+        while (end < count && went[end] == status::ok) {
             ++end;
         }
         const bool has_dropped = end > i && memory_.drop(pages[i], end - i);
@@ -346,31 +351,37 @@ std::size_t guest::evict_run(const slot_id* pages, std::size_t count, bool is_cl
             ++stats_.evicted_pages;
             stats_.clean_pages += is_clean ? 1 : 0;
         }
-        // What stays is written again without asking; where that is not to be had now, its fault says so.
         for (const std::size_t stay_end = std::min(std::max(end, i + 1), count); i < stay_end; ++i) {
-            forget_copy(pages[i]);
-            stays(pages[i]);
-            static_cast<void>(memory_.protect(pages[i], 1, false));
+            stays(pages[i], went[i]);
         }
     }
     return freed;
 }
+void guest::stays(slot_id page, status why) noexcept {
+    forget_copy(page);
+    insert(page, true);
+    if (why == status::incompressible) {
+        add_trait(page, does_not_shrink);
+    } else { // it is written again without asking; where that is not to be had now, its fault says so
+        static_cast<void>(memory_.protect(page, 1, false));
+    }
+}
 /// Where the store has no room, the copies of pages that are in memory give theirs.
-bool guest::put(slot_id page, const std::byte* bytes) noexcept {
+status guest::put(slot_id page, const std::byte* bytes) noexcept {
     if (std::memcmp(bytes, buffer(zeros_page), page_bytes) == 0) {
         add_trait(page, zero_base);
         forget_copy(page);
-        return true;
+        return status::ok;
     }
     for (;;) {
         const status s = store_.put(key(page), {bytes, page_bytes});
         set_copy(page, false, s == status::ok);
         if (s == status::ok) {
-            return true;
+            return s;
         }
         if ((s != status::limit && s != status::no_memory) || !drop_copies()) {
             ++stats_.refused_pages;
-            return false;
+            return s;
         }
     }
 }

@@ -100,8 +100,12 @@ public:
     /// Finds pages that came into the file, or went, without a fault or an event.
     void look_at_file() noexcept;
 
-    /// Evicts up to `pages`; how many went.
-    [[nodiscard]] std::size_t evict(std::size_t pages) noexcept;
+    struct eviction {
+        std::size_t freed = 0;  ///< pages that went
+        std::size_t barred = 0; ///< pages that don't shrink, and won't be tried again
+    };
+    /// Evicts up to `pages`.
+    [[nodiscard]] eviction evict(std::size_t pages) noexcept;
     /// Brings everything back and lets the guest go. False where pages could not be brought.
     [[nodiscard]] bool give_back() noexcept;
 
@@ -111,7 +115,11 @@ public:
 private:
     using slot_id = pagefold::slot_id;
     enum class outcome { served, again };
-    enum trait : std::uint8_t { zero_base = 1, was_evicted = 2 };
+    enum trait : std::uint8_t {
+        zero_base = 1,      // what is below it are zeros, and not the snapshot
+        was_evicted = 2,    // once
+        does_not_shrink = 4 // the store would not have it; it is protected, so that a write ends this
+    };
 
     struct fault {
         slot_id page;
@@ -123,6 +131,8 @@ private:
     [[nodiscard]] bool has_trait(slot_id page, trait t) const noexcept { return (traits_[page] & t) != 0; }
     void add_trait(slot_id page, trait t) noexcept { traits_[page] = static_cast<std::uint8_t>(traits_[page] | t); }
     [[nodiscard]] std::byte* buffer(std::size_t page) const noexcept { return buffer_.get() + page * page_bytes; }
+
+    void clear_trait(slot_id page, trait t) noexcept { traits_[page] = static_cast<std::uint8_t>(traits_[page] & ~t); }
 
     void note_message(const uffd_msg& message) noexcept;
     void remove(std::uint64_t start, std::uint64_t end) noexcept;
@@ -141,10 +151,10 @@ private:
     void note_present(slot_id page) noexcept;
 
     [[nodiscard]] std::size_t evict_run(const slot_id* pages, std::size_t count, bool is_clean) noexcept;
-    [[nodiscard]] bool put(slot_id page, const std::byte* bytes) noexcept;
+    [[nodiscard]] pagefold::status put(slot_id page, const std::byte* bytes) noexcept;
     [[nodiscard]] bool drop_copies() noexcept;
     void forget_copy(slot_id page) noexcept;
-    void stays(slot_id page) noexcept { insert(page, true); }
+    void stays(slot_id page, pagefold::status why) noexcept;
 
     // As resident_set's, and the counters are kept.
     void set_copy(slot_id page, bool is_good, bool is_stored) noexcept;

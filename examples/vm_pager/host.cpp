@@ -218,20 +218,24 @@ void host::make_room(std::size_t pages) noexcept {
             return;
         }
         guest* const victim = choose();
-        const std::size_t freed = victim == nullptr ? 0 : victim->evict(batch);
-        if (freed == 0) {
-            // Compressing a batch for nothing at every fault would take longer than all else.
-            refusals_in_a_row_ = std::min(refusals_in_a_row_ + 1, 8u);
+        const guest::eviction done = victim == nullptr ? guest::eviction{} : victim->evict(batch);
+        if (done.freed + done.barred == 0) {
+            // Compressing for nothing at every fault would take longer than all else.
+            refusals_in_a_row_ = std::min(refusals_in_a_row_ + 1, 6u);
             refusals_to_wait_ = 1u << refusals_in_a_row_;
             return;
         }
-        refusals_in_a_row_ = 0;
-        since_forgetting_ += freed;
-        if (since_forgetting_ > allowed()) {
-            since_forgetting_ = 0;
-            for (guest& g : guests_) {
-                g.forget_half_of_refaults();
-            }
+        refusals_in_a_row_ = done.freed != 0 ? 0 : refusals_in_a_row_;
+        forget_refaults(done.freed);
+    }
+}
+/// What was missed long ago counts for less: half of it after as many evictions as pages may be resident.
+void host::forget_refaults(std::size_t freed) noexcept {
+    since_forgetting_ += freed;
+    if (since_forgetting_ > allowed()) {
+        since_forgetting_ = 0;
+        for (guest& g : guests_) {
+            g.forget_half_of_refaults();
         }
     }
 }

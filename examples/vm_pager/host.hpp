@@ -50,6 +50,7 @@ private:
     [[nodiscard]] std::size_t resident() const noexcept;
     [[nodiscard]] std::size_t allowed() const noexcept;
     void make_room(std::size_t pages) noexcept;
+    void forget_refaults(std::size_t freed) noexcept;
     [[nodiscard]] guest* choose() const noexcept;
     void note_peak() noexcept;
     void show_line();
