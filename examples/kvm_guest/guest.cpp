@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The guest: writes every page, steps through them at random, checks each and rewrites one in four, checks all in the end.
+// The guest: writes every page, steps through them at random, checks each, rewrites one in four and counts on a few, checks
+// all in the end.
 // It has no kernel, no library and no interrupts; a mistake of its own is a triple fault. It runs in ring 3 with the right
 // to use ports: paravirtual KVM runs that on the processor, and emulates ring 0.
 #include "guest_protocol.hpp"
@@ -23,18 +24,57 @@ volatile std::uint8_t& version_of(std::uint64_t page) noexcept {
 void write(volatile mailbox& box, std::uint64_t page) noexcept {
     const auto version = static_cast<std::uint8_t>(version_of(page) + 1);
     version_of(page) = version;
-    for (std::uint64_t i = 0; i < page_size / 8; ++i) {
+    for (std::uint64_t i = 0; i < content_words; ++i) {
         words_of(page)[i] = word_of(box.seed, page, version, i);
     }
     box.written = box.written + 1;
 }
 void check(volatile mailbox& box, std::uint64_t page) noexcept {
-    for (std::uint64_t i = 0; i < page_size / 8; ++i) {
+    for (std::uint64_t i = 0; i < content_words; ++i) {
         if (words_of(page)[i] != word_of(box.seed, page, version_of(page), i)) {
             tell(port_wrong, static_cast<std::uint32_t>(page));
         }
     }
     box.checked = box.checked + 1;
+}
+/// Counts on a few pages in turns, as fast as it can: a page that is read for the store, written, and then dropped has lost
+/// a count.
+void hammer(volatile mailbox& box, std::uint64_t& random, std::uint64_t pages) noexcept {
+    constexpr unsigned few = 8, rounds = 64;
+    std::uint64_t chosen[few];
+    for (std::uint64_t& page : chosen) {
+        page = next_random(random) % pages | 1; // pages of one value stay so
+    }
+    for (unsigned round = 0; round < rounds; ++round) {
+        for (const std::uint64_t page : chosen) {
+            words_of(page)[content_words] = words_of(page)[content_words] + 1;
+        }
+    }
+    box.counts = box.counts + std::uint64_t{few} * rounds;
+}
+/// Tells whether the counts of some pages are all there.
+void compare(volatile mailbox& box, std::uint64_t pages) noexcept {
+    std::uint64_t counts = 0;
+    for (std::uint64_t page = 0; page < pages; ++page) {
+        counts += words_of(page)[content_words];
+    }
+    if (counts != box.counts) {
+        tell(port_lost, static_cast<std::uint32_t>(box.counts - counts));
+    }
+    for (;;) {
+        tell(port_done, 0);
+    }
+}
+
+void hammer_only(volatile mailbox& box) noexcept {
+    const std::uint64_t times = box.hammers;
+    for (std::uint64_t i = 0; i < times; ++i) {
+        for (std::uint64_t page = 0; page < hammered_pages; ++page) {
+            words_of(page)[content_words] = words_of(page)[content_words] + 1;
+        }
+    }
+    box.counts = times * hammered_pages;
+    compare(box, hammered_pages);
 }
 
 } // namespace
@@ -42,6 +82,9 @@ void check(volatile mailbox& box, std::uint64_t page) noexcept {
 extern "C" [[noreturn, gnu::section(".text.start")]] void guest_main() {
     auto& box = *reinterpret_cast<volatile mailbox*>(mailbox_address);
     const std::uint64_t pages = box.pages;
+    if (box.hammers != 0) {
+        hammer_only(box);
+    }
     for (std::uint64_t page = 0; page < pages; ++page) {
         write(box, page);
     }
@@ -53,6 +96,7 @@ extern "C" [[noreturn, gnu::section(".text.start")]] void guest_main() {
         if (next_random(random) % 4 == 0) {
             write(box, page);
         }
+        hammer(box, random, pages / 4);
         if (step == box.dies_at) {
             __asm__ __volatile__("ud2");
         }
@@ -60,7 +104,6 @@ extern "C" [[noreturn, gnu::section(".text.start")]] void guest_main() {
     for (std::uint64_t page = 0; page < pages; ++page) {
         check(box, page);
     }
-    for (;;) {
-        tell(port_done, 0);
-    }
+    compare(box, pages);
+    __builtin_unreachable();
 }

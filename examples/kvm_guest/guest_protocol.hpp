@@ -22,17 +22,25 @@ inline constexpr std::uint64_t max_pages = first_page - versions_address;
 // Ports that the guest writes: the monitor gets what is in eax.
 inline constexpr std::uint16_t port_done = 0x10;
 inline constexpr std::uint16_t port_wrong = 0x11; ///< number of a page that is not what was written
+inline constexpr std::uint16_t port_lost = 0x12;  ///< how many counts are missing
 
 /// The monitor writes the first part, the guest the second.
 struct mailbox {
     std::uint64_t pages;
     std::uint64_t steps;
     std::uint64_t seed;
+    std::uint64_t hammers; ///< if not 0: counts so often on each of hammered_pages pages, and does nothing else
     std::uint64_t dies_at; ///< step at which the guest executes what is no instruction; 0: never
 
     std::uint64_t written;
     std::uint64_t checked;
+    std::uint64_t counts; ///< additions to the last words of all pages
 };
+
+/// The words of a page that are written with it; the last one counts, and is not.
+inline constexpr std::uint64_t content_words = page_size / 8 - 1;
+
+inline constexpr std::uint64_t hammered_pages = 8;
 
 inline std::uint64_t next_random(std::uint64_t& state) noexcept {
     state ^= state << 13;

@@ -45,6 +45,7 @@ std::string describe(exit_report how) {
     switch (how.kind) {
     case exit_kind::done: return "done";
     case exit_kind::wrong_page: return "WRONG PAGE " + std::to_string(how.number);
+    case exit_kind::lost_counts: return "LOST " + std::to_string(how.number) + " COUNTS";
     case exit_kind::dead: return "triple fault";
     case exit_kind::interrupted: return "stopped";
     case exit_kind::memory: return "a page of its memory is lost";

@@ -97,6 +97,7 @@ void paged_guest::wait() {
     }
     result_.written = box.written;
     result_.checked = box.checked;
+    result_.counts = box.counts;
 }
 
 void paged_guest::interrupt_processor() {
@@ -123,6 +124,7 @@ void paged_guest::stop_in_fault() {
 
 std::string paged_guest::verify() {
     const std::byte* const memory = pager_.memory().data();
+    std::uint64_t counts = 0;
     for (std::uint64_t page = 0; page < pages_; ++page) {
         // A page that is lost is asked for, not touched: that would be a SIGBUS.
         if (pager_.populate(versions_address + page, 1) != pagefold::status::ok ||
@@ -131,14 +133,21 @@ std::string paged_guest::verify() {
         }
         std::uint8_t version = 0;
         std::memcpy(&version, memory + versions_address + page, 1);
-        for (std::uint64_t i = 0; i < page_size / 8; ++i) {
+        const auto word_at = [&](std::uint64_t i) {
             std::uint64_t word = 0;
             std::memcpy(&word, memory + first_page + page * page_size + 8 * i, sizeof word);
+            return word;
+        };
+        counts += word_at(content_words);
+        for (std::uint64_t i = 0; i < content_words; ++i) {
             const std::uint64_t expected = version == 0 ? 0 : word_of(told_.seed, page, version, i);
-            if (word != expected) {
+            if (word_at(i) != expected) {
                 return "page " + std::to_string(page) + " has a wrong word " + std::to_string(i);
             }
         }
+    }
+    if (counts != result_.counts) {
+        return "counts are lost";
     }
     return pager_.check() ? "" : "the pager's tables are damaged";
 }

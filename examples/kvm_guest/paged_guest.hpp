@@ -24,7 +24,7 @@ using pager_type = pagefold::uffd_pager<store_type>;
 struct guest_result {
     exit_report how{exit_kind::failed, 0};
     bool was_woken = false; ///< a stop in a fault needed the fault to be served first
-    std::uint64_t written = 0, checked = 0;
+    std::uint64_t written = 0, checked = 0, counts = 0;
     double seconds = 0;
     pagefold::uffd_pager_stats pager{};
 };

@@ -146,6 +146,7 @@ exit_report virtual_machine::run() noexcept {
         std::memcpy(&value, reinterpret_cast<const std::byte*>(run_) + run_->io.data_offset, sizeof value);
         return {run_->io.port == port_done    ? exit_kind::done
                 : run_->io.port == port_wrong ? exit_kind::wrong_page
+                : run_->io.port == port_lost  ? exit_kind::lost_counts
                                               : exit_kind::failed,
                 value};
     }

@@ -26,6 +26,7 @@ private:
 enum class exit_kind {
     done,        ///< the guest says that all is done
     wrong_page,  ///< the guest found one; `number` is which
+    lost_counts, ///< the guest misses additions to its pages; `number` of them
     dead,        ///< a triple fault
     interrupted, ///< a signal, or stop()
     memory,      ///< KVM could not get at guest memory: a page is lost

@@ -29,7 +29,7 @@ struct spoiling_codec {
         if (what == nullptr || readings.fetch_add(1) != 1000) {
             return s;
         }
-        out[out.size() - 1] ^= std::byte{1};
+        out[0] ^= std::byte{1};
         return std::strcmp(what, "byte") == 0 ? s : pagefold::status::corrupt;
     }
 
