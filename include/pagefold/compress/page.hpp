@@ -43,8 +43,8 @@ namespace pagefold {
 /// The page codec: blocks of 16 bytes predicted by zeros or by what lies a lag before them.
 ///
 /// Page sizes: multiples of 4096 up to 65536; others are `invalid`. Scratch: the same for all, nothing is kept in it.
-/// Pages that it can't shorten are `incompressible`, many of them after an eighth of the work. Streams are of version 0
-/// (docs/page_codec.md), the same for every path.
+/// Pages that it can't shorten are `incompressible`, many of them after an eighth of the work. Streams are of version 0,
+/// which is frozen (docs/page_codec.md), and the same for every path.
 template <page_level Level = page_level::balanced>
 class basic_page_codec {
 public:

@@ -95,6 +95,9 @@ int main(int argc, char** argv) {
     encoded<page_level::high>("four_units_pointers", 3, 16384, page_kind::pointers, true);
     written("written_plain", {});
     written("written_literals_packed", {.literals_packed = true});
+    written("written_alphabet_1", {.literals_packed = true, .alphabet = 1});
+    written("written_alphabet_2", {.literals_packed = true, .alphabet = 2});
+    written("written_alphabet_3", {.literals_packed = true, .alphabet = 3});
     written("written_masks_packed", {.masks_packed = true, .marks_sparse = true});
     written("written_masks_inverted", {.masks_inverted = true});
     written("written_sparse", {.marks_sparse = true, .choices_sparse = true, .lag_tops_sparse = true});

@@ -73,10 +73,14 @@ PAGEFOLD_AVX2 void put_hashes(__m256i first, __m256i second, std::uint16_t* hash
 PAGEFOLD_AVX2 void hash_words(const std::uint8_t* from, std::uint16_t* hashes) noexcept {
     put_hashes(load(from), load(from + 32), hashes);
 }
+template <unsigned Turn>
 PAGEFOLD_AVX2 void hash_behind(const std::uint8_t* from, std::uint16_t* hashes) noexcept {
-    const __m256i some = _mm256_blend_epi32(load(from + 1), load(from + 2), 0x92); // words 1, 4 and 7 of 0 to 7
-    const __m256i more = _mm256_blend_epi32(load(from + 33), load(from + 34), 0x24);
-    put_hashes(_mm256_blend_epi32(some, load(from + 3), 0x24), _mm256_blend_epi32(more, load(from + 35), 0x49), hashes);
+    constexpr int two = words_with(2, Turn);
+    constexpr int three = words_with(3, Turn);
+    const __m256i some = _mm256_blend_epi32(load(from + 1), load(from + 2), two & 0xff);
+    const __m256i more = _mm256_blend_epi32(load(from + 33), load(from + 34), two >> 8);
+    put_hashes(_mm256_blend_epi32(some, load(from + 3), three & 0xff),
+               _mm256_blend_epi32(more, load(from + 35), three >> 8), hashes);
 }
 
 /// A bit for each byte of the line that differs from `source`.
@@ -87,6 +91,13 @@ PAGEFOLD_AVX2 std::uint64_t differing(const std::uint8_t* from, const std::uint8
 PAGEFOLD_AVX2 bool is_zero(const std::uint8_t* from) noexcept {
     const __m256i any = _mm256_or_si256(load(from), load(from + 32));
     return _mm256_testz_si256(any, any) != 0;
+}
+
+PAGEFOLD_AVX2 bool is_text(const std::uint8_t* from) noexcept {
+    const __m256i others = _mm256_set1_epi8(first_text_byte - 1); // signed: bytes from 0x80 on are less
+    const auto first = static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpgt_epi8(load(from), others)));
+    const auto second = static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpgt_epi8(load(from + 32), others)));
+    return v16::ones(first) + v16::ones(second) >= min_text_bytes;
 }
 
 /// As v16::search_unit.
@@ -125,8 +136,12 @@ PAGEFOLD_TARGET_AVX2 bool search_unit(const unit_view& unit, workspace& state) n
         v16::take_blocks(from, line, candidates, least, search, state);
         const std::size_t at = unit.base + line * line_size;
         if (at + line_size != unit.size) { // or nothing follows
-            hash_behind(from, others);
+            hash_behind<0>(from, others);
             v16::enter(hashes, others, at, state);
+            if (is_text(from)) {
+                hash_behind<1>(from, others);
+                v16::enter_far(others, at, state);
+            }
         }
     }
     v16::gather_literals(unit, state);
@@ -135,9 +150,8 @@ PAGEFOLD_TARGET_AVX2 bool search_unit(const unit_view& unit, workspace& state) n
 
 // --- Packing --------------------------------------------------------------------------------------------------------
 
-/// As v16::literal_codes, of 32.
-PAGEFOLD_AVX2 __m256i literal_codes(__m256i v) noexcept {
-    const std::uint8_t* const table = alphabets.literal_code;
+/// As v16::look_up_in_128.
+PAGEFOLD_AVX2 __m256i look_up_in_128(const std::uint8_t* table, __m256i v) noexcept {
     const __m256i bit4 = _mm256_slli_epi16(v, 3);
     const __m256i bit5 = _mm256_slli_epi16(v, 2);
     const __m256i bit6 = _mm256_slli_epi16(v, 1);
@@ -151,24 +165,35 @@ PAGEFOLD_AVX2 __m256i literal_codes(__m256i v) noexcept {
                               _mm256_blendv_epi8(quarter[2], quarter[3], bit5), bit6);
 }
 
-PAGEFOLD_AVX2 bool sample_packs(const std::uint8_t* literals) noexcept {
-    unsigned escapes = 0;
-    for (std::size_t i = 0; i != literal_sample; i += 32) {
-        escapes += v16::ones(bytes_equal(literal_codes(load(literals + i)), _mm256_setzero_si256()));
+/// As scalar::choose_alphabet.
+PAGEFOLD_AVX2 unsigned choose_alphabet(const workspace& state) noexcept {
+    unsigned found[literal_alphabets] = {};
+    for (std::size_t run = 0; run != sample_runs; ++run) {
+        const std::uint8_t* const from = state.literals + sample_begin(run, state.literal_count);
+        for (std::size_t i = 0; i != sample_run; i += 32) {
+            const __m256i owners = avx2::look_up_in_128(alphabets.literal_owners, load(from + i));
+#pragma GCC unroll 4
+            for (unsigned alphabet = 0; alphabet != literal_alphabets; ++alphabet) { // its bit to the top of each byte
+                const __m256i own = _mm256_slli_epi16(owners, 7 - static_cast<int>(alphabet));
+                found[alphabet] += v16::ones(static_cast<std::uint32_t>(_mm256_movemask_epi8(own)));
+            }
+        }
     }
-    return escapes <= max_sample_escapes;
+    return best_alphabet(found);
 }
 
 /// As scalar::pack_literals.
-PAGEFOLD_AVX2 std::uint8_t* pack_literals(workspace& state, std::uint8_t* to) noexcept {
+PAGEFOLD_AVX2 std::uint8_t* pack_literals(workspace& state, std::uint8_t* to, unsigned& flags) noexcept {
     const std::size_t count = state.literal_count;
-    if (!sample_packs(state.literals)) {
+    const unsigned alphabet = count < min_packed_literals ? literal_alphabets : avx2::choose_alphabet(state);
+    if (alphabet == literal_alphabets) {
         return nullptr;
     }
+    const std::uint8_t* const table = alphabets.literal_code[alphabet];
     std::uint8_t* escape = state.escapes;
     for (std::size_t i = 0; i < count; i += 32) {
         const __m256i v = load(state.literals + i);
-        const __m256i codes = literal_codes(v);
+        const __m256i codes = avx2::look_up_in_128(table, v);
         store(state.codes + i, codes);
         const std::uint32_t own = count - i >= 32 ? ~0u : (1u << (count - i)) - 1;
         escape = put_gathered(escape, v, bytes_equal(codes, _mm256_setzero_si256()) & own);
@@ -177,6 +202,7 @@ PAGEFOLD_AVX2 std::uint8_t* pack_literals(workspace& state, std::uint8_t* to) no
     if (!is_worth_packing(count, escapes)) {
         return nullptr;
     }
+    flags |= literals_packed | alphabet << alphabet_shift;
     fill_bytes(state.codes + count, 0, 16);
     const std::size_t plane = packed_plane(count);
     const __m256i top_two = _mm256_set1_epi8(static_cast<char>(0xc0));
@@ -197,10 +223,9 @@ PAGEFOLD_TARGET_AVX2 std::size_t compress(const unit_view& unit, std::uint8_t* o
     if (!search_unit<Level>(unit, state)) {
         return 0;
     }
-    unsigned flags = literals_packed;
-    std::uint8_t* end = state.literal_count < min_packed_literals ? nullptr : pack_literals(state, out);
+    unsigned flags = 0;
+    std::uint8_t* end = pack_literals(state, out, flags);
     if (end == nullptr) {
-        flags = 0;
         copy_bytes(out, state.literals, state.literal_count);
         end = out + state.literal_count;
     }
@@ -210,9 +235,8 @@ PAGEFOLD_TARGET_AVX2 std::size_t compress(const unit_view& unit, std::uint8_t* o
 
 // --- Unpacking ------------------------------------------------------------------------------------------------------
 
-/// The codes of 32 literals as bytes; 0 for an escape.
-PAGEFOLD_AVX2 __m256i literal_symbols_of(__m256i codes) noexcept {
-    const std::uint8_t* const table = alphabets.literal_symbol;
+/// As v16::look_up_in_64.
+PAGEFOLD_AVX2 __m256i look_up_in_64(const std::uint8_t* table, __m256i codes) noexcept {
     const __m256i bit4 = _mm256_slli_epi16(codes, 3);
     const __m256i low = _mm256_blendv_epi8(_mm256_shuffle_epi8(load_twice(table), codes),
                                            _mm256_shuffle_epi8(load_twice(table + 16), codes), bit4);
@@ -223,7 +247,7 @@ PAGEFOLD_AVX2 __m256i literal_symbols_of(__m256i codes) noexcept {
 
 /// As scalar::unpack_literals.
 [[nodiscard]] PAGEFOLD_AVX2 bool unpack_literals(const std::uint8_t* from, std::size_t size, std::size_t count,
-                                                 workspace& state) noexcept {
+                                                 unsigned alphabet, workspace& state) noexcept {
     const std::size_t plane = packed_plane(count);
     if (count < min_packed_literals || size < 3 * plane) {
         return false;
@@ -234,11 +258,12 @@ PAGEFOLD_AVX2 __m256i literal_symbols_of(__m256i codes) noexcept {
     }
     const std::uint8_t* escape = from + 3 * plane;
     const std::uint8_t* const end = from + size;
+    const std::uint8_t* const table = alphabets.literal_symbol[alphabet];
     for (std::size_t i = 0; i < count; i += 32) {
         const __m256i codes = load(state.codes + i);
         const std::uint32_t own = count - i >= 32 ? ~0u : (1u << (count - i)) - 1;
         const std::uint32_t escaped = bytes_equal(codes, _mm256_setzero_si256()) & own;
-        store(state.literals + i, literal_symbols_of(codes));
+        store(state.literals + i, avx2::look_up_in_64(table, codes));
         if (escaped != 0) {
             for (unsigned half = 0; half != 2; ++half) {
                 if (escape > end) {
@@ -264,7 +289,7 @@ PAGEFOLD_AVX2 __m256i literal_symbols_of(__m256i codes) noexcept {
     }
     const std::uint8_t* literals = in.begin();
     if ((parts.flags & literals_packed) != 0) {
-        if (!unpack_literals(literals, in.left(), parts.literals, state)) {
+        if (!unpack_literals(literals, in.left(), parts.literals, alphabet_of(parts.flags), state)) {
             return false;
         }
         literals = state.literals;

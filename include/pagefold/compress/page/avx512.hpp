@@ -50,9 +50,10 @@ PAGEFOLD_AVX512 void put_hashes(__m512i words, std::uint16_t* hashes) noexcept {
 PAGEFOLD_AVX512 void hash_words(const std::uint8_t* from, std::uint16_t* hashes) noexcept {
     put_hashes(load(from), hashes);
 }
+template <unsigned Turn>
 PAGEFOLD_AVX512 void hash_behind(const std::uint8_t* from, std::uint16_t* hashes) noexcept {
-    const __m512i some = _mm512_mask_loadu_epi32(load(from + 1), 0x2492, from + 2); // words 1, 4, 7, …
-    put_hashes(_mm512_mask_loadu_epi32(some, 0x4924, from + 3), hashes);
+    const __m512i some = _mm512_mask_loadu_epi32(load(from + 1), words_with(2, Turn), from + 2);
+    put_hashes(_mm512_mask_loadu_epi32(some, words_with(3, Turn), from + 3), hashes);
 }
 
 PAGEFOLD_AVX512 bool rest_has_few_zeros(const std::uint8_t* from, std::size_t lines_left) noexcept {
@@ -62,6 +63,10 @@ PAGEFOLD_AVX512 bool rest_has_few_zeros(const std::uint8_t* from, std::size_t li
         zeros += v16::ones(_mm512_testn_epi32_mask(v, v));
     }
     return has_few_zeros(zeros, lines_left * line_size / 4);
+}
+
+PAGEFOLD_AVX512 bool is_text(__m512i line) noexcept { // signed: bytes from 0x80 on are less
+    return ones64(_mm512_cmpgt_epi8_mask(line, _mm512_set1_epi8(first_text_byte - 1))) >= min_text_bytes;
 }
 
 /// As v16::search_unit.
@@ -112,8 +117,12 @@ PAGEFOLD_TARGET_AVX512 bool search_unit(const unit_view& unit, workspace& state)
         literals = put_gathered(literals, own, state.masks[line]);
         const std::size_t at = unit.base + line * line_size;
         if (at + line_size != unit.size) { // or nothing follows
-            hash_behind(from, others);
+            hash_behind<0>(from, others);
             v16::enter(hashes, others, at, state);
+            if (is_text(own)) {
+                hash_behind<1>(from, others);
+                v16::enter_far(others, at, state);
+            }
         }
     }
     state.literal_count = static_cast<std::size_t>(literals - state.literals);
@@ -122,9 +131,8 @@ PAGEFOLD_TARGET_AVX512 bool search_unit(const unit_view& unit, workspace& state)
 
 // --- Packing --------------------------------------------------------------------------------------------------------
 
-/// The codes of 64 literals; bytes from 0x80 on have none.
-PAGEFOLD_AVX512 __m512i literal_codes(__m512i v) noexcept {
-    const std::uint8_t* const table = alphabets.literal_code;
+/// As v16::look_up_in_128.
+PAGEFOLD_AVX512 __m512i look_up_in_128(const std::uint8_t* table, __m512i v) noexcept {
     return _mm512_maskz_permutex2var_epi8(~_mm512_movepi8_mask(v), load(table), v, load(table + 64));
 }
 PAGEFOLD_AVX512 __m512i mask_codes(__m512i v) noexcept {
@@ -133,25 +141,34 @@ PAGEFOLD_AVX512 __m512i mask_codes(__m512i v) noexcept {
                                 _mm512_permutex2var_epi8(load(table + 128), v, load(table + 192)));
 }
 
-PAGEFOLD_AVX512 bool sample_packs(const std::uint8_t* literals) noexcept {
-    unsigned escapes = 0;
-    for (std::size_t i = 0; i != literal_sample; i += 64) {
-        const __m512i codes = literal_codes(load(literals + i));
-        escapes += ones64(_mm512_testn_epi8_mask(codes, codes));
+/// As scalar::choose_alphabet.
+PAGEFOLD_AVX512 unsigned choose_alphabet(const workspace& state) noexcept {
+    unsigned found[literal_alphabets] = {};
+    static_assert(sample_run == 64);
+    for (std::size_t run = 0; run != sample_runs; ++run) {
+        const __m512i sample = load(state.literals + sample_begin(run, state.literal_count));
+        const __m512i owners = avx512::look_up_in_128(alphabets.literal_owners, sample);
+#pragma GCC unroll 4
+        for (unsigned alphabet = 0; alphabet != literal_alphabets; ++alphabet) {
+            const __m512i own = _mm512_set1_epi8(static_cast<char>(1u << alphabet));
+            found[alphabet] += ones64(_mm512_test_epi8_mask(owners, own));
+        }
     }
-    return escapes <= max_sample_escapes;
+    return best_alphabet(found);
 }
 
 /// As scalar::pack_literals.
-PAGEFOLD_AVX512 std::uint8_t* pack_literals(workspace& state, std::uint8_t* to) noexcept {
+PAGEFOLD_AVX512 std::uint8_t* pack_literals(workspace& state, std::uint8_t* to, unsigned& flags) noexcept {
     const std::size_t count = state.literal_count;
-    if (!sample_packs(state.literals)) {
+    const unsigned alphabet = count < min_packed_literals ? literal_alphabets : avx512::choose_alphabet(state);
+    if (alphabet == literal_alphabets) {
         return nullptr;
     }
+    const std::uint8_t* const table = alphabets.literal_code[alphabet];
     std::uint8_t* escape = state.escapes;
     for (std::size_t i = 0; i < count; i += 64) {
         const __m512i v = load(state.literals + i);
-        const __m512i codes = literal_codes(v);
+        const __m512i codes = avx512::look_up_in_128(table, v);
         store(state.codes + i, codes);
         escape = put_gathered(escape, v, _mm512_testn_epi8_mask(codes, codes) & first_bits(count - i));
     }
@@ -159,6 +176,7 @@ PAGEFOLD_AVX512 std::uint8_t* pack_literals(workspace& state, std::uint8_t* to) 
     if (!is_worth_packing(count, escapes)) {
         return nullptr;
     }
+    flags |= literals_packed | alphabet << alphabet_shift;
     fill_bytes(state.codes + count, 0, 16);
     const std::size_t plane = packed_plane(count);
     const __m512i top_two = _mm512_set1_epi8(static_cast<char>(0xc0));
@@ -298,10 +316,9 @@ PAGEFOLD_TARGET_AVX512 std::size_t compress(const unit_view& unit, std::uint8_t*
     if (!search_unit<Level>(unit, state)) {
         return 0;
     }
-    unsigned flags = literals_packed;
-    std::uint8_t* end = state.literal_count < min_packed_literals ? nullptr : pack_literals(state, out);
+    unsigned flags = 0;
+    std::uint8_t* end = pack_literals(state, out, flags);
     if (end == nullptr) {
-        flags = 0;
         copy_bytes(out, state.literals, state.literal_count);
         end = out + state.literal_count;
     }
@@ -442,7 +459,7 @@ PAGEFOLD_TARGET_AVX512 std::size_t compress(const unit_view& unit, std::uint8_t*
 
 /// As scalar::unpack_literals.
 [[nodiscard]] PAGEFOLD_AVX512 bool unpack_literals(const std::uint8_t* from, std::size_t size, std::size_t count,
-                                                   workspace& state) noexcept {
+                                                   unsigned alphabet, workspace& state) noexcept {
     const std::size_t plane = packed_plane(count);
     if (count < min_packed_literals || size < 3 * plane) {
         return false;
@@ -463,7 +480,7 @@ PAGEFOLD_TARGET_AVX512 std::size_t compress(const unit_view& unit, std::uint8_t*
     if (!v16::is_padding_clear(codes, count, 4 * plane)) {
         return false;
     }
-    const __m512i symbols = load(alphabets.literal_symbol);
+    const __m512i symbols = load(alphabets.literal_symbol[alphabet]);
     const std::uint8_t* escape = from + 3 * plane;
     const std::uint8_t* const end = from + size;
     for (std::size_t i = 0; i < count; i += 64) {
@@ -508,7 +525,7 @@ PAGEFOLD_AVX512 void build(const std::uint8_t* literals, const std::uint16_t* so
     v16::lag_bytes lags;
     std::size_t count = 0;
     const std::uint8_t* const last = in.take(1);
-    if (last == nullptr || *last > known_flags) {
+    if (last == nullptr || !are_flags_known(*last)) {
         return false;
     }
     const unsigned flags = *last;
@@ -521,7 +538,7 @@ PAGEFOLD_AVX512 void build(const std::uint8_t* literals, const std::uint16_t* so
     }
     const std::uint8_t* literals = in.begin();
     if ((flags & literals_packed) != 0) {
-        if (!unpack_literals(literals, in.left(), count, state)) {
+        if (!unpack_literals(literals, in.left(), count, alphabet_of(flags), state)) {
             return false;
         }
         literals = state.literals;

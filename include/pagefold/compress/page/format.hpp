@@ -31,7 +31,7 @@ inline constexpr std::size_t groups = unit_size / group_size;
 inline constexpr unsigned first_lag = 64; ///< the running lag in front of the first block
 inline constexpr unsigned min_lag = 16;   ///< a block never overlaps its source
 
-/// The last byte of a unit's stream. Any other bit set is another version's stream.
+/// The last byte of a unit's stream. The upper two bits number the alphabet of packed literals.
 enum flag : unsigned {
     literals_packed = 1,
     masks_packed = 2,
@@ -39,8 +39,13 @@ enum flag : unsigned {
     marks_sparse = 8,
     choices_sparse = 16,
     lag_tops_sparse = 32,
-    known_flags = 63,
 };
+inline constexpr unsigned alphabet_shift = 6;
+[[nodiscard]] constexpr unsigned alphabet_of(unsigned flags) noexcept { return flags >> alphabet_shift; }
+/// An alphabet for literals that aren't packed is another version's stream.
+[[nodiscard]] constexpr bool are_flags_known(unsigned flags) noexcept {
+    return (flags & literals_packed) != 0 || alphabet_of(flags) == 0;
+}
 
 inline constexpr std::size_t marks_size = groups / 8; ///< one bit a group: its mask byte is listed
 inline constexpr std::size_t choices_size =
@@ -60,28 +65,37 @@ inline constexpr std::size_t min_packed_literals = 256;
 
 // Each alphabet's code 0 is the escape: the byte itself stands in the section of escapes.
 
-/// The literals of text: code k + 1 is the k-th.
-inline constexpr char literal_alphabet[64] = {
-    ' ', 0,   '9', '\n', '"', '(', ')', '*', ',', '-', '.', '/', '0', '1', '2', '3', '4', '5', '6', '7', '8', ':',
-    ';', 'A', 'C', 'D',  'E', 'F', 'G', 'I', 'L', 'M', 'N', 'O', 'P', 'R', 'S', 'T', 'U', '_', 'a', 'b', 'c', 'd',
-    'e', 'f', 'g', 'h',  'i', 'k', 'l', 'm', 'n', 'o', 'p', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 0};
+inline constexpr unsigned literal_alphabets = 4;
 inline constexpr unsigned literal_symbols = 63;
+
+/// What literals are made of: prose and tables; source text and markup; strings among small integers; hexadecimal digits
+/// among them. Code k + 1 of an alphabet is its k-th symbol. Made by clustering the literals of many kinds of pages.
+inline constexpr char literal_alphabet[literal_alphabets][literal_symbols + 1] = {
+    "\0\n \"()*,-./0123456789:ABCDEFGILMNOPRSTU_abcdefghiklmnoprstuvwxy",
+    "\t\n \"#$'()*,-./012:;<=>ACDEILNOPRST[\\]_abcdefghiklmnoprstuvwxy{}",
+    "\0\1\2\3\4\5\6\a\b\t\n\037 !\"#'()-.0123456789=@QU[\\]abcdefghiklmnopqrstuvwxyz",
+    "\0\1\2\3\4\5\6\a\b\t\n\v\f\r\016\017\025\027\035\037 !\",0123456789:UVWXYZ_abcdefghilmnoprstuvw}",
+};
 
 /// The masks of pointers, small integers and text.
 inline constexpr std::uint8_t mask_alphabet[15] = {0x03, 0x01, 0xff, 0x07, 0x0f, 0x3f, 0x02, 0xc0,
                                                    0x80, 0x7f, 0xe0, 0xf0, 0xfe, 0x60, 0x10};
 
 struct alphabet_tables {
-    alignas(64) std::uint8_t literal_code[256] = {};
-    alignas(64) std::uint8_t literal_symbol[64] = {};
+    alignas(64) std::uint8_t literal_code[literal_alphabets][256] = {};
+    alignas(64) std::uint8_t literal_symbol[literal_alphabets][64] = {};
+    alignas(64) std::uint8_t literal_owners[256] = {}; ///< a bit for each alphabet that has the literal
     alignas(64) std::uint8_t mask_code[256] = {};
     alignas(16) std::uint8_t mask_symbol[16] = {};
 
     constexpr alphabet_tables() noexcept {
-        for (unsigned k = 0; k < literal_symbols; ++k) {
-            const auto symbol = static_cast<std::uint8_t>(literal_alphabet[k]);
-            literal_code[symbol] = static_cast<std::uint8_t>(k + 1);
-            literal_symbol[k + 1] = symbol;
+        for (unsigned alphabet = 0; alphabet < literal_alphabets; ++alphabet) {
+            for (unsigned k = 0; k < literal_symbols; ++k) {
+                const auto symbol = static_cast<std::uint8_t>(literal_alphabet[alphabet][k]);
+                literal_code[alphabet][symbol] = static_cast<std::uint8_t>(k + 1);
+                literal_symbol[alphabet][k + 1] = symbol;
+                literal_owners[symbol] = static_cast<std::uint8_t>(literal_owners[symbol] | 1u << alphabet);
+            }
         }
         for (unsigned k = 0; k < 15; ++k) {
             mask_code[mask_alphabet[k]] = static_cast<std::uint8_t>(k + 1);

@@ -47,6 +47,9 @@ PAGEFOLD_V16 bytes16 select(bytes16 mask, bytes16 a, bytes16 b) noexcept {
 PAGEFOLD_V16 bool is_all_zero(bytes16 v) noexcept { return vmaxvq_u32(as_32(v)) == 0; }
 
 PAGEFOLD_V16 bytes16 equal8(bytes16 a, bytes16 b) noexcept { return vceqq_u8(a, b); }
+PAGEFOLD_V16 bytes16 greater8(bytes16 a, bytes16 b) noexcept {
+    return vcgtq_s8(vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b));
+}
 PAGEFOLD_V16 bytes16 equal16(bytes16 a, bytes16 b) noexcept { return as_bytes(vceqq_u16(as_16(a), as_16(b))); }
 PAGEFOLD_V16 bytes16 equal32(bytes16 a, bytes16 b) noexcept {
     return vreinterpretq_u8_u32(vceqq_u32(as_32(a), as_32(b)));

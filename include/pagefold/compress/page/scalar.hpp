@@ -152,6 +152,15 @@ private:
         }
         return all == 0;
     }
+    [[nodiscard]] static bool is_text_line(const std::uint8_t* from) noexcept {
+        constexpr std::uint64_t low_seven = 0x7f * each_byte;
+        std::uint64_t text = 0;
+        for (std::size_t i = 0; i != line_size; i += 8) {
+            const std::uint64_t word = load_word(from + i);
+            text += (((word & low_seven) + (0x80 - first_text_byte) * each_byte) & ~word & ~low_seven) >> 7;
+        }
+        return text * each_byte >> 56 >= min_text_bytes;
+    }
     [[nodiscard]] static unsigned differing_bytes(const std::uint8_t* a, const std::uint8_t* b) noexcept {
         std::uint64_t wrong = 0;
         for (std::size_t i = 0; i != line_size; i += 8) {
@@ -257,9 +266,13 @@ private:
         if (begin + line_size == unit_.size) {
             return;
         }
+        const bool is_text = is_text_line(at(line));
         for (unsigned k = 0; k != 16; ++k) {
             enter_word(begin + 4 * k);
             enter_word(begin + 4 * k + behind_word(k));
+        }
+        for (unsigned k = 0; k != 16 && is_text; ++k) {
+            enter_word(begin + 4 * k + far_behind_word(k));
         }
     }
     void enter_word(std::size_t position) noexcept {
@@ -305,20 +318,34 @@ inline std::uint8_t* put_sparse(const std::uint8_t* from, std::size_t count, std
     return to + count;
 }
 
-/// Codes the literals to `to` when that gains enough; null when it doesn't.
-inline std::uint8_t* pack_literals(workspace& state, std::uint8_t* to) noexcept {
-    const std::size_t count = state.literal_count;
-    std::size_t escapes = 0;
-    for (std::size_t i = 0; i != literal_sample; ++i) {
-        escapes += alphabets.literal_code[state.literals[i]] == 0 ? 1 : 0;
+/// The alphabet that suits a sample of the literals, or literal_alphabets when none does.
+[[nodiscard]] inline unsigned choose_alphabet(const workspace& state) noexcept {
+    static_assert(literal_alphabets == 4 && sample_runs * sample_run < 65536);
+    std::uint64_t counts = 0; // 16 bits each
+    for (std::size_t run = 0; run != sample_runs; ++run) {
+        const std::uint8_t* const from = state.literals + sample_begin(run, state.literal_count);
+        for (std::size_t i = 0; i != sample_run; ++i) {
+            counts += alphabets.literal_owners[from[i]] * 0x0000200040008001u & 0x0001000100010001u;
+        }
     }
-    if (escapes > max_sample_escapes) {
+    unsigned found[literal_alphabets];
+    for (unsigned alphabet = 0; alphabet != literal_alphabets; ++alphabet) {
+        found[alphabet] = static_cast<unsigned>(counts >> 16 * alphabet & 0xffff);
+    }
+    return best_alphabet(found);
+}
+
+/// Codes the literals to `to` when that gains enough; null when it doesn't.
+inline std::uint8_t* pack_literals(workspace& state, std::uint8_t* to, unsigned& flags) noexcept {
+    const std::size_t count = state.literal_count;
+    const unsigned alphabet = count < min_packed_literals ? literal_alphabets : choose_alphabet(state);
+    if (alphabet == literal_alphabets) {
         return nullptr;
     }
-    escapes = 0;
+    std::size_t escapes = 0;
     for (std::size_t i = 0; i != count; ++i) {
         const std::uint8_t literal = state.literals[i];
-        const std::uint8_t code = alphabets.literal_code[literal];
+        const std::uint8_t code = alphabets.literal_code[alphabet][literal];
         state.codes[i] = code;
         state.escapes[escapes] = literal;
         escapes += code == 0 ? 1 : 0;
@@ -326,6 +353,7 @@ inline std::uint8_t* pack_literals(workspace& state, std::uint8_t* to) noexcept 
     if (!is_worth_packing(count, escapes)) {
         return nullptr;
     }
+    flags |= literals_packed | alphabet << alphabet_shift;
     fill_bytes(state.codes + count, 0, 16);
     const std::size_t plane = packed_plane(count);
     const std::uint8_t* const split = state.codes + 3 * plane; // the codes whose bits fill up the three planes
@@ -341,11 +369,8 @@ inline std::uint8_t* pack_literals(workspace& state, std::uint8_t* to) noexcept 
 }
 
 inline std::uint8_t* put_literals(workspace& state, std::uint8_t* to, unsigned& flags) noexcept {
-    if (state.literal_count >= min_packed_literals) {
-        if (std::uint8_t* const end = pack_literals(state, to)) {
-            flags |= literals_packed;
-            return end;
-        }
+    if (std::uint8_t* const end = pack_literals(state, to, flags)) {
+        return end;
     }
     copy_bytes(to, state.literals, state.literal_count);
     return to + state.literal_count;
@@ -574,7 +599,7 @@ inline const std::uint8_t* spread_listed(const std::uint8_t* from, const std::ui
 
 /// Decodes `count` packed literals from the `size` bytes of their section into state.literals.
 [[nodiscard]] inline bool unpack_literals(const std::uint8_t* from, std::size_t size, std::size_t count,
-                                          workspace& state) noexcept {
+                                          unsigned alphabet, workspace& state) noexcept {
     const std::size_t plane = packed_plane(count);
     if (count < min_packed_literals || size < 3 * plane) {
         return false;
@@ -607,7 +632,7 @@ inline const std::uint8_t* spread_listed(const std::uint8_t* from, const std::ui
     for (std::size_t i = 0; i != count; ++i) { // reads one byte behind the last escape, but no branch is mispredicted
         const std::uint8_t code = codes[i];
         const std::uint8_t literal = *escape;
-        state.literals[i] = code == 0 ? literal : alphabets.literal_symbol[code];
+        state.literals[i] = code == 0 ? literal : alphabets.literal_symbol[alphabet][code];
         escape += code == 0 ? 1 : 0;
     }
     return true;
@@ -667,7 +692,7 @@ inline void build(const std::uint8_t* literals, const std::uint16_t* sources, wo
     std::uint8_t choices[choices_size];
     std::uint16_t sources[blocks];
     const std::uint8_t* const last = in.take(1);
-    if (last == nullptr || *last > known_flags) {
+    if (last == nullptr || !are_flags_known(*last)) {
         return false;
     }
     const unsigned flags = *last;
@@ -680,7 +705,7 @@ inline void build(const std::uint8_t* literals, const std::uint16_t* sources, wo
     const std::size_t count = count_bits(state.masks, sizeof state.masks);
     const std::uint8_t* literals = in.begin();
     if ((flags & literals_packed) != 0) {
-        if (!unpack_literals(literals, in.left(), count, state)) {
+        if (!unpack_literals(literals, in.left(), count, alphabet_of(flags), state)) {
             return false;
         }
         literals = state.literals;

@@ -46,6 +46,8 @@ PAGEFOLD_V16 bytes16 select(bytes16 mask, bytes16 a, bytes16 b) noexcept { retur
 PAGEFOLD_V16 bool is_all_zero(bytes16 v) noexcept { return _mm_testz_si128(v, v) != 0; }
 
 PAGEFOLD_V16 bytes16 equal8(bytes16 a, bytes16 b) noexcept { return _mm_cmpeq_epi8(a, b); }
+/// Of signed bytes.
+PAGEFOLD_V16 bytes16 greater8(bytes16 a, bytes16 b) noexcept { return _mm_cmpgt_epi8(a, b); }
 PAGEFOLD_V16 bytes16 equal16(bytes16 a, bytes16 b) noexcept { return _mm_cmpeq_epi16(a, b); }
 PAGEFOLD_V16 bytes16 equal32(bytes16 a, bytes16 b) noexcept { return _mm_cmpeq_epi32(a, b); }
 /// A bit a byte, of bytes that are all ones or zero.

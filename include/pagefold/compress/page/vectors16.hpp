@@ -182,6 +182,12 @@ PAGEFOLD_V16 void enter(const std::uint16_t* words, const std::uint16_t* behind,
         state.positions[behind[k]] = static_cast<std::uint16_t>(at + 4 * k + behind_word(k));
     }
 }
+PAGEFOLD_V16 void enter_far(const std::uint16_t* behind, std::size_t at, workspace& state) noexcept {
+#pragma GCC unroll 16
+    for (unsigned k = 0; k != 16; ++k) {
+        state.positions[behind[k]] = static_cast<std::uint16_t>(at + 4 * k + far_behind_word(k));
+    }
+}
 
 /// The literals of the masks that the search found, together.
 PAGEFOLD_V16 void gather_literals(const unit_view& unit, workspace& state) noexcept {
@@ -227,17 +233,18 @@ PAGEFOLD_V16 void hash_words(const std::uint8_t* from, std::uint16_t* hashes) no
     store(hashes + 8, hashes_of(load(from + 32), load(from + 48)));
 }
 
-/// For words i, i + 1, i + 2 and i + 3 of a line at `from`: those that begin behind_word bytes further.
-template <unsigned First>
+/// For words First to First + 3 of a line at `from`: those that begin behind_word bytes further, or far_behind_word.
+template <unsigned First, unsigned Turn>
 PAGEFOLD_V16 bytes16 words_behind(const std::uint8_t* from) noexcept {
     alignas(16) static constexpr std::uint32_t in_turn[6] = {0, ~0u, 0, 0, ~0u, 0};
-    // One behind for the word whose number is a multiple of 3, then two, then three.
-    const bytes16 some = select(load(in_turn + First % 3), load(from + 2), load(from + 1));
-    return select(load(in_turn + (First + 2) % 3), load(from + 3), some);
+    constexpr unsigned first = First + Turn;
+    const bytes16 some = select(load(in_turn + first % 3), load(from + 2), load(from + 1));
+    return select(load(in_turn + (first + 2) % 3), load(from + 3), some);
 }
+template <unsigned Turn>
 PAGEFOLD_V16 void hash_behind(const std::uint8_t* from, std::uint16_t* hashes) noexcept {
-    store(hashes, hashes_of(words_behind<0>(from), words_behind<4>(from + 16)));
-    store(hashes + 8, hashes_of(words_behind<8>(from + 32), words_behind<12>(from + 48)));
+    store(hashes, hashes_of(words_behind<0, Turn>(from), words_behind<4, Turn>(from + 16)));
+    store(hashes + 8, hashes_of(words_behind<8, Turn>(from + 32), words_behind<12, Turn>(from + 48)));
 }
 
 /// A bit for each byte of the line that differs from `source`.
@@ -260,6 +267,14 @@ PAGEFOLD_V16 void begin_search(const unit_view& unit, workspace& state) noexcept
             store(state.positions + i, fill16(no_position));
         }
     }
+}
+
+PAGEFOLD_V16 bool is_text(const std::uint8_t* from) noexcept {
+    unsigned count = 0;
+    for (std::size_t i = 0; i != line_size; i += 16) {
+        count += ones(mask_of(greater8(load(from + i), fill8(first_text_byte - 1))));
+    }
+    return count >= min_text_bytes;
 }
 
 /// Looks for the sources of each line; false when the unit is given up.
@@ -298,8 +313,12 @@ PAGEFOLD_TARGET_V16 bool search_unit(const unit_view& unit, workspace& state) no
         take_blocks(from, line, candidates, least, search, state);
         const std::size_t at = unit.base + line * line_size;
         if (at + line_size != unit.size) { // or nothing follows
-            hash_behind(from, others);
+            hash_behind<0>(from, others);
             enter(hashes, others, at, state);
+            if (is_text(from)) {
+                hash_behind<1>(from, others);
+                enter_far(others, at, state);
+            }
         }
     }
     gather_literals(unit, state);
@@ -308,33 +327,41 @@ PAGEFOLD_TARGET_V16 bool search_unit(const unit_view& unit, workspace& state) no
 
 // --- Packing --------------------------------------------------------------------------------------------------------
 
-/// The codes of 16 literals. Bytes from 0x80 on have none.
-PAGEFOLD_V16 bytes16 literal_codes(bytes16 v) noexcept { return look_up_in_128(alphabets.literal_code, v); }
-
 /// The 16 bytes of packed plane `plane` that `own` and the codes `split` over the planes give.
 PAGEFOLD_V16 bytes16 packed_literals(bytes16 own, bytes16 split, unsigned plane) noexcept {
     const bytes16 upper = shift_left16(split, 6 - 2 * plane);
     return bit_or(own, bit_and(upper, fill8(0xc0)));
 }
 
-PAGEFOLD_V16 bool sample_packs(const std::uint8_t* literals) noexcept {
-    unsigned escapes = 0;
-    for (std::size_t i = 0; i != literal_sample; i += 16) {
-        escapes += ones(bytes_equal(literal_codes(load(literals + i)), zero()));
+/// As scalar::choose_alphabet.
+PAGEFOLD_V16 unsigned choose_alphabet(const workspace& state) noexcept {
+    unsigned found[literal_alphabets] = {};
+    for (std::size_t run = 0; run != sample_runs; ++run) {
+        const std::uint8_t* const from = state.literals + sample_begin(run, state.literal_count);
+        for (std::size_t i = 0; i != sample_run; i += 16) {
+            const bytes16 owners = look_up_in_128(alphabets.literal_owners, load(from + i));
+#pragma GCC unroll 4
+            for (unsigned alphabet = 0; alphabet != literal_alphabets; ++alphabet) {
+                const bytes16 own = fill8(static_cast<std::uint8_t>(1u << alphabet));
+                found[alphabet] += ones(bytes_equal(bit_and(owners, own), own));
+            }
+        }
     }
-    return escapes <= max_sample_escapes;
+    return best_alphabet(found);
 }
 
 /// As scalar::pack_literals.
-PAGEFOLD_V16 std::uint8_t* pack_literals(workspace& state, std::uint8_t* to) noexcept {
+PAGEFOLD_V16 std::uint8_t* pack_literals(workspace& state, std::uint8_t* to, unsigned& flags) noexcept {
     const std::size_t count = state.literal_count;
-    if (!sample_packs(state.literals)) {
+    const unsigned alphabet = count < min_packed_literals ? literal_alphabets : choose_alphabet(state);
+    if (alphabet == literal_alphabets) {
         return nullptr;
     }
+    const std::uint8_t* const table = alphabets.literal_code[alphabet];
     std::uint8_t* escape = state.escapes;
     for (std::size_t i = 0; i < count; i += 16) {
         const bytes16 v = load(state.literals + i);
-        const bytes16 codes = literal_codes(v);
+        const bytes16 codes = look_up_in_128(table, v);
         store(state.codes + i, codes);
         const unsigned own = count - i >= 16 ? 0xffff : (1u << (count - i)) - 1;
         escape = put_gathered(escape, v, bytes_equal(codes, zero()) & own);
@@ -343,6 +370,7 @@ PAGEFOLD_V16 std::uint8_t* pack_literals(workspace& state, std::uint8_t* to) noe
     if (!is_worth_packing(count, escapes)) {
         return nullptr;
     }
+    flags |= literals_packed | alphabet << alphabet_shift;
     fill_bytes(state.codes + count, 0, 16);
     const std::size_t plane = packed_plane(count);
     for (unsigned k = 0; k != 3; ++k, to += plane) {
@@ -521,10 +549,9 @@ PAGEFOLD_TARGET_V16 std::size_t compress(const unit_view& unit, std::uint8_t* ou
     if (!search_unit<Level>(unit, state)) {
         return 0;
     }
-    unsigned flags = literals_packed;
-    std::uint8_t* end = state.literal_count < min_packed_literals ? nullptr : pack_literals(state, out);
+    unsigned flags = 0;
+    std::uint8_t* end = pack_literals(state, out, flags);
     if (end == nullptr) {
-        flags = 0;
         copy_bytes(out, state.literals, state.literal_count);
         end = out + state.literal_count;
     }
@@ -717,7 +744,7 @@ PAGEFOLD_V16 bool is_padding_clear(const std::uint8_t* codes, std::size_t begin,
 
 /// As scalar::unpack_literals.
 [[nodiscard]] PAGEFOLD_V16 bool unpack_literals(const std::uint8_t* from, std::size_t size, std::size_t count,
-                                                workspace& state) noexcept {
+                                                unsigned alphabet, workspace& state) noexcept {
     const std::size_t plane = packed_plane(count);
     if (count < min_packed_literals || size < 3 * plane) {
         return false;
@@ -728,6 +755,7 @@ PAGEFOLD_V16 bool is_padding_clear(const std::uint8_t* codes, std::size_t begin,
     }
     const std::uint8_t* escape = from + 3 * plane;
     const std::uint8_t* const end = from + size;
+    const std::uint8_t* const table = alphabets.literal_symbol[alphabet];
     for (std::size_t i = 0; i < count; i += 16) {
         const bytes16 codes = load(state.codes + i);
         const unsigned own = count - i >= 16 ? 0xffff : (1u << (count - i)) - 1;
@@ -735,7 +763,7 @@ PAGEFOLD_V16 bool is_padding_clear(const std::uint8_t* codes, std::size_t begin,
         if (escape > end) {
             return false;
         }
-        store(state.literals + i, bit_or(look_up_in_64(alphabets.literal_symbol, codes), take_spread(escape, escaped)));
+        store(state.literals + i, bit_or(look_up_in_64(table, codes), take_spread(escape, escaped)));
     }
     return escape == end;
 }
@@ -769,7 +797,7 @@ struct parts_of_unit {
     alignas(16) std::uint8_t choices[choices_size];
     lag_bytes lags;
     const std::uint8_t* const last = in.take(1);
-    if (last == nullptr || *last > known_flags) {
+    if (last == nullptr || !are_flags_known(*last)) {
         return false;
     }
     parts.flags = *last;
@@ -795,7 +823,7 @@ struct parts_of_unit {
     }
     const std::uint8_t* literals = in.begin();
     if ((parts.flags & literals_packed) != 0) {
-        if (!unpack_literals(literals, in.left(), parts.literals, state)) {
+        if (!unpack_literals(literals, in.left(), parts.literals, alphabet_of(parts.flags), state)) {
             return false;
         }
         literals = state.literals;

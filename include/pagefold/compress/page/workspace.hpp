@@ -59,7 +59,8 @@ inline constexpr unsigned new_lag_cost = 191;
 // The table of positions: where a word, by its hash, was seen last. Filled so that any entry gives a lag that stays
 // inside the page, for any word of any line but the page's first, which has no candidates. A searched line enters each of
 // its 16 words, and for each one of the three that begin in it: so matches at any distance are found, if they are as long
-// as three words or so, for a third of the stores that all places would take.
+// as three words or so, for a third of the stores that all places would take. What repeats in text is shorter: its lines
+// enter a third place for each word, which is what takes text past LZ4.
 inline constexpr unsigned hash_bits = 12;
 inline constexpr std::size_t table_size = std::size_t{1} << hash_bits;
 inline constexpr std::uint32_t hash_factor = 0x9e3779b1u;
@@ -67,6 +68,16 @@ inline constexpr std::uint16_t no_position = 64;
 
 /// How far behind word `k` of a line the other place stands that is entered with it.
 [[nodiscard]] constexpr unsigned behind_word(unsigned k) noexcept { return 1 + k % 3; }
+/// The third place, in lines of text.
+[[nodiscard]] constexpr unsigned far_behind_word(unsigned k) noexcept { return behind_word(k + 1); }
+/// A bit for each of a line's 16 words that behind_word (or, with `turn` 1, far_behind_word) puts at `distance`.
+[[nodiscard]] constexpr unsigned words_with(unsigned distance, unsigned turn) noexcept {
+    return 0x9249u << (distance + 2 - turn) % 3 & 0xffffu;
+}
+
+/// A line of text has so many bytes from 9 to 127.
+inline constexpr unsigned min_text_bytes = 32;
+inline constexpr std::uint8_t first_text_byte = 9;
 
 [[nodiscard]] PAGEFOLD_ALWAYS_INLINE std::size_t hash_of(std::uint32_t word) noexcept {
     return (word * hash_factor) >> (32 - hash_bits);
@@ -79,10 +90,23 @@ inline constexpr std::size_t give_up_literals = give_up_line * 63;
     return zero_words * 12 < words;
 }
 
-// Packing must gain enough to be worth its time in decoding; a sample of the literals tells most that can't.
-inline constexpr std::size_t literal_sample = 256;
+// Packing must gain enough to be worth its time in decoding. A sample of the literals, four runs that lie as far apart as
+// they can begin, names the alphabet, and tells most that can't gain.
+inline constexpr std::size_t sample_runs = 4;
+inline constexpr std::size_t sample_run = 64;
 inline constexpr std::size_t max_sample_escapes = 48;
-static_assert(literal_sample <= min_packed_literals);
+static_assert(sample_runs * sample_run <= min_packed_literals);
+[[nodiscard]] constexpr std::size_t sample_begin(std::size_t run, std::size_t literals) noexcept {
+    return run * (literals / sample_runs);
+}
+/// The first alphabet that has the most of the sample, or literal_alphabets when it has too few.
+[[nodiscard]] constexpr unsigned best_alphabet(const unsigned (&found)[literal_alphabets]) noexcept {
+    unsigned best = 0;
+    for (unsigned alphabet = 1; alphabet != literal_alphabets; ++alphabet) {
+        best = found[alphabet] > found[best] ? alphabet : best;
+    }
+    return found[best] + max_sample_escapes >= sample_runs * sample_run ? best : literal_alphabets;
+}
 [[nodiscard]] constexpr bool is_worth_packing(std::size_t literals, std::size_t escapes) noexcept {
     return 3 * packed_plane(literals) + escapes + literals / 32 + 8 <= literals;
 }

@@ -3,33 +3,48 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <set>
 
 namespace pagefold::page_coding {
 namespace {
 
 TEST_CASE("alphabets: a code leads back to its symbol, and code 0 is no symbol's") {
-    std::set<unsigned> literals;
-    for (unsigned code = 1; code != 64; ++code) {
-        literals.insert(alphabets.literal_symbol[code]);
-        CHECK(alphabets.literal_code[alphabets.literal_symbol[code]] == code);
+    for (unsigned alphabet = 0; alphabet != literal_alphabets; ++alphabet) {
+        CAPTURE(alphabet);
+        const auto& symbols = alphabets.literal_symbol[alphabet];
+        const auto& codes = alphabets.literal_code[alphabet];
+        CHECK(std::set<unsigned>(symbols + 1, symbols + 64).size() == 63);
+        CHECK(std::is_sorted(symbols + 1, symbols + 64));
+        for (unsigned code = 1; code != 64; ++code) {
+            CHECK(codes[symbols[code]] == code);
+        }
+        unsigned coded = 0;
+        for (unsigned byte = 0; byte != 256; ++byte) {
+            coded += codes[byte] != 0 ? 1 : 0;
+            CHECK((codes[byte] == 0 || byte < 0x80)); // what vector paths look up
+            CHECK((alphabets.literal_owners[byte] >> alphabet & 1) == (codes[byte] != 0 ? 1 : 0));
+        }
+        CHECK(coded == 63);
+        CHECK(symbols[0] == 0); // escapes are put in by `or`
     }
-    CHECK(literals.size() == 63);
     std::set<unsigned> masks;
     for (unsigned code = 1; code != 16; ++code) {
         masks.insert(alphabets.mask_symbol[code]);
         CHECK(alphabets.mask_code[alphabets.mask_symbol[code]] == code);
     }
     CHECK(masks.size() == 15);
-    unsigned coded = 0;
-    for (unsigned byte = 0; byte != 256; ++byte) {
-        coded += alphabets.literal_code[byte] != 0 ? 1 : 0;
-        CHECK((alphabets.literal_code[byte] == 0 || byte < 0x80)); // what vector paths look up
-    }
-    CHECK(coded == 63);
-    CHECK(alphabets.literal_symbol[0] == 0); // escapes are put in by `or`
     CHECK(alphabets.mask_symbol[0] == 0);
     CHECK(masks.count(0) == 0); // and found by a symbol of 0
+}
+
+TEST_CASE("flags: an alphabet goes with packed literals only") {
+    for (unsigned alphabet = 0; alphabet != literal_alphabets; ++alphabet) {
+        const unsigned flags = alphabet << alphabet_shift;
+        CHECK(alphabet_of(flags | 63) == alphabet);
+        CHECK(are_flags_known(flags | literals_packed));
+        CHECK(are_flags_known(flags | masks_packed) == (alphabet == 0));
+    }
 }
 
 TEST_CASE("lag codes: every lag comes back, and those of structures have empty tops") {

@@ -98,32 +98,36 @@ TEST_CASE("scalar: literals packed and unpacked, with escapes") {
     const auto state = std::make_unique<workspace>();
     for (int round = 0; round != 300; ++round) {
         const std::size_t count = min_packed_literals + random.below(unit_size - min_packed_literals + 1);
+        const auto alphabet = static_cast<unsigned>(random.below(literal_alphabets));
         std::vector<std::uint8_t> literals(count);
         for (std::uint8_t& literal : literals) {
             literal = random.one_in(12) ? static_cast<std::uint8_t>(random())
-                                        : alphabets.literal_symbol[1 + random.below(63)];
+                                        : alphabets.literal_symbol[alphabet][1 + random.below(63)];
         }
         copy_bytes(state->literals, literals.data(), count);
         state->literal_count = count;
         std::vector<std::uint8_t> out(unit_size + 64);
-        std::uint8_t* const end = pack_literals(*state, out.data());
+        unsigned flags = 0;
+        std::uint8_t* const end = pack_literals(*state, out.data(), flags);
+        REQUIRE((flags & 63) == (end == nullptr ? 0u : unsigned{literals_packed}));
         if (end == nullptr) {
             continue;
         }
+        CHECK(alphabet_of(flags) == alphabet);
         const auto size = static_cast<std::size_t>(end - out.data());
         REQUIRE(size < count);
         fill_bytes(state->literals, 0, sizeof state->literals);
-        REQUIRE(unpack_literals(out.data(), size, count, *state));
+        REQUIRE(unpack_literals(out.data(), size, count, alphabet, *state));
         REQUIRE(equal_bytes(state->literals, literals.data(), count));
-        CHECK_FALSE(unpack_literals(out.data(), size - 1, count, *state));
-        CHECK_FALSE(unpack_literals(out.data(), size + 1, count, *state));
+        CHECK_FALSE(unpack_literals(out.data(), size - 1, count, alphabet, *state));
+        CHECK_FALSE(unpack_literals(out.data(), size + 1, count, alphabet, *state));
         if (count % 4 != 0) { // a padding code that is not 0
             const std::size_t plane = packed_plane(count);
             out[plane - 1] ^= 0x40;
-            CHECK_FALSE(unpack_literals(out.data(), size, count, *state));
+            CHECK_FALSE(unpack_literals(out.data(), size, count, alphabet, *state));
         }
     }
-    CHECK_FALSE(unpack_literals(state->codes, 200, 255, *state)); // too few to be packed
+    CHECK_FALSE(unpack_literals(state->codes, 200, 255, 0, *state)); // too few to be packed
 }
 
 TEST_CASE("scalar: full masks outnumber empty ones, or don't") {

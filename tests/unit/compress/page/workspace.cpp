@@ -20,12 +20,30 @@ TEST_CASE("lookups: each word of a line once, then those two bytes earlier") {
     CHECK(*words.rbegin() == 60);
 }
 
-TEST_CASE("places behind words fall on every phase, and never on the next word") {
+TEST_CASE("places behind words fall on every phase, and never on the next word or on each other") {
     std::set<unsigned> phases;
+    std::set<unsigned> far_phases;
     for (unsigned k = 0; k != 16; ++k) {
         phases.insert(behind_word(k));
+        far_phases.insert(far_behind_word(k));
+        CHECK(behind_word(k) != far_behind_word(k));
+        for (unsigned distance = 1; distance != 4; ++distance) {
+            CHECK((words_with(distance, 0) >> k & 1) == (behind_word(k) == distance ? 1 : 0));
+            CHECK((words_with(distance, 1) >> k & 1) == (far_behind_word(k) == distance ? 1 : 0));
+        }
     }
     CHECK(phases == std::set<unsigned>{1, 2, 3});
+    CHECK(far_phases == phases);
+}
+
+TEST_CASE("alphabets: the one with the fewest escapes in the sample, then the first, or none") {
+    using counts = unsigned[literal_alphabets];
+    CHECK(best_alphabet(counts{208, 0, 0, 0}) == 0);
+    CHECK(best_alphabet(counts{207, 207, 207, 207}) == literal_alphabets);
+    CHECK(best_alphabet(counts{0, 0, 0, 208}) == 3);
+    CHECK(best_alphabet(counts{210, 220, 220, 219}) == 1);
+    CHECK(sample_begin(sample_runs - 1, min_packed_literals) + sample_run == min_packed_literals);
+    CHECK(sample_begin(sample_runs - 1, 4096) + sample_run <= 4096);
 }
 
 TEST_CASE("an empty table's entry is a source inside the page, for any word of any line but the first") {
