@@ -10,6 +10,7 @@
 #include <pagefold/compress/page/format.hpp>
 #include <pagefold/compress/page/workspace.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -24,17 +25,18 @@ struct move_tables {
         std::uint64_t kept;
     };
     alignas(64) entry of[256] = {};
+    std::uint8_t count[256] = {}; ///< of the mask's bits
 
     constexpr move_tables() noexcept {
         for (unsigned mask = 0; mask < 256; ++mask) {
             entry& moves = of[mask];
             unsigned at[8] = {}; // where the byte that belongs at i stands, step by step
-            unsigned count = 0;
+            unsigned set = 0;
             for (unsigned i = 0; i < 8; ++i) {
                 if ((mask >> i & 1) != 0) {
                     moves.kept |= std::uint64_t{0xff} << (8 * i);
                     at[i] = i;
-                    const unsigned distance = i - count++;
+                    const unsigned distance = i - set++;
                     for (unsigned step = 0; step < 3; ++step) {
                         if ((distance >> step & 1) != 0) {
                             moves.by[step] |= std::uint64_t{0xff} << (8 * at[i]);
@@ -43,6 +45,7 @@ struct move_tables {
                     }
                 }
             }
+            count[mask] = static_cast<std::uint8_t>(set);
         }
     }
 };
@@ -61,16 +64,17 @@ inline constexpr move_tables moves{};
 [[nodiscard]] PAGEFOLD_ALWAYS_INLINE std::uint64_t gather(std::uint64_t x, unsigned mask) noexcept {
     const move_tables::entry& move = moves.of[mask];
     x &= move.kept;
-    x = (x & ~move.by[0]) | (x & move.by[0]) >> 8;
-    x = (x & ~move.by[1]) | (x & move.by[1]) >> 16;
-    x = (x & ~move.by[2]) | (x & move.by[2]) >> 32;
+    for (unsigned step = 0; step != 3; ++step) {
+        const std::uint64_t moved = x & move.by[step];
+        x = (x ^ moved) | moved >> (8 << step);
+    }
     return x;
 }
 /// The first bytes moved to where the mask is set; the others are undefined.
 [[nodiscard]] PAGEFOLD_ALWAYS_INLINE std::uint64_t spread(std::uint64_t x, const move_tables::entry& move) noexcept {
-    x = (x & ~move.by[2]) | (x << 32 & move.by[2]);
-    x = (x & ~move.by[1]) | (x << 16 & move.by[1]);
-    x = (x & ~move.by[0]) | (x << 8 & move.by[0]);
+    x ^= (x ^ x << 32) & move.by[2];
+    x ^= (x ^ x << 16) & move.by[1];
+    x ^= (x ^ x << 8) & move.by[0];
     return x;
 }
 
@@ -500,7 +504,7 @@ inline const std::uint8_t* spread_listed(const std::uint8_t* from, const std::ui
     for (std::size_t i = 0; i != count; i += 8) {
         const move_tables::entry& move = moves.of[bitmap[i / 8]];
         store_word(to + i, spread(load_word(from), move) & move.kept);
-        from += (move.kept & each_byte) * each_byte >> 56;
+        from += moves.count[bitmap[i / 8]];
     }
     return from;
 }
@@ -531,6 +535,44 @@ inline const std::uint8_t* spread_listed(const std::uint8_t* from, const std::ui
     return true;
 }
 
+/// Two mask codes' symbols, the first in the low byte, by their byte.
+struct mask_pair_table {
+    std::uint16_t of[256] = {};
+
+    constexpr mask_pair_table() noexcept {
+        for (unsigned codes = 0; codes < 256; ++codes) {
+            of[codes] =
+                static_cast<std::uint16_t>(alphabets.mask_symbol[codes & 15] | alphabets.mask_symbol[codes >> 4] << 8);
+        }
+    }
+};
+inline constexpr mask_pair_table mask_pairs{};
+
+/// A bit for each of the 64 bytes at `from` that is zero, but for those from `count` on.
+[[nodiscard]] PAGEFOLD_ALWAYS_INLINE std::uint64_t zeros_of_64(const std::uint8_t* from, std::size_t count) noexcept {
+    std::uint64_t zeros = 0;
+    for (unsigned i = 0; i != 8; ++i) {
+        zeros |= std::uint64_t{mask_of(~nonzero_bytes(load_word(from + 8 * i)) & 0x80 * each_byte)} << 8 * i;
+    }
+    return count >= 64 ? zeros : zeros & ((std::uint64_t{1} << count) - 1);
+}
+/// How many of `count` bytes are zero; up to 63 behind them are read.
+[[nodiscard]] inline std::size_t count_zeros(const std::uint8_t* from, std::size_t count) noexcept {
+    std::size_t zeros = 0;
+    for (std::size_t i = 0; i < count; i += 64) {
+        zeros += count_ones(zeros_of_64(from + i, count - i));
+    }
+    return zeros;
+}
+/// Puts the next of `values` in the place of each zero. No branch on data but one for 64 bytes.
+inline void fill_zeros(std::uint8_t* to, std::size_t count, const std::uint8_t* values) noexcept {
+    for (std::size_t i = 0; i < count; i += 64) {
+        for (std::uint64_t zeros = zeros_of_64(to + i, count - i); zeros != 0; zeros &= zeros - 1) {
+            to[i + static_cast<unsigned>(std::countr_zero(zeros))] = *values++;
+        }
+    }
+}
+
 /// Reads `count` listed masks; 8 bytes may be read behind them.
 [[nodiscard]] inline const std::uint8_t* get_mask_codes(backward_reader& in, std::size_t count, bool is_packed,
                                                         std::uint8_t* listed) noexcept {
@@ -541,22 +583,20 @@ inline const std::uint8_t* spread_listed(const std::uint8_t* from, const std::ui
     if (codes == nullptr) {
         return nullptr;
     }
-    const auto code_at = [=](std::size_t i) { return codes[i / 2] >> (i & 1) * 4 & 15u; };
-    std::size_t escapes = 0;
-    for (std::size_t i = 0; i != count; ++i) {
-        escapes += code_at(i) == 0 ? 1 : 0;
-    }
     const bool has_padding_set = count % 2 != 0 && codes[count / 2] >> 4 != 0;
-    const std::uint8_t* escape = in.take(escapes);
-    if (has_padding_set || escape == nullptr) {
+    if (has_padding_set) {
         return nullptr;
     }
-    for (std::size_t i = 0; i != count; ++i) { // as in unpack_literals
-        const unsigned code = code_at(i);
-        const std::uint8_t mask = *escape;
-        listed[i] = code == 0 ? mask : alphabets.mask_symbol[code];
-        escape += code == 0 ? 1 : 0;
+    for (std::size_t i = 0; i < count; i += 2) { // symbols, and 0 for the escapes
+        const std::uint16_t pair = mask_pairs.of[codes[i / 2]];
+        listed[i] = static_cast<std::uint8_t>(pair);
+        listed[i + 1] = static_cast<std::uint8_t>(pair >> 8);
     }
+    const std::uint8_t* const escapes = in.take(count_zeros(listed, count));
+    if (escapes == nullptr) {
+        return nullptr;
+    }
+    fill_zeros(listed, count, escapes);
     return listed;
 }
 
@@ -616,26 +656,28 @@ inline const std::uint8_t* spread_listed(const std::uint8_t* from, const std::ui
     for (std::size_t i = 0; i != 3 * plane; ++i) {
         codes[i] = from[i] & 63;
     }
+    fill_bytes(codes + 4 * plane, 0, 64); // or bytes that are no codes would be looked up
     for (std::size_t i = count; i != 4 * plane; ++i) {
         if (codes[i] != 0) {
             return false;
         }
     }
-    std::size_t escapes = 0;
-    for (std::size_t i = 0; i != count; ++i) {
-        escapes += codes[i] == 0 ? 1 : 0;
-    }
-    if (escapes != size - 3 * plane) {
-        return false;
-    }
+    const std::uint8_t* const symbols = alphabets.literal_symbol[alphabet];
     const std::uint8_t* escape = from + 3 * plane;
-    for (std::size_t i = 0; i != count; ++i) { // reads one byte behind the last escape, but no branch is mispredicted
-        const std::uint8_t code = codes[i];
-        const std::uint8_t literal = *escape;
-        state.literals[i] = code == 0 ? literal : alphabets.literal_symbol[alphabet][code];
-        escape += code == 0 ? 1 : 0;
+    const std::uint8_t* const end = from + size;
+    for (std::size_t i = 0; i < count; i += 64) {
+        for (std::size_t k = i; k != i + 64; ++k) {
+            state.literals[k] = symbols[codes[k]];
+        }
+        std::uint64_t escaped = zeros_of_64(codes + i, count - i);
+        if (count_ones(escaped) > static_cast<std::size_t>(end - escape)) {
+            return false;
+        }
+        for (; escaped != 0; escaped &= escaped - 1) {
+            state.literals[i + static_cast<unsigned>(std::countr_zero(escaped))] = *escape++;
+        }
     }
-    return true;
+    return escape == end;
 }
 
 /// Whether a block at `position` of its page may be predicted from `lag` bytes before it.
@@ -675,12 +717,12 @@ inline void build(const std::uint8_t* literals, const std::uint16_t* sources, wo
         const move_tables::entry& high = moves.of[masks[2 * block + 1]];
         const std::uint64_t guess_low = load_word(source);
         const std::uint64_t guess_high = load_word(source + 8);
-        const std::uint8_t* const second = literals + ((low.kept & each_byte) * each_byte >> 56);
+        const std::uint8_t* const second = literals + moves.count[masks[2 * block]];
         const std::uint64_t own_low = spread(load_word(literals), low);
         const std::uint64_t own_high = spread(load_word(second), high);
         store_word(page + position, guess_low ^ ((guess_low ^ own_low) & low.kept));
         store_word(page + position + 8, guess_high ^ ((guess_high ^ own_high) & high.kept));
-        literals = second + ((high.kept & each_byte) * each_byte >> 56);
+        literals = second + moves.count[masks[2 * block + 1]];
     }
 }
 
