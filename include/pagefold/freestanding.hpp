@@ -13,6 +13,7 @@
 #include <pagefold/alloc/guard_report.hpp>
 #include <pagefold/alloc/guarded.hpp>
 #include <pagefold/alloc/over_source.hpp>
+#include <pagefold/alloc/pending_frees.hpp>
 #include <pagefold/alloc/size_classes.hpp>
 #include <pagefold/alloc/tlsf.hpp>
 #include <pagefold/alloc/tlsf_span.hpp>

@@ -18,7 +18,10 @@
 //   a.allocate(n)        | result<object_handle>  | invalid (n == 0 or | an object of at least n bytes, contents undefined
 //                        |                        | n > max_size),     |
 //                        |                        | no_memory, limit   | what the source said; the allocator is unchanged
-//   a.deallocate(h)      | –                      | –                  | h must be live (checked builds assert)
+//   a.deallocate(h)      | –                      | –                  | h must be live (checked builds assert), and is
+//                        |                        |                    | dead then. Its memory may come free a few frees
+//                        |                        |                    | later, but for an allocation that would be refused
+//                        |                        |                    | otherwise, and before a plan, at once
 //   a.capacity(h)        | size_t                 | –                  | bytes that fit in place, ≥ n
 //   a.rounded(n)         | size_t                 | –                  | memory that an object of n bytes occupies
 //   a.write(h, bytes)    | –                      | –                  | copies bytes.size() ≤ capacity(h) to the start; what
@@ -27,7 +30,8 @@
 //                        |                        |                    | scratch (≥ n bytes); valid until the next non-const
 //                        |                        |                    | call
 //   a.allocated_bytes()  | size_t                 | –                  | sum of rounded sizes of live objects
-//   a.bytes_held()       | size_t                 | –                  | bytes of pages that hold objects
+//   a.bytes_held()       | size_t                 | –                  | bytes of pages that hold objects, or memory of
+//                        |                        |                    | freed ones that has not come free
 //   a.table_bytes()      | size_t                 | –                  | bytes taken from the source besides
 //   a.check()            | bool                   | –                  | walks every structure; false when it is damaged
 //
@@ -58,7 +62,8 @@
 //
 //   a.fullness(h)        | unsigned               | –                  | live bytes over all bytes of the span that h lies
 //                        |                        |                    | in, as 0 to max_fullness; 0: the span comes free
-//                        |                        |                    | with h. One look at what is known of the span
+//                        |                        |                    | with h, as soon as the memory of h does. One look
+//                        |                        |                    | at what is known of the span
 
 namespace pagefold {
 

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <pagefold/alloc/concept.hpp>
+#include <pagefold/alloc/pending_frees.hpp>
 #include <pagefold/alloc/size_classes.hpp>
 #include <pagefold/alloc/zs_span.hpp>
 #include <pagefold/config/assert.hpp>
+#include <pagefold/config/macros.hpp>
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/core/result.hpp>
@@ -110,20 +112,20 @@ public:
         return allocate_within(n, n == 0 || n > Unit ? n : rounded(n) + rounded(n) / 16);
     }
 
+    /// Where there are many spans, it is carried out pending_frees::depth such calls later, or with the next plan.
     void deallocate(object_handle h) noexcept {
+        PAGEFOLD_ASSERT(is_live(h));
         if (is_raw(h)) {
-            const bool live = is_live_raw(h);
-            PAGEFOLD_ASSERT(live);
-            if (live) {
+            if (is_live_raw(h)) {
                 free_raw(id_of(h));
             }
             return;
         }
-        span_header* const span = find_live(h);
-        PAGEFOLD_ASSERT(span != nullptr);
-        if (span != nullptr) {
-            free_slot(h, *span);
+        const bool waits = may_wait();
+        if (waits) [[likely]] {
+            spans_.prefetch(id_of(h));
         }
+        waiting_.add(h, waits, [this](object_handle one) { free_object(one); });
     }
 
     [[nodiscard]] std::size_t capacity(object_handle h) const noexcept {
@@ -146,7 +148,7 @@ public:
         return {address_of(h), n};
     }
 
-    [[nodiscard]] std::size_t allocated_bytes() const noexcept { return allocated_; }
+    [[nodiscard]] std::size_t allocated_bytes() const noexcept { return allocated_ - bytes_waiting(); }
     [[nodiscard]] std::size_t bytes_held() const noexcept { return held_; }
     [[nodiscard]] std::size_t table_bytes() const noexcept { return spans_.bytes() + raw_.bytes(); }
 
@@ -156,6 +158,7 @@ public:
     /// adds to them; answers and budget are for all that are left. Cost: two glances at every class and eighth, and for
     /// each victim and each class one at the classes up to a quarter larger.
     std::size_t plan_compaction(std::size_t max_bytes_to_move) noexcept {
+        free_waiting();
         renew_claims();
         for (const bool into_others : {false, true}) {
             std::uint64_t hopeless[bitmap_words]{}; // classes whose emptiest span found no room; fuller ones won't
@@ -233,7 +236,8 @@ public:
                 return false;
             }
         }
-        return check_list(victims_, no_class, 0, listed) && check_spans(listed) && spans_.check() && raw_.check();
+        return check_list(victims_, no_class, 0, listed) && check_spans(listed) && spans_.check() && raw_.check() &&
+               waiting_.check() && (waiting_.empty() || victims_ == no_span);
     }
 
 private:
@@ -310,8 +314,31 @@ private:
                raw_.contains(id_of(h));
     }
     [[nodiscard]] bool is_live(object_handle h) const noexcept {
-        return is_raw(h) ? is_live_raw(h) : find_live(h) != nullptr;
+        return is_raw(h) ? is_live_raw(h) : find_live(h) != nullptr && !waiting_.contains(h);
     }
+
+    // Frees. A header comes from far away; so with many spans a free waits until it is there. A plan moves objects out of
+    // some, which must then be just those that live: none waits while there are victims.
+
+    [[nodiscard]] PAGEFOLD_ALWAYS_INLINE bool may_wait() const noexcept {
+        return spans_.size() >= pending_frees::few_spans && victims_ == no_span;
+    }
+    /// Nothing where no such object lives.
+    PAGEFOLD_NOINLINE void free_object(object_handle h) noexcept {
+        if (span_header* const span = find_live(h)) {
+            free_slot(h, *span);
+        }
+    }
+    PAGEFOLD_COLD void free_waiting() noexcept {
+        waiting_.free_all([this](object_handle one) { free_object(one); });
+    }
+    [[nodiscard]] std::size_t bytes_waiting() const noexcept {
+        return waiting_.sum([this](object_handle h) {
+            const span_header* const span = find_live(h);
+            return span != nullptr ? span->shape().bytes : 0u;
+        });
+    }
+
     /// The first class from `number` on that has a span with a free slot, or no_class.
     [[nodiscard]] unsigned next_partial(unsigned number) const noexcept {
         unsigned word = number / 64;
@@ -384,6 +411,14 @@ private:
 
     /// `most`: bytes of the largest slot to take where the source refuses a span.
     result<object_handle> allocate_within(std::size_t n, std::size_t most) noexcept {
+        const result<object_handle> made = try_allocate(n, most);
+        if (!made && !waiting_.empty()) [[unlikely]] { // what was freed is as good as free
+            free_waiting();
+            return try_allocate(n, most);
+        }
+        return made;
+    }
+    result<object_handle> try_allocate(std::size_t n, std::size_t most) noexcept {
         if (n == 0 || n > Unit) {
             return status::invalid;
         }
@@ -512,7 +547,9 @@ private:
         }
         --c.free;
         enter(number, wanted);
-        return make_handle(id, slot, wanted);
+        const object_handle h = make_handle(id, slot, wanted);
+        waiting_.forget(h);
+        return h;
     }
 
     void free_slot(object_handle h, span_header& span) noexcept {
@@ -729,8 +766,9 @@ private:
     std::uint32_t victims_ = no_span; // list of spans to be emptied
     std::size_t victim_bytes_ = 0;    // bytes of pages of victims
     std::size_t pending_bytes_ = 0;   // bytes of slots of objects in victims
-    std::size_t allocated_ = 0;
-    std::size_t peak_ = 0; // most that was allocated, as note_growth() sees it
+    pending_frees waiting_;
+    std::size_t allocated_ = 0; // waiting frees' too
+    std::size_t peak_ = 0;      // most that was allocated, as note_growth() sees it
     std::size_t held_ = 0;
 };
 

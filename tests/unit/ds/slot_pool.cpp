@@ -124,6 +124,19 @@ TEST_CASE("a chunk goes back to its source with its last element, wherever it is
     CHECK(p.check());
 }
 
+TEST_CASE("any number may be prefetched, and nothing comes of it that can be seen") {
+    test_source source;
+    pool p{source, any_node};
+    p.prefetch(0);
+    const std::uint32_t id = must_insert(p, 5);
+    for (const std::uint32_t any : {id, id + 1, chunk, 2 * chunk + 1, 0xffffffffu}) {
+        p.prefetch(any);
+    }
+    CHECK(p[id].value == 5);
+    CHECK(p.size() == 1);
+    CHECK(p.check());
+}
+
 TEST_CASE("next_live visits the live numbers in order") {
     test_source source;
     pool p{source, any_node};
