@@ -11,6 +11,7 @@
 #include "compress_figures.hpp"
 #include "figures.hpp"
 #include "interruption.hpp"
+#include "packing_figures.hpp"
 #include "pager_figures.hpp"
 #include "shrink_figures.hpp"
 #include "store_figures.hpp"
@@ -28,11 +29,11 @@ constexpr char usage[] =
     "usage: pagefold_measure --corpus DIR [--only PART] [--quick] [--json FILE] [--rounds N] [--objects N]\n"
     "                        [--plots DIR]\n"
     "  --corpus DIR  a folder of *.pages files, as pagefold_make_corpus makes one\n"
-    "  --only PART   one of: alloc, compress, pager, shrink, store\n"
+    "  --only PART   one of: alloc, compress, packing, pager, shrink, store\n"
     "  --quick       3 rounds instead of 15, and shorter ones\n"
     "  --json FILE   the medians, as one flat object\n"
     "  --rounds N    as many rounds\n"
-    "  --objects N   live objects of an allocator, and pages of a store that shrinks, instead of 200000\n"
+    "  --objects N   live objects of an allocator, and pages of a large store, instead of 200000\n"
     "  --plots DIR   writes the data of the plots into this folder, where the scripts of benchmarks/plots find it\n";
 
 struct options {
@@ -76,7 +77,7 @@ bool read_options(int count, char** arguments, options& out) {
             out.plots = arguments[++i];
         } else if (argument == "--only" && has_value) {
             out.only = arguments[++i];
-            const char* const parts[] = {"alloc", "compress", "pager", "shrink", "store"};
+            const char* const parts[] = {"alloc", "compress", "packing", "pager", "shrink", "store"};
             if (std::ranges::find(parts, out.only) == std::end(parts)) {
                 return false;
             }
@@ -117,6 +118,9 @@ int measure_all(const options& chosen) {
     }
     if (is_wanted("shrink")) {
         measure::measure_shrink(pages, std::min(rounds, 7u), objects, out);
+    }
+    if (is_wanted("packing")) {
+        measure::measure_packing(pages, objects, out);
     }
     out.print(stdout);
     if (!chosen.json.empty()) {
