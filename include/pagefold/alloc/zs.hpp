@@ -139,9 +139,7 @@ public:
     }
     void write(object_handle h, byte_view bytes) noexcept {
         PAGEFOLD_CHECK(bytes.size() <= capacity(h));
-        if (!bytes.empty()) { // an empty view may be null, which memcpy may not be given
-            copy_bytes(address_of(h), bytes.data(), bytes.size());
-        }
+        copy_bytes(address_of(h), bytes);
     }
     [[nodiscard]] byte_view read(object_handle h, std::size_t n, byte_span) const noexcept {
         PAGEFOLD_CHECK(n <= capacity(h));

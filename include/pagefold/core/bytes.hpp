@@ -61,6 +61,12 @@ using byte_span = basic_byte_view<std::byte>;       ///< bytes to write
 PAGEFOLD_ALWAYS_INLINE void copy_bytes(void* to, const void* from, std::size_t count) noexcept {
     __builtin_memcpy(to, from, count);
 }
+/// An empty view may be null, which the C library's function must not be given.
+PAGEFOLD_ALWAYS_INLINE void copy_bytes(void* to, byte_view from) noexcept {
+    if (!from.empty()) {
+        copy_bytes(to, from.data(), from.size());
+    }
+}
 /// The ranges may overlap.
 PAGEFOLD_ALWAYS_INLINE void move_bytes(void* to, const void* from, std::size_t count) noexcept {
     __builtin_memmove(to, from, count);

@@ -20,6 +20,17 @@ static_assert(!std::is_convertible_v<const std::vector<std::byte>&, byte_span>);
 static_assert(!std::is_convertible_v<std::vector<int>&, byte_view>);
 static_assert(std::is_trivially_copyable_v<byte_view>);
 
+TEST_CASE("a view is copied whole, and an empty one may be null") {
+    std::byte to[4]{std::byte{9}, std::byte{9}, std::byte{9}, std::byte{9}};
+    const std::byte from[3]{std::byte{1}, std::byte{2}, std::byte{3}};
+    copy_bytes(to, byte_view{from, 3});
+    CHECK(to[0] == std::byte{1});
+    CHECK(to[2] == std::byte{3});
+    CHECK(to[3] == std::byte{9});
+    copy_bytes(to, byte_view{});
+    CHECK(to[0] == std::byte{1});
+}
+
 TEST_CASE("a view is a pointer and a length") {
     CHECK(byte_view{}.empty());
     CHECK(byte_view{}.data() == nullptr);
