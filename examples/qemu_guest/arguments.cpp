@@ -52,6 +52,8 @@ arguments parse_arguments(int count, char** values) {
         } else if (option == "--budget") {
             given.budget_mib = parse_number(option, value(), 64, 1 << 20);
             given.consolidates = true;
+        } else if (option == "--least") {
+            given.least_guests = parse_number(option, value(), 1, 500);
         } else if (option == "--most") {
             given.most_guests = parse_number(option, value(), 1, 500);
         } else if (option == "--seconds") {
@@ -86,6 +88,7 @@ reads it back at random, compares every byte, and powers off.
   --accesses N     random reads, one in five with a write (default 20000)
   --consolidate    more and more guests in one budget, with the store and without
   --budget N       that budget (default 512); implies --consolidate
+  --least N        guests to begin with (default: as many as fit without a store)
   --most N         most guests (default 32)
   --seconds N      most for one run (default 120)
   --help           this

@@ -30,6 +30,7 @@ struct arguments {
     std::size_t resident_mib = 96; ///< what may be in memory, of one guest
     std::size_t accesses = 20'000;
     std::size_t budget_mib = 512; ///< for consolidation: of all guests and the store
+    std::size_t least_guests = 0; ///< 0: as many as fit without a store
     std::size_t most_guests = 32;
     unsigned seconds = 120; ///< most for a run
     bool consolidates = false;

@@ -3,6 +3,8 @@
 
 #include "guests.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <string>
 
@@ -58,7 +60,8 @@ bool consolidate(const arguments& given) {
                 "RATIO", "FAULTS", "us/FAULT", "WORK s", "SLOWER");
     std::size_t fit = 0;
     double slower = 0;
-    for (std::size_t count = wholly == 0 ? 1 : wholly; count <= given.most_guests; ++count) {
+    const std::size_t least = given.least_guests != 0 ? given.least_guests : std::max<std::size_t>(wholly, 1);
+    for (std::size_t count = least; count <= given.most_guests; ++count) {
         const outcome plain = run_guests(given, count, {});
         if (has_gone_wrong(plain)) {
             return false;
@@ -80,13 +83,13 @@ bool consolidate(const arguments& given) {
         slower = times;
     }
     if (fit == 0) {
-        std::printf("Not even %zu guests fit: the budget is too small.\n", wholly);
+        std::printf("Not even %zu guests fit: the budget is too small.\n", least);
         return false;
     }
-    std::printf("%zu guests fit with the store, %zu without: %zu more. With %zu they ran %.2f times as long as in "
+    std::printf("%zu guests fit with the store, %zu without: %+td. With %zu they ran %.2f times as long as in "
                 "plain memory.\n"
                 "Every guest found every page right.\n",
-                fit, wholly, fit - wholly, fit, slower);
+                fit, wholly, static_cast<std::ptrdiff_t>(fit) - static_cast<std::ptrdiff_t>(wholly), fit, slower);
     return true;
 }
 

@@ -128,6 +128,37 @@ void regions(const char* program) {
     expect(pager.wait_for_end() == 0, "vm_pager's status");
 }
 
+/// Threads that do nothing but write, to pages that they share, while those are evicted: no write may fall between the
+/// reading of a page and its going.
+void writers(const char* program) {
+    const scratch_folder folder;
+    pager_process pager{program, folder.file("socket"), {"--resident", "2M"}};
+    std::optional<monitor> vm{std::in_place, monitor_options{{std::size_t{3} << 20}}};
+    vm->introduce(pager);
+    constexpr unsigned threads = 3;
+    std::vector<std::vector<std::uint64_t>> counts(threads, std::vector<std::uint64_t>(vm->pages()));
+    const auto counter = [&](std::size_t i, unsigned t) {
+        return reinterpret_cast<volatile std::uint64_t*>(vm->at(i)) + 64 * t;
+    };
+    in_threads(threads, [&](unsigned t) {
+        random_numbers random{t + 1u};
+        for (unsigned step = 0; step < 1'500'000; ++step) {
+            // Mostly a page that is there, so that the threads do not wait most of the time.
+            const std::size_t i = random.below(random.below(256) != 0 ? vm->pages() / 4 : vm->pages());
+            *counter(i, t) = *counter(i, t) + 1;
+            ++counts[t][i];
+        }
+    });
+    for (std::size_t i = 0; i < vm->pages(); ++i) {
+        for (unsigned t = 0; t < threads; ++t) {
+            expect(*counter(i, t) == counts[t][i], "a write to page " + std::to_string(i) + " was lost");
+        }
+    }
+    std::string guest;
+    end_of(pager, vm, &guest);
+    expect(figure(guest, "evicted") > 500, "nothing was evicted meanwhile");
+}
+
 /// Without a memfd: served, never evicted; a balloon's pages are zeros.
 void no_file(const char* program) {
     const scratch_folder folder;
@@ -276,7 +307,7 @@ void farewell(const char* program) {
     vm.introduce(pager);
     guest_model model{vm};
     model.work(2, 4'000, vm.pages());
-    std::thread ender{[&] {
+    std::jthread ender{[&] {
         usleep(50'000);
         pager.send(SIGTERM);
     }};
@@ -520,7 +551,7 @@ const std::map<std::string, void (*)(const char*)> scenarios = {
     {"regions", regions},           {"no_file", no_file},       {"snapshot", snapshot},   {"removals", removals},
     {"silent", silent_changes},     {"full_store", full_store}, {"farewell", farewell},   {"killed", killed},
     {"lost_page", lost_page},       {"idle_guest", idle_guest}, {"malformed", malformed}, {"descriptors", descriptors},
-    {"slow_clients", slow_clients},
+    {"slow_clients", slow_clients}, {"writers", writers},       {"writers", writers},
 };
 
 int run(int count, char** values) {
