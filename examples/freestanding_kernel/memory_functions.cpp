@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The four functions that compilers call unasked, and so all that the library wants linked. String instructions: a loop
-// could be compiled into a call of the function that it implements, and they need no vector register. Eight bytes at a
-// time: an emulated machine does them one by one. (Backwards they are slow everywhere: only an overlap pays for it.)
+// could be compiled into a call of the function that it implements, and they need no vector register. (Backwards they
+// are slow: only an overlap pays for it.)
 
 using size_type = decltype(sizeof 0);
 
@@ -10,9 +10,6 @@ extern "C" {
 
 void* memcpy(void* to, const void* from, size_type count) {
     void* const start = to;
-    size_type words = count / 8;
-    count %= 8;
-    __asm__ __volatile__("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
     __asm__ __volatile__("rep movsb" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
     return start;
 }
@@ -31,11 +28,7 @@ void* memmove(void* to, const void* from, size_type count) {
 
 void* memset(void* to, int value, size_type count) {
     void* const start = to;
-    const size_type pattern = 0x0101'0101'0101'0101u * static_cast<unsigned char>(value);
-    size_type words = count / 8;
-    count %= 8;
-    __asm__ __volatile__("rep stosq" : "+D"(to), "+c"(words) : "a"(pattern) : "memory");
-    __asm__ __volatile__("rep stosb" : "+D"(to), "+c"(count) : "a"(pattern) : "memory");
+    __asm__ __volatile__("rep stosb" : "+D"(to), "+c"(count) : "a"(value) : "memory");
     return start;
 }
 

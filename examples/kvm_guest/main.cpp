@@ -117,7 +117,7 @@ int run(int count, char** values) {
         }
     }
     const pagefold::store_stats stored = store.stats();
-    std::uint64_t refused = 0, pinned = 0;
+    std::uint64_t refused = 0, pinned = 0, resolving_ns = 0, evicting_ns = 0;
     for (unsigned i = 0; i < given.guests; ++i) {
         if (guests[i] == nullptr) {
             continue;
@@ -125,6 +125,8 @@ int run(int count, char** values) {
         const guest_result& r = guests[i]->result();
         refused += r.pager.refused_pages;
         pinned += r.pager.pinned_pages;
+        resolving_ns += r.pager.fault_ns;
+        evicting_ns += r.pager.reclaim_ns;
         const std::string verdict = guests[i]->verify();
         is_right = is_right && verdict.empty() && ended_well(given, i, r.how);
         print_row(i, *guests[i], verdict);
@@ -134,6 +136,8 @@ int run(int count, char** values) {
     std::printf("\nStore: %llu pages in %.1f MiB, tables and slack included: ratio %.2f.\n",
                 static_cast<unsigned long long>(stored.stored_pages), mib(stored.total_bytes),
                 static_cast<double>(stored.ratio_permille()) / 1000);
+    std::printf("The pagers resolved faults for %.2f s, and evicted for %.2f s, in part of that time.\n",
+                static_cast<double>(resolving_ns) * 1e-9, static_cast<double>(evicting_ns) * 1e-9);
     if (refused != 0) {
         std::printf("The store was full: %llu evictions refused, those pages stayed in memory, over the budget.\n",
                     static_cast<unsigned long long>(refused));
