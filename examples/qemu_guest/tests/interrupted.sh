@@ -7,6 +7,12 @@
 set -eu
 
 children() { cat "/proc/$1/task/$1/children"; }
+# Those of some processes that have not ended; one that only waits for init to take note of it has.
+living() {
+  for pid in "$@"; do
+    sed -n 's/^State:[^A-Z]*\([^ZX]\) .*/'"$pid"'/p' "/proc/$pid/status" 2>/dev/null || true
+  done
+}
 names() { for pid in $(children "$1"); do cat "/proc/$pid/comm"; done; }
 fail() {
   echo "SIG$signal: $*"
@@ -41,8 +47,10 @@ for signal in INT KILL; do
   INT:130 | KILL:137) ;;
   *) fail "status $status" ;;
   esac
-  sleep 0.3
-  for pid in $all; do
-    ! kill -0 "$pid" 2>/dev/null || fail "a process is left: $(cat "/proc/$pid/comm")"
+  tries=0
+  until left=$(living $all) && [ -z "$left" ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 30 ] || fail "left: $left"
+    sleep 0.1
   done
 done
