@@ -196,9 +196,15 @@ public:
         }
         return outcome;
     }
+    /// Wakes who waits. The kernel does before it lifts write protections, and a thread that faults in between would wait for
+    /// ever (Linux 6.18); once it is done nobody can begin to wait.
     [[nodiscard]] uffd_outcome unregister(std::uint64_t start, std::size_t bytes) noexcept {
         uffdio_range request{start, bytes};
-        return whole(call(UFFDIO_UNREGISTER, request), bytes);
+        const uffd_outcome outcome = whole(call(UFFDIO_UNREGISTER, request), bytes);
+        if (outcome.ok()) {
+            static_cast<void>(wake(start, bytes));
+        }
+        return outcome;
     }
 
     /// Maps copies of `bytes` at `source` where there are no pages, and wakes who waits for them unless `mode` has
