@@ -16,9 +16,9 @@
 // running lag, zeros, five usual lags, and where a table saw the line's sixteen words last. Each block takes what leaves
 // least to be stored. A line that the last lag but one predicts but for a few bytes is taken without a search.
 //
-// Cost: with AVX-512 2.4 times LZ4's speed in, 2.8 times out; AVX2 2.0 and 2.0, SSE4.2 1.6 and 2.0; without vectors 0.33
-// and 0.45, where LZ4 is the better choice (Zen 5; docs/page_codec.md has the classes and how this was measured). Streams
-// are 1.16 times shorter than LZ4's, 1.32 times for process memory. Scratch 23 KiB, of which 8 are the table, filled anew
+// Cost: with AVX-512 2.2 times LZ4's speed in, 2.9 times out; AVX2 1.8 and 2.0, SSE4.2 1.4 and 2.0; without vectors 0.31
+// and 0.75, where LZ4 is the better choice (Zen 5; docs/page_codec.md has the classes and how this was measured). Streams
+// are 1.17 times shorter than LZ4's, 1.34 times for process memory. Scratch 23 KiB, of which 8 are the table, filled anew
 // for each page by 128 stores.
 //
 // Why not LZ: its parse is serial in both directions, a mispredicted branch or two a match. Why not word patterns (WKdm,
