@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <poll.h>
 #include <string>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -16,8 +17,34 @@
 namespace paged_process {
 namespace {
 
-/// In the child: the exit status says what went wrong.
-int work_in_group(const arguments& given, const pagefold::support::memory_cgroup& group, int out) {
+/// Two ends of a pipe.
+struct channel {
+    channel() {
+        if (pipe(ends) != 0) {
+            throw failure(std::string("no pipe: ") + std::strerror(errno));
+        }
+    }
+    ~channel() {
+        close_end(0);
+        close_end(1);
+    }
+    channel(const channel&) = delete;
+    channel& operator=(const channel&) = delete;
+    void close_end(int which) {
+        if (ends[which] >= 0) {
+            close(ends[which]);
+        }
+        ends[which] = -1;
+    }
+
+    int ends[2] = {-1, -1};
+};
+
+/// In the child: the exit status says what went wrong. Its memory stays until the parent has looked at it and lets it go.
+int work_in_group(const arguments& given, const pagefold::support::memory_cgroup& group, channel& results,
+                  channel& leave) {
+    results.close_end(0);
+    leave.close_end(1);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (!group.enter() || !group.set_limit(group.usage() + given.bytes / 2)) {
         return 2;
@@ -37,7 +64,27 @@ int work_in_group(const arguments& given, const pagefold::support::memory_cgroup
     getrusage(RUSAGE_SELF, &used);
     result.faults = static_cast<std::uint64_t>(used.ru_majflt);
     result.resident_bytes = group.usage();
-    return write(out, &result, sizeof result) == static_cast<ssize_t>(sizeof result) ? 0 : 2;
+    char nothing = 0;
+    const bool is_told = write(results.ends[1], &result, sizeof result) == static_cast<ssize_t>(sizeof result);
+    while (is_told && read(leave.ends[0], &nothing, 1) < 0 && errno == EINTR) {
+    }
+    return is_told ? 0 : 2;
+}
+
+/// Waits for the child's result. An interruption is passed on, so that it comes soon. False where there is none.
+bool receive(pid_t child, int from, run_result& out) {
+    bool was_told = false;
+    for (;;) {
+        pollfd wanted{from, POLLIN, 0};
+        const int ready = poll(&wanted, 1, 100);
+        if (was_interrupted != 0 && !was_told) {
+            kill(child, SIGTERM);
+            was_told = true;
+        }
+        if (ready > 0) {
+            return read(from, &out, sizeof out) == static_cast<ssize_t>(sizeof out);
+        }
+    }
 }
 
 } // namespace
@@ -53,32 +100,26 @@ run_result run_swapped(const arguments& given, const std::string& swapfile) {
     if (!group) {
         throw unavailable(group.error());
     }
-    int ends[2];
-    if (pipe(ends) != 0) {
-        throw failure(std::string("no pipe: ") + std::strerror(errno));
-    }
+    channel results, leave;
     const pid_t child = fork();
-    if (child == 0) {
-        close(ends[0]);
-        _exit(work_in_group(given, group, ends[1]));
+    if (child < 0) {
+        throw failure(std::string("no process: ") + std::strerror(errno));
     }
-    close(ends[1]);
+    if (child == 0) {
+        _exit(work_in_group(given, group, results, leave));
+    }
+    results.close_end(1);
+    leave.close_end(0);
     run_result result;
-    ssize_t got = 0;
-    do {
-        got = child < 0 ? 0 : read(ends[0], &result, sizeof result);
-        if (got < 0 && was_interrupted != 0) {
-            kill(child, SIGTERM);
-        }
-    } while (got < 0 && errno == EINTR);
-    close(ends[0]);
+    const bool has_result = receive(child, results.ends[0], result);
     if (swap.device()) {
         result.stored_bytes = swap.device()->statistics().mem_used_total;
     }
+    leave.close_end(1);
     int how = 0;
-    while (child > 0 && waitpid(child, &how, 0) < 0 && errno == EINTR) {
+    while (waitpid(child, &how, 0) < 0 && errno == EINTR) {
     }
-    if (got != static_cast<ssize_t>(sizeof result)) {
+    if (!has_result) {
         throw unavailable("the swapped process did not end well: " +
                           (WIFSIGNALED(how) ? "signal " + std::to_string(WTERMSIG(how))
                                             : "status " + std::to_string(WEXITSTATUS(how))));

@@ -18,6 +18,8 @@
 #include <pagefold/hosted/uffd.hpp>
 #include <pagefold/hosted/uffd_memory.hpp>
 #include <pagefold/hosted/uffd_pager.hpp>
+#include <pagefold/hosted/uffd_pager_options.hpp>
+#include <pagefold/hosted/uffd_reclaim.hpp>
 
 #if __has_include(<lz4.h>)
 #include <pagefold/compress/lz4.hpp>

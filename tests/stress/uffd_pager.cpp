@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Threads that fault, while another sets budgets, and pagers that are shut down and opened again. Each thread knows what
-// its pages must hold. Runs for PAGEFOLD_STRESS_SECONDS (3 without it), in turns over the modes.
+// Threads that fault and discard, while another sets budgets, and pagers that are shut down and opened again. Each thread
+// knows what its pages must hold. Runs for PAGEFOLD_STRESS_SECONDS (3 without it), in turns over the modes.
 
 #include "support/pager_modes.hpp"
 #include "support/pages.hpp"
@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -30,6 +31,7 @@ namespace {
 using store_type = tsan_ordered<partitioned_store<default_config>>;
 using pager_type = uffd_pager<store_type>;
 constexpr std::size_t page = 4096, pages_a_thread = 700, threads = 3;
+constexpr std::size_t shared_first = threads * pages_a_thread, shared_pages = 64; // read by all, written before
 
 std::chrono::seconds duration() {
     const char* const text = std::getenv("PAGEFOLD_STRESS_SECONDS");
@@ -37,23 +39,40 @@ std::chrono::seconds duration() {
     return std::chrono::seconds(seconds > 0 ? seconds : 3);
 }
 
-/// Reads and writes pages of one thread until told to end; how many were wrong. Pages of two threads lie side by side.
-std::size_t use_pages(const pager_type& pager, std::size_t me, std::uint64_t seed, const std::atomic<bool>& ends) {
+struct mistakes {
+    std::atomic<std::size_t> pages{0}, discards{0}, populates{0};
+};
+
+/// Reads, writes and discards pages of one thread, and reads those of all, until told to end. Pages of two threads lie
+/// side by side.
+void use_pages(pager_type& pager, std::size_t me, std::uint64_t seed, const std::atomic<bool>& ends, mistakes& found) {
     rng random{seed};
     std::vector<std::uint64_t> seeds(pages_a_thread, 0);
     std::vector<std::byte> expected(page);
-    std::size_t wrong = 0;
+    const auto look_at = [&](std::size_t i, std::uint64_t must) {
+        must == 0 ? static_cast<void>(std::memset(expected.data(), 0, page)) : make_page(expected, must);
+        found.pages += std::memcmp(pager.memory().data() + i * page, expected.data(), page) != 0 ? 1 : 0;
+    };
     while (!ends) {
         const std::size_t i = random.one_in(3) ? random.below(pages_a_thread / 10) : random.below(pages_a_thread);
-        std::byte* const at = pager.memory().data() + (i * threads + me) * page;
-        seeds[i] == 0 ? static_cast<void>(std::memset(expected.data(), 0, page)) : make_page(expected, seeds[i]);
-        wrong += std::memcmp(at, expected.data(), page) != 0 ? 1 : 0;
+        const std::size_t at = i * threads + me;
+        look_at(at, seeds[i]);
         if (random.one_in(3)) {
             seeds[i] = 1 + random.below(1u << 30);
-            make_page({at, page}, seeds[i]);
+            make_page({pager.memory().data() + at * page, page}, seeds[i]);
+        }
+        if (random.one_in(10)) {
+            const std::size_t of_all = shared_first + random.below(shared_pages);
+            look_at(of_all, of_all);
+        }
+        if (random.one_in(50)) {
+            found.discards += pager.discard(at * page, page) == status::ok ? 0 : 1;
+            seeds[i] = 0;
+        }
+        if (random.one_in(50)) {
+            found.populates += pager.populate(at * page, page) == status::ok ? 0 : 1;
         }
     }
-    return wrong;
 }
 
 TEST_CASE("uffd_pager: faults of several threads, budgets and shutdowns lose nothing") {
@@ -74,16 +93,19 @@ TEST_CASE("uffd_pager: faults of several threads, budgets and shutdowns lose not
             continue;
         }
         uffd_pager_options o;
-        o.bytes = threads * pages_a_thread * page;
+        o.bytes = (shared_first + shared_pages) * page;
         o.budget_bytes = o.bytes / 4;
         mode.apply(o);
         running_pager<pager_type> one{store, o};
         REQUIRE(one.opened == status::ok);
+        for (std::size_t i = shared_first; i < shared_first + shared_pages; ++i) {
+            make_page({one.page(i), page}, i);
+        }
         std::atomic<bool> ends{false};
-        std::atomic<std::size_t> wrong{0};
+        mistakes found;
         std::vector<std::thread> users;
         for (std::size_t i = 0; i < threads; ++i) {
-            users.emplace_back([&, i, seed = random()] { wrong += use_pages(one.pager, i, seed, ends); });
+            users.emplace_back([&, i, seed = random()] { use_pages(one.pager, i, seed, ends, found); });
         }
         bool budgets_held = true;
         for (int i = 0; i < 20; ++i) {
@@ -92,11 +114,15 @@ TEST_CASE("uffd_pager: faults of several threads, budgets and shutdowns lose not
             budgets_held &= one.pager.set_budget(budget * page) == status::ok;
         }
         budgets_held &= one.pager.check();
+        const uffd_pager_stats now = one.pager.statistics();
+        CHECK(now.faults == now.zero_faults + now.queue_faults + now.store_faults);
         ends = true;
         for (std::thread& user : users) {
             user.join();
         }
-        CHECK_MESSAGE(wrong == 0, mode.name);
+        CHECK_MESSAGE(found.pages == 0, std::string{mode.name});
+        CHECK_MESSAGE(found.discards == 0, std::string{mode.name});
+        CHECK_MESSAGE(found.populates == 0, std::string{mode.name});
         CHECK(budgets_held);
         CHECK(one.pager.statistics().lost_pages == 0);
     }

@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "support/pages.hpp"
 #include "support/uffd_skip.hpp"
 
 #include <pagefold/hosted/uffd_pager.hpp>
 
+#include <doctest/doctest.h>
+
+#include <csignal>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <string>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
+#include <vector>
 
 namespace pagefold::testing {
 
@@ -60,6 +69,34 @@ inline constexpr pager_mode pager_modes[] = {
     {"signal shared protect", uffd_backing::shared, fault_delivery::signal, eviction_method::protect,
      clean_tracking::protect},
 };
+
+[[nodiscard]] inline uffd_pager_options options_of(std::size_t pages, std::size_t budget) {
+    uffd_pager_options o;
+    o.bytes = pages * 4096;
+    o.budget_bytes = budget * 4096;
+    return o;
+}
+/// Whether the page at `at` is what make_page makes of the seed.
+[[nodiscard]] inline bool holds(const std::byte* at, std::uint64_t seed) {
+    const std::vector<std::byte> expected = page_of(4096, seed);
+    return std::memcmp(at, expected.data(), expected.size()) == 0;
+}
+
+/// Runs `work` in a child and says how it ended, as waitpid does. What `work` returns is the child's exit status.
+template <class Work>
+[[nodiscard]] int in_child(Work work) {
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        std::signal(SIGSEGV, SIG_DFL); // the test's own handlers, and a sanitizer's
+        std::signal(SIGBUS, SIG_DFL);
+        alarm(60);
+        _exit(work());
+    }
+    int how = 0;
+    REQUIRE(waitpid(child, &how, 0) == child);
+    return how;
+}
 
 /// Opens a pager, and runs it in a thread where its mode wants that.
 template <class Pager>

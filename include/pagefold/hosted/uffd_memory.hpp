@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <sys/mman.h>
+#include <sys/types.h>
 #include <unistd.h>
 #include <utility>
 
@@ -84,8 +85,9 @@ public:
     /// Nobody may touch the region any more.
     void close() noexcept {
         fd_.close();
-        if (base_ != nullptr) {
-            munmap(std::exchange(base_, nullptr), mapped_bytes());
+        std::byte* const base = std::exchange(base_, nullptr);
+        if (base != nullptr && owner_ == getpid()) { // in a child there may be something else by now
+            munmap(base, mapped_bytes());
         }
         if (file_ >= 0) {
             ::close(std::exchange(file_, -1));
@@ -289,12 +291,16 @@ private:
             }
         }
         const int kind = is_shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
-        void* const memory =
-            mmap(nullptr, mapped_bytes(), PROT_READ | PROT_WRITE, kind | MAP_NORESERVE, is_shared ? file_ : -1, 0);
+        void* const memory = mmap(nullptr, mapped_bytes(), PROT_NONE, kind | MAP_NORESERVE, is_shared ? file_ : -1, 0);
         if (memory == MAP_FAILED) {
             return failed(status::no_memory, "no such range of addresses");
         }
         base_ = static_cast<std::byte*>(memory);
+        owner_ = getpid();
+        // Accessible only when it is not locked: after mlockall(MCL_FUTURE) all of it would come into memory, and stay.
+        if (munlock(base_, mapped_bytes()) != 0 || mprotect(base_, mapped_bytes(), PROT_READ | PROT_WRITE) != 0) {
+            return failed(status::no_memory, "the memory can't be made accessible");
+        }
         advise(0, options_.pages + frames());
         if (!register_all()) {
             return failed(status::invalid, "the kernel refused to register the memory");
@@ -318,6 +324,7 @@ private:
     uffd fd_;
     pagemap_scan pagemap_;
     std::byte* base_ = nullptr;
+    pid_t owner_ = 0;
     int file_ = -1;
     std::size_t page_bytes_ = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
     const char* reason_ = "";

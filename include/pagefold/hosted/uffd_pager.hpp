@@ -13,6 +13,8 @@
 #include <pagefold/hosted/std_mutex.hpp>
 #include <pagefold/hosted/steady_clock.hpp>
 #include <pagefold/hosted/uffd_memory.hpp>
+#include <pagefold/hosted/uffd_pager_options.hpp>
+#include <pagefold/hosted/uffd_reclaim.hpp>
 #include <pagefold/platform/concept.hpp>
 #include <pagefold/store/pool.hpp>
 #include <pagefold/store/stats.hpp>
@@ -47,67 +49,33 @@
 // made for machines without accessed bits, as a user of userfaultfd is: an eighth of the budget holds pages that were
 // unmapped and not compressed yet. One that is wanted again costs a fault without a codec, and tells the policy so.
 //
-// A copy in the store is kept while its page is resident and unwritten, so that it can be dropped again without
-// compressing. Those copies are the first to go when the store is full.
-//
-// Costs, one processor, of a page with LZ4: see docs/embedding.md.
+// Costs: see docs/embedding/pager.md.
 
 namespace pagefold {
-
-struct uffd_pager_options {
-    std::size_t bytes = 0;        ///< of the region; a multiple of the page size
-    std::size_t budget_bytes = 0; ///< most memory for its pages; at least uffd_pager::least_budget_pages
-    uffd_backing backing = uffd_backing::anonymous;
-    fault_delivery delivery = fault_delivery::thread;
-    eviction_method eviction = eviction_method::automatic;
-    clean_tracking tracking = clean_tracking::automatic;
-    uffd_rights rights = uffd_rights::any;
-    unsigned read_ahead_pages = 8;             ///< most that a sequential fault brings, 1 to 16; 1: no read-ahead
-    unsigned reclaim_batch = 32;               ///< pages evicted at a time, 1 to 64
-    std::uint64_t may_use = ~std::uint64_t{0}; ///< of the kernel's features (uffd_abi): as if it had no others
-    /// Of the pool that the region has in the store: its cap, reservation, weight and memory node. Always persistent.
-    pool_options pool{};
-};
-
-/// Counters are since open. Times in nanoseconds.
-struct uffd_pager_stats {
-    std::uint64_t faults;           ///< faults that brought a page
-    std::uint64_t zero_faults;      ///< of those: of pages never written
-    std::uint64_t queue_faults;     ///< of those: of pages that were unmapped, and not compressed yet
-    std::uint64_t store_faults;     ///< of those: of pages from the store
-    std::uint64_t refaults;         ///< of queue_faults and store_faults: of pages that went a short while before
-    std::uint64_t write_faults;     ///< first writes that the pager had to allow
-    std::uint64_t read_ahead_pages; ///< pages brought besides the one that faulted
-    std::uint64_t evicted_pages;    ///< pages that left memory
-    std::uint64_t clean_pages;      ///< of those: whose copy was still good
-    std::uint64_t refused_pages;    ///< evictions that the store refused; the page stayed
-    std::uint64_t pinned_pages;     ///< evictions that the kernel refused; the page stayed
-    std::uint64_t lost_pages;       ///< pages whose stored bytes were corrupt
-    std::uint64_t fault_ns;         ///< in resolving faults, reclaim included
-    std::uint64_t longest_fault_ns; ///<
-    std::uint64_t reclaim_ns;       ///< in evicting
-    std::uint64_t budget_bytes;     ///< as set
-    std::uint64_t resident_bytes;   ///< pages mapped in the region
-    std::uint64_t queued_bytes;     ///< frames of pages unmapped and not compressed yet
-    std::uint64_t peak_bytes;       ///< greatest sum of the last two
-    std::uint64_t stored_pages;     ///< pages in the store alone
-    std::uint64_t copied_pages;     ///< resident or queued pages with a copy in the store, good or not
-};
 
 /// One region, over a pool of its own in a store that other regions may share. `Store` is a page_store or partitioned_store
 /// whose page size is the system's; `Policy` chooses who leaves memory.
 ///
 /// open and close by one thread while nobody else uses the object; everything else is safe from many threads. The store
-/// must outlive it, and none of the store's memory may lie in a region.
+/// must outlive it, and neither its memory nor what is handed to it may lie in a region.
+///
+/// What the program may not do with the region: change its mapping (munmap, mremap, mprotect), or touch it in the thread in run(),
+/// signal handlers that run there included. With faults by signal neither a thread's stack may lie in it, nor may a thread that
+/// touches it block SIGBUS; a system call that meets a missing page answers EFAULT there, see populate.
+/// Memory is given up with discard. MADV_DONTNEED does as well where eviction moves pages (they read as zeros, or once as they
+/// were), and hangs the pager where it protects them. Memory under device I/O (O_DIRECT, io_uring, RDMA) needs eviction by moving,
+/// too, which leaves it alone: protecting would lose what arrives. A child process has no region.
 template <class Store, eviction_policy Policy = clock<>>
-class uffd_pager {
-public:
-    static constexpr std::size_t page_size = Store::page_size;
-    static constexpr std::size_t least_budget_pages = 16; ///< an instruction may need several pages at once
-    static constexpr std::size_t max_batch = 64;
-    static constexpr std::size_t max_window = 16;
+class uffd_pager : uffd_reclaim<Store, Policy> {
+    using base = uffd_reclaim<Store, Policy>;
 
-    explicit uffd_pager(Store& store) noexcept : store_{store} {}
+public:
+    using base::least_budget_pages;
+    using base::max_batch;
+    using base::max_window;
+    using base::page_size;
+
+    explicit uffd_pager(Store& store) noexcept : base{store} {}
     uffd_pager(const uffd_pager&) = delete;
     uffd_pager& operator=(const uffd_pager&) = delete;
     ~uffd_pager() { close(); }
@@ -133,8 +101,9 @@ public:
         }
         if (s == status::ok) {
             const result<pool_id> pool = store_.create_pool(options_.pool);
-            reason_ = "the store has no room for a pool";
             s = pool.error();
+            reason_ = s == status::invalid ? "the store can't have a pool with these options"
+                                           : "the store has no room for a pool";
             pool_ = pool.value_or(pool_id{});
         }
         if (s == status::ok && options.delivery == fault_delivery::signal) {
@@ -239,7 +208,7 @@ public:
             if (in_memory() + wanted <= budget_ || in_memory() == 0) {
                 return status::ok;
             }
-            if (!reclaim_step()) {
+            if (!reclaim_some(in_memory() + wanted - budget_)) {
                 return status::limit;
             }
         }
@@ -268,11 +237,12 @@ public:
         for (std::size_t at = offset / page_size * page_size; at < offset + bytes; at += page_size) {
             const caller_guard guard{lock_};
             const auto page = static_cast<slot_id>(at / page_size);
+            const std::uint64_t before = stats_.faults;
             if (!resolve(page, false)) {
                 return status::corrupt;
             }
-            if (set_.place(page) != page_place::resident) {
-                return status::no_memory;
+            if (stats_.faults == before && set_.place(page) != page_place::resident) {
+                return status::no_memory; // with a small budget it may have come, and gone again
             }
         }
         return status::ok;
@@ -307,14 +277,29 @@ public:
     }
 
 private:
-    static constexpr std::size_t buffer_pages = max_window + 2; // the window, one page to compare, and zeros
-    static constexpr std::size_t queue_share = 8;               // of the budget
-    static constexpr std::size_t copies_a_refusal = 64;
+    using base::adopt_budget;
+    using base::batch_;
+    using base::budget_;
+    using base::buffer_;
+    using base::buffer_pages;
+    using base::clock_;
+    using base::forget_copy;
+    using base::in_memory;
+    using base::key;
+    using base::make_room;
+    using base::memory_;
+    using base::note_peak;
+    using base::options_;
+    using base::pool_;
+    using base::queue_;
+    using base::reclaim_some;
+    using base::set_;
+    using base::set_copy;
+    using base::stats_;
+    using base::store_;
+    using base::window_page;
+    using base::zeros;
 
-    struct victim {
-        slot_id page;
-        bool is_clean;
-    };
     /// The lock, in a thread of the program: a signal handler that touched the region while it is held would wait for ever.
     class [[nodiscard]] caller_guard {
     public:
@@ -344,38 +329,9 @@ private:
         stop_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         return buffer_ != nullptr && stop_ >= 0 && set_.open(pages) && queue_.open(memory_.frames());
     }
-    void adopt_budget() noexcept {
-        budget_ = stats_.budget_bytes / page_size;
-        queue_target_ = std::min(budget_ / queue_share, memory_.frames() / 4);
-        batch_ = std::clamp<std::size_t>(budget_ / 16, 1, options_.reclaim_batch);
-    }
-
-    // Keys and bytes.
-
-    [[nodiscard]] page_key key(slot_id page) const noexcept { return {pool_, 0, page}; }
-    [[nodiscard]] std::byte* window_page(std::size_t i) const noexcept { return buffer_ + i * page_size; }
-    [[nodiscard]] std::byte* compare_page() const noexcept { return buffer_ + max_window * page_size; }
-    [[nodiscard]] const std::byte* zeros() const noexcept { return buffer_ + (max_window + 1) * page_size; }
     [[nodiscard]] bool is_whole(std::size_t offset, std::size_t bytes) const noexcept {
         const std::size_t region = set_.pages() * page_size;
         return offset % page_size == 0 && bytes % page_size == 0 && offset <= region && bytes <= region - offset;
-    }
-    /// Pages in memory, mapped or in frames.
-    [[nodiscard]] std::size_t in_memory() const noexcept { return set_.resident() + queue_.used(); }
-    void note_peak() noexcept {
-        stats_.peak_bytes = std::max<std::uint64_t>(stats_.peak_bytes, in_memory() * page_size);
-    }
-    /// A page that is not in the store alone: its copy is good or not, and in the store or not.
-    void set_copy(slot_id page, bool is_good, bool is_stored) noexcept {
-        stats_.copied_pages -= set_.is_stored(page) ? 1 : 0;
-        stats_.copied_pages += is_stored ? 1 : 0;
-        set_.set_copy(page, is_good, is_stored);
-    }
-    void forget_copy(slot_id page) noexcept {
-        if (set_.is_stored(page)) {
-            static_cast<void>(store_.erase(key(page)));
-        }
-        set_copy(page, false, false);
     }
 
     // Faults.
@@ -404,7 +360,7 @@ private:
         // While the faulting threads go on: room for the next faults, so that they need not wait for a codec.
         const lock_guard guard{lock_};
         if (in_memory() + batch_ > budget_) {
-            static_cast<void>(reclaim_step());
+            static_cast<void>(reclaim_some(batch_));
         }
     }
 
@@ -578,249 +534,11 @@ private:
         return true;
     }
 
-    // Eviction.
-
-    /// Evicts until `pages` more fit into the budget, if the store takes what must go.
-    void make_room(std::size_t pages) noexcept {
-        while (in_memory() + pages > budget_ && reclaim_step()) {
-        }
-    }
-    /// Frees a batch; false where nothing could be.
-    bool reclaim_step() noexcept {
-        const std::uint64_t start = clock_.now();
-        bool has_freed = false;
-        if (memory_.eviction() == eviction_method::move) {
-            const bool is_short = queue_.used() < queue_target_;
-            queue_victims(is_short ? std::min(2 * batch_, max_batch) : batch_);
-            has_freed = settle(batch_);
-        } else {
-            has_freed = evict_in_place();
-        }
-        stats_.reclaim_ns += clock_.now() - start;
-        return has_freed;
-    }
-    /// Takes victims off the resident set, in the order of their addresses.
-    [[nodiscard]] std::size_t choose_victims(victim (&out)[max_batch], std::size_t most, page_place to) noexcept {
-        std::size_t count = 0;
-        while (count < most) {
-            const slot_id page = set_.evict(to, [](slot_id) noexcept { return true; });
-            if (page == no_slot) {
-                break;
-            }
-            out[count++] = {page, set_.has_copy(page)};
-        }
-        std::sort(out, out + count, [](const victim& a, const victim& b) { return a.page < b.page; });
-        return count;
-    }
-    /// Clears is_clean of those that were written. Victims a few pages apart share a call.
-    void find_written(victim* victims, std::size_t count) noexcept {
-        constexpr slot_id near = 128; // pages that a scan passes in the time of a system call
-        for (std::size_t first = 0; first < count;) {
-            std::size_t last = first;
-            while (last + 1 < count && victims[last + 1].page - victims[last].page <= near) {
-                ++last;
-            }
-            victim* at = victims + first;
-            const bool is_told = memory_.for_each_written(
-                victims[first].page, victims[last].page - victims[first].page + 1, [&](std::size_t page) {
-                    while (at != victims + last && at->page < page) {
-                        ++at;
-                    }
-                    at->is_clean &= at->page != page;
-                });
-            for (std::size_t i = first; !is_told && i <= last; ++i) {
-                victims[i].is_clean = false;
-            }
-            first = last + 1;
-        }
-    }
-    void stays(slot_id page) noexcept { set_.insert(page, true); }
-
-    void queue_victims(std::size_t most) noexcept {
-        victim victims[max_batch];
-        const std::size_t count = choose_victims(victims, most, page_place::queued);
-        if (memory_.tracking() == clean_tracking::scan) {
-            find_written(victims, count);
-        }
-        for (std::size_t first = 0; first < count;) {
-            std::size_t last = first; // a run: with no resident page in between, it moves in one call
-            while (last + 1 < count && victims[last + 1].page - victims[first].page < max_batch &&
-                   stats_.lost_pages == 0 && set_.none_between(victims[last].page + 1, victims[last + 1].page)) {
-                ++last;
-            }
-            queue_run(victims + first, last - first + 1);
-            first = last + 1;
-        }
-    }
-    void queue_run(const victim* run, std::size_t count) noexcept {
-        const slot_id first = run[0].page;
-        const std::size_t pages = run[count - 1].page - first + 1;
-        const std::uint32_t frame = queue_.append(pages);
-        for (std::size_t i = 0; i < count;) {
-            std::size_t at = run[i].page - first;
-            if (frame != frame_queue::empty) {
-                at += memory_.move_out(run[i].page, pages - at, frame + at).done;
-            }
-            for (; i < count && run[i].page - first < at; ++i) {
-                note_queued(run[i], frame + (run[i].page - first));
-            }
-            if (i < count) { // pinned by a device or another process, or there is no frame
-                stats_.pinned_pages += frame != frame_queue::empty ? 1 : 0;
-                stays(run[i++].page);
-            }
-        }
-    }
-    void note_queued(const victim& one, std::uint32_t frame) noexcept {
-        queue_.fill(frame, one.page);
-        set_.set_stamp(one.page, frame);
-        set_copy(one.page, one.is_clean, set_.is_stored(one.page));
-    }
-
-    /// Stores the oldest queued pages and frees their frames; false where not one came free.
-    bool settle(std::size_t most) noexcept {
-        std::size_t first = queue_.head(), freed = 0;
-        for (bool goes_on = true; goes_on && queue_.length() != 0 && freed < most;) {
-            const slot_id page = queue_.page(queue_.head());
-            if (page < frame_queue::rest) {
-                goes_on = store_queued(page, memory_.frame(queue_.head()));
-                if (set_.place(page) == page_place::queued) {
-                    break; // neither the store nor the region has room for it this moment
-                }
-            }
-            freed += goes_on && page != frame_queue::empty ? 1 : 0;
-            queue_.pop();
-            if (queue_.head() == 0) {
-                memory_.drop_frames(first, queue_.frames() - first);
-                first = 0;
-            }
-        }
-        if (queue_.head() != first) {
-            memory_.drop_frames(first, queue_.head() - first);
-        }
-        return freed != 0;
-    }
-    /// Where the store refuses, the page goes back to the region, and that is false.
-    [[nodiscard]] bool store_queued(slot_id page, const std::byte* bytes) noexcept {
-        if (set_.has_copy(page) && (memory_.tracking() != clean_tracking::scan || is_copy(page, bytes))) {
-            ++stats_.clean_pages;
-            note_left(page, set_.is_stored(page));
-            return true;
-        }
-        if (put(page, bytes)) {
-            note_left(page, true);
-            return true;
-        }
-        if (memory_.bring(page, bytes, 1, false).ok()) {
-            stays(page);
-        }
-        return false;
-    }
-    /// Whether the page's copy has these bytes.
-    [[nodiscard]] bool is_copy(slot_id page, const std::byte* bytes) noexcept {
-        if (!set_.is_stored(page)) {
-            return std::memcmp(bytes, zeros(), page_size) == 0;
-        }
-        return store_.get(key(page), {compare_page(), page_size}) == status::ok &&
-               std::memcmp(bytes, compare_page(), page_size) == 0;
-    }
-    /// Where the store has no room, the copies of pages that are in memory give theirs.
-    [[nodiscard]] bool put(slot_id page, const std::byte* bytes) noexcept {
-        for (;;) {
-            const status s = store_.put(key(page), {bytes, page_size});
-            set_copy(page, false, s == status::ok);
-            if (s == status::ok) {
-                return true;
-            }
-            if ((s != status::limit && s != status::no_memory) || !drop_copies()) {
-                ++stats_.refused_pages;
-                return false;
-            }
-        }
-    }
-    [[nodiscard]] bool drop_copies() noexcept {
-        std::size_t dropped = 0;
-        for (std::size_t seen = 0; stats_.copied_pages != 0 && seen < set_.pages() && dropped < copies_a_refusal;
-             ++seen) {
-            copy_hand_ = copy_hand_ + 1 < set_.pages() ? copy_hand_ + 1 : 0;
-            const page_place place = set_.place(copy_hand_); // a victim that is on its way out is in neither
-            if ((place == page_place::resident || place == page_place::queued) && set_.is_stored(copy_hand_)) {
-                forget_copy(copy_hand_);
-                ++dropped;
-            }
-        }
-        return dropped != 0;
-    }
-    void note_left(slot_id page, bool is_stored) noexcept {
-        set_copy(page, false, false);
-        stats_.stored_pages += is_stored ? 1 : 0;
-        set_.set_copy(page, is_stored, is_stored);
-        set_.set_place(page, is_stored ? page_place::stored : page_place::nowhere);
-        set_.note_eviction(page);
-        ++stats_.evicted_pages;
-    }
-
-    bool evict_in_place() noexcept {
-        victim victims[max_batch];
-        const std::size_t count = choose_victims(victims, batch_, page_place::nowhere);
-        std::size_t freed = 0;
-        for (std::size_t first = 0; first < count;) {
-            std::size_t last = first;
-            while (last + 1 < count && victims[last + 1].page == victims[last].page + 1) {
-                ++last;
-            }
-            freed += evict_run(victims + first, last - first + 1);
-            first = last + 1;
-        }
-        return freed != 0;
-    }
-    /// Pages side by side. While they are protected nobody changes them; who tries waits, and is woken when they are gone.
-    [[nodiscard]] std::size_t evict_run(const victim* run, std::size_t count) noexcept {
-        bool goes[max_batch] = {};
-        const bool is_protected = memory_.protect(run[0].page, count);
-        for (std::size_t i = 0; i < count && is_protected; ++i) {
-            goes[i] = run[i].is_clean || put(run[i].page, memory_.page(run[i].page));
-        }
-        std::size_t freed = 0;
-        for (std::size_t i = 0; i < count;) {
-            std::size_t end = i;
-            while (end < count && goes[end]) {
-                ++end;
-            }
-            const bool has_dropped = end > i && memory_.drop(run[i].page, end - i);
-            for (; has_dropped && i < end; ++i, ++freed) {
-                stats_.clean_pages += run[i].is_clean ? 1 : 0;
-                note_left(run[i].page, set_.is_stored(run[i].page));
-            }
-            for (const std::size_t stay_end = std::min(std::max(end, i + 1), count); i < stay_end; ++i) {
-                stats_.pinned_pages += goes[i] || !is_protected ? 1 : 0;
-                forget_copy(run[i].page);
-                stays(run[i].page);
-                memory_.unprotect(run[i].page, 1);
-            }
-        }
-        memory_.wake(run[0].page, count);
-        return freed;
-    }
-
-    Store& store_;
-    uffd_pager_options options_{};
     const char* reason_ = "";
-    uffd_memory memory_;
-    resident_set<Policy> set_;
-    frame_queue queue_;
     read_ahead ahead_;
-    pool_id pool_{};
-    std::byte* buffer_ = nullptr;
     int stop_ = -1;
     int route_ = -1;
-    steady_clock clock_;
-
-    mutable std_mutex lock_; // guards what follows, the tables above and the buffer; taken before any of the store's
-    std::size_t budget_ = 0; // in pages, as the next two
-    std::size_t queue_target_ = 0;
-    std::size_t batch_ = 1;
-    slot_id copy_hand_ = 0;
-    uffd_pager_stats stats_{};
+    mutable std_mutex lock_; // guards all that changes, base included; taken before any of the store's
 };
 
 } // namespace pagefold

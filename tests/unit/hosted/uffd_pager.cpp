@@ -8,6 +8,7 @@
 #include <pagefold/compress/lz4.hpp>
 #include <pagefold/evict/fifo.hpp>
 #include <pagefold/evict/lru.hpp>
+#include <pagefold/hosted/mmap_source.hpp>
 #include <pagefold/hosted/uffd_pager.hpp>
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/page_store.hpp>
@@ -18,11 +19,19 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <csetjmp>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <string>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -33,42 +42,6 @@ namespace {
 using store_type = tsan_ordered<page_store<default_config>>;
 using pager_type = uffd_pager<store_type>;
 constexpr std::size_t page = 4096;
-
-uffd_pager_options options_of(std::size_t pages, std::size_t budget) {
-    uffd_pager_options o;
-    o.bytes = pages * page;
-    o.budget_bytes = budget * page;
-    return o;
-}
-bool holds(const std::byte* at, std::uint64_t seed) {
-    const std::vector<std::byte> expected = page_of(page, seed);
-    return std::memcmp(at, expected.data(), page) == 0;
-}
-
-TEST_CASE("uffd_pager: arguments out of range are refused with a reason") {
-    test_source source;
-    store_type store{source};
-    pager_type pager{store};
-    const auto refuses = [&](const uffd_pager_options& o) {
-        return pager.open(o) == status::invalid && std::strlen(pager.reason()) > 0 && pager.memory().empty();
-    };
-    CHECK(refuses(options_of(0, 64)));
-    CHECK(refuses(options_of(64, pager_type::least_budget_pages - 1)));
-    uffd_pager_options o = options_of(64, 32);
-    o.bytes += 1;
-    CHECK(refuses(o));
-    o = options_of(64, 32);
-    o.read_ahead_pages = 0;
-    CHECK(refuses(o));
-    o.read_ahead_pages = pager_type::max_window + 1;
-    CHECK(refuses(o));
-    o = options_of(64, 32);
-    o.reclaim_batch = 0;
-    CHECK(refuses(o));
-    o.reclaim_batch = pager_type::max_batch + 1;
-    CHECK(refuses(o));
-    CHECK(pager.run() == status::invalid);
-}
 
 struct large : default_config {
     static constexpr std::size_t page_size = 16384;
@@ -172,117 +145,6 @@ TEST_CASE_TEMPLATE("uffd_pager: with other policies and a store of partitions", 
     parted store{source, parts};
     run_random_operations<uffd_pager<parted, Policy>>(store, pager_modes[0], 12);
     CHECK(store.check());
-}
-
-TEST_CASE("uffd_pager: a full store keeps what it has, and the rest stays in memory") {
-    for (const pager_mode& mode : pager_modes) {
-        SUBCASE(mode.name) {
-            if (lacks_uffd(mode.features())) {
-                return;
-            }
-            constexpr std::size_t pages = 256;
-            test_source source;
-            store_options limit;
-            limit.limit_bytes = std::size_t{700} << 10;
-            store_type store{source, limit};
-            uffd_pager_options o = options_of(pages, 64);
-            mode.apply(o);
-            running_pager<pager_type> one{store, o};
-            REQUIRE(one.opened == status::ok);
-            for (std::size_t i = 0; i < pages; ++i) {
-                make_page({one.page(i), page}, page_kind::random, i);
-            }
-            const auto is_whole = [&] {
-                for (std::size_t i = 0; i < pages; ++i) {
-                    const std::vector<std::byte> expected = page_of(page, page_kind::random, i);
-                    if (std::memcmp(one.page(i), expected.data(), page) != 0) {
-                        return false;
-                    }
-                }
-                return true;
-            };
-            CHECK(is_whole());
-            uffd_pager_stats s = one.pager.statistics();
-            CHECK(s.refused_pages > 0);
-            CHECK(s.resident_bytes + s.queued_bytes > s.budget_bytes);
-            CHECK(s.lost_pages == 0);
-            CHECK(one.pager.set_budget(32 * page) == status::limit);
-            CHECK(one.pager.check());
-            // Room again: the budget is met.
-            static_cast<void>(store.resize(~std::size_t{0}));
-            CHECK(one.pager.set_budget(32 * page) == status::ok);
-            s = one.pager.statistics();
-            CHECK(s.resident_bytes + s.queued_bytes <= 32 * page);
-            CHECK(is_whole());
-            CHECK(one.pager.check());
-        }
-    }
-}
-
-TEST_CASE("uffd_pager: copies of pages that are in memory make room in a full store") {
-    const pager_mode& mode = pager_modes[0];
-    if (lacks_uffd(mode.features())) {
-        return;
-    }
-    test_source source;
-    store_type store{source};
-    uffd_pager_options o = options_of(256, 256);
-    mode.apply(o);
-    o.read_ahead_pages = 1;
-    running_pager<pager_type> one{store, o};
-    REQUIRE(one.opened == status::ok);
-    for (std::size_t i = 0; i < 256; ++i) {
-        make_page({one.page(i), page}, page_kind::random, i);
-    }
-    REQUIRE(one.pager.set_budget(64 * page) == status::ok);
-    REQUIRE(one.pager.set_budget(256 * page) == status::ok);
-    for (std::size_t i = 0; i < 200; ++i) {
-        static_cast<void>(*static_cast<volatile std::byte*>(one.page(i))); // read: the copy stays good
-    }
-    const std::uint64_t copies = one.pager.statistics().copied_pages;
-    CHECK(copies > 100);
-    static_cast<void>(store.resize(store.stats().total_bytes)); // not a page more
-    for (std::size_t i = 0; i < 256; ++i) {
-        make_page({one.page(i), page}, page_kind::random, 1000 + i);
-    }
-    CHECK(one.pager.set_budget(96 * page) == status::ok);
-    CHECK(one.pager.statistics().copied_pages < copies);
-    CHECK(one.pager.statistics().refused_pages == 0);
-    for (std::size_t i = 0; i < 256; ++i) {
-        const std::vector<std::byte> expected = page_of(page, page_kind::random, 1000 + i);
-        REQUIRE(std::memcmp(one.page(i), expected.data(), page) == 0);
-    }
-    CHECK(one.pager.check());
-}
-
-TEST_CASE("uffd_pager: clean pages go without being compressed again") {
-    for (const pager_mode& mode : pager_modes) {
-        SUBCASE(mode.name) {
-            if (mode.tracking == clean_tracking::none || lacks_uffd(mode.features())) {
-                return;
-            }
-            test_source source;
-            store_type store{source};
-            uffd_pager_options o = options_of(128, 128);
-            mode.apply(o);
-            running_pager<pager_type> one{store, o};
-            REQUIRE(one.opened == status::ok);
-            for (std::size_t i = 0; i < 128; ++i) {
-                make_page({one.page(i), page}, page_kind::text, i);
-            }
-            REQUIRE(one.pager.set_budget(16 * page) == status::ok);
-            const std::uint64_t puts = store.stats().puts;
-            REQUIRE(one.pager.set_budget(128 * page) == status::ok);
-            for (std::size_t i = 0; i < 100; ++i) {
-                const std::vector<std::byte> expected = page_of(page, page_kind::text, i);
-                REQUIRE(std::memcmp(one.page(i), expected.data(), page) == 0);
-            }
-            REQUIRE(one.pager.set_budget(16 * page) == status::ok);
-            // At most those that had not gone before.
-            CHECK(store.stats().puts <= puts + 16);
-            CHECK(one.pager.statistics().clean_pages >= 80);
-        }
-    }
 }
 
 TEST_CASE("uffd_pager: sequential faults bring pages ahead") {
@@ -448,6 +310,394 @@ TEST_CASE("uffd_pager: a page that the store can't bring back is a signal, never
         REQUIRE(WIFSIGNALED(how));
         CHECK((WTERMSIG(how) == SIGBUS || WTERMSIG(how) == SIGSEGV));
     }
+}
+
+std::byte read_byte(const std::byte* at) { return *static_cast<const volatile std::byte*>(at); }
+
+TEST_CASE("uffd_pager: works on a kernel of few features") {
+    if (lacks_uffd(uffd_abi::feature_wp)) {
+        return;
+    }
+    test_source source;
+    store_type store{source};
+    pager_mode mode = pager_modes[3];
+    uffd_pager_options o = options_of(128, 32);
+    mode.apply(o);
+    o.may_use = uffd_abi::feature_wp; // Linux 5.7
+    running_pager<pager_type> one{store, o};
+    REQUIRE(one.opened == status::ok);
+    for (std::size_t i = 0; i < 128; ++i) {
+        make_page({one.page(i), page}, i);
+    }
+    for (std::size_t i = 0; i < 128; ++i) {
+        REQUIRE(holds(one.page(i), i));
+    }
+    CHECK(one.pager.statistics().evicted_pages > 0);
+}
+
+/// The calling process gives its rights up; false where it has none to give up.
+bool become_nobody() {
+    return setgid(65534) == 0 && setuid(65534) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0; // or /proc/self is root's
+}
+/// From here on userfaultfd(2) answers `error`, as in a container.
+bool filter_userfaultfd(int error) {
+    sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_userfaultfd, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog program{static_cast<unsigned short>(sizeof code / sizeof *code), code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST_CASE("uffd_pager: without rights it serves user code, and says what the rest would take") {
+    if (lacks_uffd()) {
+        return;
+    }
+    if (geteuid() != 0) {
+        MESSAGE("skipped: this machine's user is not root, and has no rights to give up");
+        return;
+    }
+    const int how = in_child([] {
+        if (!become_nobody()) {
+            return 1;
+        }
+        mmap_source<> source;
+        page_store<default_config> store{source};
+        uffd_pager_options o = options_of(64, 16);
+        running_pager<uffd_pager<page_store<default_config>>> one{store, o};
+        if (one.opened != status::ok) {
+            return 2;
+        }
+        const bool may_all = std::fopen("/dev/userfaultfd", "r+") != nullptr; // another machine's owner may allow it
+        if (!may_all && !one.pager.is_user_only()) {
+            return 3;
+        }
+        for (std::size_t round = 0; round < 2; ++round) {
+            for (std::size_t i = 0; i < 64; ++i) {
+                if (round == 1 && !holds(one.page(i), i)) {
+                    return 4;
+                }
+                make_page({one.page(i), page}, i);
+            }
+        }
+        o.rights = uffd_rights::full;
+        uffd_pager<page_store<default_config>> other{store};
+        const status s = other.open(o);
+        if (!may_all && (s != status::invalid || std::strstr(other.reason(), "CAP_SYS_PTRACE") == nullptr)) {
+            return 5;
+        }
+        return 0;
+    });
+    CHECK(WIFEXITED(how));
+    CHECK(WEXITSTATUS(how) == 0);
+}
+
+TEST_CASE("uffd_pager: a filter of system calls is told from a kernel without userfaultfd") {
+    for (const int error : {EPERM, ENOSYS, EMFILE}) {
+        const int how = in_child([error] {
+            if (!filter_userfaultfd(error) || !become_nobody()) {
+                return 77;
+            }
+            mmap_source<> source;
+            page_store<default_config> store{source};
+            uffd_pager<page_store<default_config>> pager{store};
+            const status expected = error == EMFILE ? status::no_memory : status::invalid;
+            const char* const word = error == EPERM ? "filter" : error == ENOSYS ? "no userfaultfd" : "refused";
+            if (pager.open(options_of(64, 16)) != expected || !pager.memory().empty()) {
+                return 1;
+            }
+            return std::strstr(pager.reason(), word) != nullptr ? 0 : 2;
+        });
+        if (WIFEXITED(how) && WEXITSTATUS(how) == 77) {
+            MESSAGE("skipped: this machine does not allow a filter of system calls, or is not root's");
+            return;
+        }
+        CHECK(WIFEXITED(how));
+        CHECK(WEXITSTATUS(how) == 0);
+    }
+}
+
+TEST_CASE("uffd_pager: pages that the program drops by itself read as zeros, and hold nobody up") {
+    for (const pager_mode& mode : pager_modes) {
+        SUBCASE(mode.name) {
+            if (lacks_uffd(mode.features())) {
+                return;
+            }
+            test_source source;
+            store_type store{source};
+            uffd_pager_options o = options_of(64, 64);
+            mode.apply(o);
+            o.read_ahead_pages = 1;
+            running_pager<pager_type> one{store, o};
+            REQUIRE(one.opened == status::ok);
+            for (std::size_t i = 0; i < 64; ++i) {
+                make_page({one.page(i), page}, i);
+            }
+            const int how = mode.backing == uffd_backing::shared ? MADV_REMOVE : MADV_DONTNEED;
+            REQUIRE(madvise(one.page(8), 8 * page, how) == 0);
+            const std::vector<std::byte> zeros(page);
+            CHECK(std::memcmp(one.page(9), zeros.data(), page) == 0);
+            one.page(10)[5] = std::byte{7}; // a write
+            CHECK(one.page(10)[5] == std::byte{7});
+            if (mode.eviction == eviction_method::move) { // the rest is evicted as it is: nothing
+                CHECK(one.pager.set_budget(16 * page) == status::ok);
+            }
+            for (std::size_t i = 8; i < 16; ++i) {
+                CHECK((i == 10 || std::memcmp(one.page(i), zeros.data(), page) == 0));
+            }
+            CHECK(holds(one.page(7), 7));
+            CHECK(holds(one.page(16), 16));
+            CHECK(one.page(10)[5] == std::byte{7});
+            CHECK(one.pager.set_budget(16 * page) == status::ok);
+            CHECK(std::memcmp(one.page(9), zeros.data(), page) == 0);
+            CHECK(one.pager.check());
+        }
+    }
+}
+
+TEST_CASE("uffd_pager: a child has no region, and the parent's goes on") {
+    if (lacks_uffd(uffd_abi::feature_sigbus)) {
+        return;
+    }
+    for (const fault_delivery delivery : {fault_delivery::thread, fault_delivery::signal}) {
+        test_source source;
+        store_type store{source};
+        uffd_pager_options o = options_of(64, 16);
+        o.delivery = delivery;
+        running_pager<pager_type> one{store, o};
+        REQUIRE(one.opened == status::ok);
+        for (std::size_t i = 0; i < 64; ++i) {
+            make_page({one.page(i), page}, i);
+        }
+        const int how = in_child([&] { return static_cast<int>(read_byte(one.page(3))); });
+        CHECK(WIFSIGNALED(how));
+        CHECK(WTERMSIG(how) == SIGSEGV);
+        for (std::size_t i = 0; i < 64; ++i) {
+            REQUIRE(holds(one.page(i), i));
+        }
+    }
+}
+
+/// A store that has no memory for a while, or finds pages corrupt.
+struct moody_store : store_type {
+    using store_type::store_type;
+    std::atomic<int> refusals{0};
+    std::atomic<std::uint64_t> corrupt_page{~std::uint64_t{0}};
+
+    status get(const page_key& key, byte_span out) noexcept {
+        if (refusals.load() > 0 && refusals.fetch_sub(1) > 0) {
+            return status::no_memory;
+        }
+        return key.index == corrupt_page.load() ? status::corrupt : store_type::get(key, out);
+    }
+};
+
+TEST_CASE("uffd_pager: a store that has no memory for a while loses nothing") {
+    if (lacks_uffd(uffd_abi::feature_sigbus)) {
+        return;
+    }
+    for (const fault_delivery delivery : {fault_delivery::thread, fault_delivery::signal}) {
+        test_source source;
+        moody_store store{source};
+        uffd_pager_options o = options_of(64, 16);
+        o.delivery = delivery;
+        running_pager<uffd_pager<moody_store>> one{store, o};
+        REQUIRE(one.opened == status::ok);
+        for (std::size_t i = 0; i < 64; ++i) {
+            make_page({one.page(i), page}, i);
+        }
+        store.refusals = 5;
+        CHECK(holds(one.page(0), 0));
+        store.refusals = 1;
+        CHECK(one.pager.populate(20 * page, page) == status::no_memory);
+        CHECK(one.pager.populate(20 * page, page) == status::ok);
+        CHECK(holds(one.page(20), 20));
+        CHECK(one.pager.statistics().lost_pages == 0);
+        CHECK(one.pager.check());
+    }
+}
+
+sigjmp_buf after_signal;
+volatile std::uintptr_t signal_address = 0;
+void note_address(int, siginfo_t* info, void*) {
+    signal_address = reinterpret_cast<std::uintptr_t>(info->si_addr);
+    siglongjmp(after_signal, 1);
+}
+
+/// In a function of its own: nothing of the caller's is lost to the jump.
+[[gnu::noinline]] bool is_told_by_signal(const std::byte* at) {
+    signal_address = 0;
+    if (sigsetjmp(after_signal, 1) == 0) {
+        static_cast<void>(read_byte(at));
+        return false;
+    }
+    return true;
+}
+
+TEST_CASE("uffd_pager: of a corrupt page the program's own handler learns, and can begin anew") {
+    if (lacks_uffd(uffd_abi::feature_sigbus)) {
+        return;
+    }
+    struct variant {
+        fault_delivery delivery;
+        bool has_poison;
+    };
+    for (const variant& how : {variant{fault_delivery::thread, true}, variant{fault_delivery::thread, false},
+                               variant{fault_delivery::signal, true}}) {
+        struct sigaction mine {
+        }, kept_bus{}, kept_segv{};
+        mine.sa_sigaction = note_address;
+        mine.sa_flags = SA_SIGINFO;
+        sigemptyset(&mine.sa_mask);
+        REQUIRE(sigaction(SIGBUS, &mine, &kept_bus) == 0);
+        REQUIRE(sigaction(SIGSEGV, &mine, &kept_segv) == 0); // where the kernel has no POISON
+        {
+            test_source source;
+            moody_store store{source};
+            uffd_pager_options o = options_of(64, 16);
+            o.delivery = how.delivery;
+            o.read_ahead_pages = 4;
+            o.may_use = how.has_poison ? o.may_use : ~uffd_abi::feature_poison;
+            running_pager<uffd_pager<moody_store>> one{store, o};
+            REQUIRE(one.opened == status::ok);
+            for (std::size_t i = 0; i < 64; ++i) {
+                make_page({one.page(i), page}, i);
+            }
+            store.corrupt_page = 5;
+            CHECK(is_told_by_signal(one.page(5) + 3));
+            // In a message the address may be the page's.
+            CHECK(signal_address / page == reinterpret_cast<std::uintptr_t>(one.page(5)) / page);
+            CHECK(one.pager.statistics().lost_pages == 1);
+            CHECK(one.pager.populate(5 * page, page) == status::corrupt);
+            CHECK(one.pager.check());
+            CHECK(holds(one.page(4), 4));
+            CHECK(holds(one.page(6), 6));
+            REQUIRE(one.pager.discard(5 * page, page) == status::ok);
+            store.corrupt_page = ~std::uint64_t{0};
+            CHECK(read_byte(one.page(5) + 3) == std::byte{0});
+            make_page({one.page(5), page}, 500);
+            for (std::size_t i = 0; i < 64; ++i) {
+                REQUIRE(holds(one.page(i), i == 5 ? 500 : i));
+            }
+            CHECK(one.pager.statistics().lost_pages == 1);
+            CHECK(one.pager.check());
+        }
+        sigaction(SIGBUS, &kept_bus, nullptr);
+        sigaction(SIGSEGV, &kept_segv, nullptr);
+    }
+}
+
+std::byte* touched_by_timer = nullptr;
+std::atomic<unsigned> timer_sum{0}, timer_calls{0};
+void touch_on_timer(int) {
+    const unsigned call = timer_calls.fetch_add(1);
+    timer_sum += static_cast<unsigned>(read_byte(touched_by_timer + call * 37 % 64 * page));
+}
+
+TEST_CASE("uffd_pager: a signal handler may touch the region, whatever its thread was doing") {
+    if (lacks_uffd(uffd_abi::feature_sigbus)) {
+        return;
+    }
+    for (const fault_delivery delivery : {fault_delivery::thread, fault_delivery::signal}) {
+        test_source source;
+        store_type store{source};
+        uffd_pager_options o = options_of(64, 32);
+        o.delivery = delivery;
+        sigset_t timer_alone, kept_mask;
+        sigemptyset(&timer_alone);
+        sigaddset(&timer_alone, SIGALRM);
+        pthread_sigmask(SIG_BLOCK, &timer_alone, &kept_mask); // in the thread of run(), where no handler may touch it
+        running_pager<pager_type> one{store, o};
+        pthread_sigmask(SIG_SETMASK, &kept_mask, nullptr);
+        REQUIRE(one.opened == status::ok);
+        for (std::size_t i = 0; i < 64; ++i) {
+            make_page({one.page(i), page}, i);
+        }
+        touched_by_timer = one.page(0);
+        timer_calls = 0;
+        struct sigaction mine {
+        }, kept{};
+        mine.sa_handler = touch_on_timer;
+        mine.sa_flags = SA_RESTART;
+        REQUIRE(sigaction(SIGALRM, &mine, &kept) == 0);
+        const itimerval often{{0, 200}, {0, 200}}, never{};
+        REQUIRE(setitimer(ITIMER_REAL, &often, nullptr) == 0);
+        for (std::size_t i = 0; timer_calls < 500; ++i) {
+            REQUIRE(one.pager.set_budget((16 + i % 3 * 16) * page) == status::ok);
+            REQUIRE(one.pager.populate(i % 64 * page, page) == status::ok);
+            REQUIRE(one.pager.statistics().lost_pages == 0);
+            REQUIRE(holds(one.page(i % 64), i % 64));
+        }
+        setitimer(ITIMER_REAL, &never, nullptr);
+        sigaction(SIGALRM, &kept, nullptr);
+        CHECK(one.pager.check());
+    }
+}
+
+/// A partition a node, and every page on the node of its pool.
+struct by_node {
+    [[nodiscard]] constexpr partition_id home(const page_key&, node_id wish, std::size_t count) const noexcept {
+        return wish == any_node ? 0 : static_cast<partition_id>(wish) % count;
+    }
+    [[nodiscard]] constexpr partition_id spill(partition_id home, std::size_t attempt,
+                                               std::size_t count) const noexcept {
+        return (home + 1 + attempt) % count;
+    }
+    [[nodiscard]] constexpr node_id node(partition_id id) const noexcept { return static_cast<node_id>(id); }
+};
+struct by_node_config : default_config {
+    using place_type = by_node;
+};
+/// Counts what each node is asked for.
+struct node_source : test_source {
+    result<void*> acquire(std::size_t pages, node_id node) noexcept {
+        if (node != any_node && static_cast<std::size_t>(node) < 2) {
+            asked[static_cast<std::size_t>(node)] += pages;
+        }
+        return test_source::acquire(pages, node);
+    }
+    std::atomic<std::size_t> asked[2]{};
+};
+
+TEST_CASE("uffd_pager: a region a node, each in its node's partition") {
+    if (lacks_uffd()) {
+        return;
+    }
+    using parted = tsan_ordered<partitioned_store<by_node_config>>;
+    node_source source;
+    store_options parts;
+    parts.partitions = 2;
+    parted store{source, parts};
+    uffd_pager_options o = options_of(128, 16);
+    o.pool.strict_node = true;
+    o.pool.node = node_id{0};
+    running_pager<uffd_pager<parted>> a{store, o};
+    o.pool.node = node_id{1};
+    running_pager<uffd_pager<parted>> b{store, o};
+    REQUIRE(a.opened == status::ok);
+    REQUIRE(b.opened == status::ok);
+    const std::size_t before[2] = {source.asked[0], source.asked[1]};
+    for (std::size_t i = 0; i < 128; ++i) {
+        make_page({a.page(i), page}, page_kind::random, i);
+    }
+    CHECK(source.asked[0] >= before[0] + 100);
+    CHECK(source.asked[1] == before[1]);
+    for (std::size_t i = 0; i < 128; ++i) {
+        make_page({b.page(i), page}, page_kind::random, 1000 + i);
+    }
+    CHECK(source.asked[1] >= before[1] + 100);
+    for (std::size_t i = 0; i < 128; ++i) {
+        const std::vector<std::byte> in_a = page_of(page, page_kind::random, i);
+        const std::vector<std::byte> in_b = page_of(page, page_kind::random, 1000 + i);
+        REQUIRE(std::memcmp(a.page(i), in_a.data(), page) == 0);
+        REQUIRE(std::memcmp(b.page(i), in_b.data(), page) == 0);
+    }
+    uffd_pager<parted> c{store};
+    o.pool.node = node_id{2}; // no partition is there
+    CHECK(c.open(o) == status::invalid);
+    CHECK(std::strlen(c.reason()) > 0);
 }
 
 } // namespace
