@@ -143,7 +143,7 @@ void measure_allocator(const support::corpus& pages, std::size_t most, const std
 
 /// Streams over the limit of a full store, under puts of random pages out of four times as many as fit. The least always.
 void measure_full_stores(const support::corpus& pages, std::size_t most, figures& out) {
-    for (const std::size_t mib : {4, 16, 40}) {
+    for (const std::size_t mib : {4u, 16u, 40u}) {
         const std::size_t limit = mib << 20, fitting = limit / 2048;
         if (mib != 4 && 4 * fitting > most) {
             continue;

@@ -20,7 +20,6 @@ namespace {
 
 using store_type = tsan_ordered<page_store<default_config>>;
 using pager_type = uffd_pager<store_type>;
-constexpr std::size_t page = 4096;
 
 TEST_CASE("uffd_pager_options: arguments out of range are refused with a reason") {
     test_source source;
