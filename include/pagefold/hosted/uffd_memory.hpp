@@ -39,6 +39,9 @@ enum class uffd_backing : std::uint8_t { anonymous, shared };
 enum class fault_delivery : std::uint8_t { thread, signal };
 enum class eviction_method : std::uint8_t { automatic, move, protect };
 enum class clean_tracking : std::uint8_t { automatic, none, protect, scan };
+/// Where a page is that move_out did not count: in its place as it was, in its place as a copy that is not protected, or in
+/// the frame.
+enum class refused_move : std::uint8_t { stays, brought_back, in_frame };
 
 struct uffd_memory_options {
     std::size_t pages = 0;
@@ -147,6 +150,25 @@ public:
                 return {done / page_bytes_, step.error};
             }
         }
+    }
+    /// To be asked for the page that move_out stopped at, and its frame, which was empty before. Linux 6.18 moves pages in
+    /// batches; where it has to begin a batch again it meets in the frames what it had moved itself, answers EEXIST, and has
+    /// counted nothing. So where the frame is taken the page is brought back from there, unless it is in its place after all.
+    [[nodiscard]] refused_move look_after(std::size_t page_number, std::size_t frame_number) noexcept {
+        const uffd_outcome again = fd_.move(address(options_.pages + frame_number), address(page_number), page_bytes_,
+                                            uffd_abi::move_dont_wake);
+        if (again.ok()) {
+            return refused_move::in_frame;
+        }
+        if (again.error != EEXIST) {
+            return refused_move::stays;
+        }
+        const uffd_outcome brought = bring(page_number, frame(frame_number), 1, false);
+        if (!brought.ok() && brought.error != EEXIST) {
+            return refused_move::in_frame; // no memory for a copy
+        }
+        drop_frames(frame_number, 1);
+        return brought.ok() ? refused_move::brought_back : refused_move::stays;
     }
     [[nodiscard]] bool protect(std::size_t first, std::size_t count) noexcept {
         return change_protection(first, count, true);

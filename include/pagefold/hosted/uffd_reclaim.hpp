@@ -189,10 +189,25 @@ private:
                 note_queued(run[i], frame + (run[i].page - first));
             }
             if (i < count) { // pinned by a device or another process, or there is no frame
-                stats_.pinned_pages += frame != frame_queue::empty ? 1 : 0;
-                stays(run[i++].page);
+                refused(run[i], frame == frame_queue::empty ? frame : frame + (run[i].page - first));
+                ++i;
             }
         }
+    }
+    void refused(const victim& one, std::uint32_t frame) noexcept {
+        const refused_move where =
+            frame == frame_queue::empty ? refused_move::stays : memory_.look_after(one.page, frame);
+        if (where == refused_move::in_frame) {
+            note_queued(one, frame);
+            return;
+        }
+        if (where == refused_move::brought_back) {
+            forget_copy(one.page); // nobody protects it from being written now
+            memory_.wake(one.page, 1);
+        } else {
+            stats_.pinned_pages += frame != frame_queue::empty ? 1 : 0;
+        }
+        stays(one.page);
     }
     void note_queued(const victim& one, std::uint32_t frame) noexcept {
         queue_.fill(frame, one.page);

@@ -80,6 +80,40 @@ TEST_CASE("uffd_memory: pages move to frames in their distances") {
     CHECK(memory.bring(2, filled(4, 1).data(), 4, false).ok());
 }
 
+TEST_CASE("uffd_memory: a page that move_out did not count is in one place afterwards, with its bytes") {
+    if (lacks_uffd(uffd_abi::feature_move)) {
+        return;
+    }
+    uffd_memory memory;
+    REQUIRE(memory.open(options_of(uffd_backing::anonymous, eviction_method::move, clean_tracking::none)) ==
+            status::ok);
+    const auto holds = [](const std::byte* at, int value) {
+        return std::memcmp(at, filled(1, value).data(), page) == 0;
+    };
+    SUBCASE("it had moved") {
+        REQUIRE(memory.bring(2, filled(1, 2).data(), 1, false).ok());
+        REQUIRE(memory.move_out(2, 1, 8).ok());
+        CHECK(memory.look_after(2, 8) == refused_move::brought_back);
+        CHECK(memory.bring(2, filled(1, 9).data(), 1, false).error == EEXIST);
+        CHECK(holds(memory.page(2), 2));
+    }
+    SUBCASE("it is where it was, and the frame has something else") {
+        REQUIRE(memory.bring(2, filled(2, 2).data(), 2, false).ok());
+        REQUIRE(memory.move_out(3, 1, 8).ok());
+        CHECK(memory.look_after(2, 8) == refused_move::stays);
+        CHECK(holds(memory.page(2), 2));
+    }
+    SUBCASE("it can move now") {
+        REQUIRE(memory.bring(2, filled(1, 2).data(), 1, false).ok());
+        CHECK(memory.look_after(2, 9) == refused_move::in_frame);
+        CHECK(holds(memory.frame(9), 2));
+    }
+    SUBCASE("there is none") { CHECK(memory.look_after(2, 8) == refused_move::stays); }
+    REQUIRE(memory.bring(12, filled(1, 12).data(), 1, false).ok());
+    CHECK(memory.move_out(12, 1, 8).ok()); // the frame is empty again
+    CHECK(holds(memory.frame(8), 12));
+}
+
 TEST_CASE("uffd_memory: written pages are told from those that were not") {
     if (lacks_uffd(uffd_abi::feature_move | uffd_abi::feature_wp_async)) {
         return;
