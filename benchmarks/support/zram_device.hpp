@@ -11,7 +11,8 @@
 // Pages go through O_DIRECT, one system call each: without it the block device's page cache would answer, and a write
 // would return before anything was compressed.
 
-#include <array>
+#include "text_file.hpp"
+
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -21,7 +22,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -74,8 +74,7 @@ public:
     /// All zero when it cannot be read.
     [[nodiscard]] zram_mm_stat statistics() const {
         zram_mm_stat stat;
-        std::string text;
-        if (read_text(attribute("mm_stat"), text)) {
+        if (const std::string text = read_text(attribute("mm_stat")); !text.empty()) {
             static_cast<void>(std::sscanf(text.c_str(), "%lu %lu %lu %lu %lu %lu %lu %lu %lu", &stat.orig_data_size,
                                           &stat.compr_data_size, &stat.mem_used_total, &stat.mem_limit,
                                           &stat.mem_used_max, &stat.same_pages, &stat.pages_compacted, &stat.huge_pages,
@@ -113,12 +112,11 @@ private:
     zram_device() = default;
 
     void set_up(std::size_t pages, const std::string& algorithm) {
-        std::string text;
         if (geteuid() != 0) {
             error_ = "zram needs root";
         } else if (access(control.c_str(), F_OK) != 0) {
             error_ = "this kernel has no zram, or its module is not loaded (modprobe zram)";
-        } else if (!read_text(control + "hot_add", text)) { // the act of reading adds the device
+        } else if (const std::string text = read_text(control + "hot_add"); text.empty()) { // reading adds the device
             error_ = "no zram device could be added: " + last_error();
         } else {
             id_ = std::atoi(text.c_str());
@@ -146,30 +144,6 @@ private:
     [[nodiscard]] static off_t offset(std::size_t index) noexcept { return static_cast<off_t>(index * page_bytes); }
     [[nodiscard]] static std::string last_error() { return std::strerror(errno); }
     [[nodiscard]] std::string attribute(const char* file) const { return "/sys/block/" + name() + "/" + file; }
-
-    [[nodiscard]] static bool read_text(const std::string& path, std::string& text) {
-        const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-        std::array<char, 512> buffer{};
-        const ssize_t got = file < 0 ? -1 : ::read(file, buffer.data(), buffer.size());
-        const int why = errno;
-        if (file >= 0) {
-            close(file);
-        }
-        errno = why;
-        text.assign(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
-        return got > 0;
-    }
-
-    [[nodiscard]] static bool write_text(const std::string& path, std::string_view text) {
-        const int file = open(path.c_str(), O_WRONLY | O_CLOEXEC);
-        const ssize_t wrote = file < 0 ? -1 : ::write(file, text.data(), text.size());
-        const int why = errno;
-        if (file >= 0) {
-            close(file);
-        }
-        errno = why;
-        return wrote == static_cast<ssize_t>(text.size());
-    }
 
     int id_ = -1;
     int file_ = -1;

@@ -3,78 +3,45 @@
 
 #include "failure.hpp"
 
-#include <charconv>
-#include <initializer_list>
+#include <support/command_line.hpp>
+
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace kvm_guest {
-namespace {
-
-std::size_t parse_number(std::string_view option, std::string_view text, std::size_t least, std::size_t most) {
-    std::size_t number = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || number < least || number > most) {
-        throw failure(std::string(option) + " " + std::string(text) + ": not a number from " + std::to_string(least) +
-                      " to " + std::to_string(most));
-    }
-    return number;
-}
-
-template <class Choice>
-Choice parse_choice(std::string_view option, std::string_view text,
-                    std::initializer_list<std::pair<std::string_view, Choice>> choices) {
-    std::string names;
-    for (const auto& [name, choice] : choices) {
-        if (text == name) {
-            return choice;
-        }
-        names += (names.empty() ? "" : " or ") + std::string(name);
-    }
-    throw failure(std::string(option) + " " + std::string(text) + ": not " + names);
-}
-
-} // namespace
 
 arguments parse_arguments(int count, char** values) {
     using pagefold::eviction_method;
     using pagefold::uffd_backing;
     constexpr std::size_t mib = std::size_t{1} << 20;
     arguments given;
-    for (int i = 1; i < count; ++i) {
-        const std::string_view option = values[i];
-        const auto value = [&]() -> std::string_view {
-            if (i + 1 >= count) {
-                throw failure(std::string(option) + ": it takes a value (see --help)");
-            }
-            return values[++i];
-        };
+    examples::command_line line{count, values};
+    while (line.next()) {
+        const std::string_view option = line.option();
         if (option == "--mib") {
-            given.guest_bytes = parse_number(option, value(), 4, 1024) * mib;
+            given.guest_bytes = line.number(4, 1024) * mib;
         } else if (option == "--budget") {
-            given.budget_bytes = parse_number(option, value(), 1, 65536) * mib;
+            given.budget_bytes = line.number(1, 65536) * mib;
         } else if (option == "--store") {
-            given.store_bytes = parse_number(option, value(), 1, 65536) * mib;
+            given.store_bytes = line.number(1, 65536) * mib;
         } else if (option == "--guests") {
-            given.guests = static_cast<unsigned>(parse_number(option, value(), 1, 32));
+            given.guests = static_cast<unsigned>(line.number(1, 32));
         } else if (option == "--steps") {
-            given.steps = parse_number(option, value(), 1, 1'000'000'000);
+            given.steps = line.number(1, 1'000'000'000);
         } else if (option == "--eviction") {
-            given.eviction = parse_choice<eviction_method>(
-                option, value(), {{"move", eviction_method::move}, {"protect", eviction_method::protect}});
+            given.eviction =
+                line.choice<eviction_method>({{"move", eviction_method::move}, {"protect", eviction_method::protect}});
         } else if (option == "--backing") {
-            given.backing = parse_choice<uffd_backing>(
-                option, value(), {{"anonymous", uffd_backing::anonymous}, {"shared", uffd_backing::shared}});
+            given.backing =
+                line.choice<uffd_backing>({{"anonymous", uffd_backing::anonymous}, {"shared", uffd_backing::shared}});
         } else if (option == "--first-guest") {
-            given.first_guest = parse_choice<death>(option, value(),
-                                                    {{"bad-instruction", death::bad_instruction},
-                                                     {"stop", death::stop},
-                                                     {"stop-in-fault", death::stop_in_fault}});
+            given.first_guest = line.choice<death>({{"bad-instruction", death::bad_instruction},
+                                                    {"stop", death::stop},
+                                                    {"stop-in-fault", death::stop_in_fault}});
         } else if (option == "--help" || option == "-h") {
             given.wants_help = true;
         } else {
-            throw failure(std::string(option) + ": no such option (see --help)");
+            line.refuse();
         }
     }
     if (given.budget_bytes == 0) {

@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <stdexcept>
+#include <support/failure.hpp>
 
 namespace kvm_guest {
 
-/// Ends the program with status 2 and one line.
-struct failure : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
-
-/// This machine lacks something: status 77 and one line.
-struct unavailable : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
+using examples::failure;
+using examples::unavailable;
 
 } // namespace kvm_guest

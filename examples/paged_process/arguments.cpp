@@ -1,55 +1,34 @@
 // SPDX-License-Identifier: MIT
 #include "arguments.hpp"
 
-#include <charconv>
+#include <support/command_line.hpp>
+
 #include <string_view>
 
 namespace paged_process {
-namespace {
-
-std::size_t parse_number(std::string_view option, std::string_view text, std::size_t least, std::size_t most) {
-    std::size_t number = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || number < least || number > most) {
-        throw failure(std::string(option) + " " + std::string(text) + ": not a number from " + std::to_string(least) +
-                      " to " + std::to_string(most));
-    }
-    return number;
-}
-
-} // namespace
 
 arguments parse_arguments(int count, char** values) {
     arguments given;
-    for (int i = 1; i < count; ++i) {
-        const std::string_view option = values[i];
-        const auto value = [&]() -> std::string_view {
-            if (i + 1 >= count) {
-                throw failure(std::string(option) + ": it takes a value (see --help)");
-            }
-            return values[++i];
-        };
+    examples::command_line line{count, values};
+    while (line.next()) {
+        const std::string_view option = line.option();
         if (option == "--mib") {
-            given.bytes = parse_number(option, value(), 4, 65536) << 20;
+            given.bytes = line.number(4, 65536) << 20;
         } else if (option == "--seconds") {
-            given.seconds = static_cast<unsigned>(parse_number(option, value(), 1, 86400));
+            given.seconds = static_cast<unsigned>(line.number(1, 86400));
         } else if (option == "--faults") {
-            const std::string_view where = value();
-            if (where != "signal" && where != "thread") {
-                throw failure("--faults " + std::string(where) + ": not signal or thread");
-            }
-            given.in_thread = where == "thread";
+            given.in_thread = line.choice<bool>({{"signal", false}, {"thread", true}});
         } else if (option == "--compare-zram") {
             given.compares_zram = true;
         } else if (option == "--compare-swapfile") {
             given.compares_swapfile = true;
         } else if (option == "--swapfile") {
-            given.swapfile = value();
+            given.swapfile = line.value();
             given.compares_swapfile = true;
         } else if (option == "--help" || option == "-h") {
             given.wants_help = true;
         } else {
-            throw failure(std::string(option) + ": no such option (see --help)");
+            line.refuse();
         }
     }
     if (given.compares_swapfile && given.swapfile.empty()) {

@@ -1,21 +1,15 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <support/failure.hpp>
+
 #include <cstddef>
-#include <stdexcept>
 #include <string>
 
 namespace paged_process {
 
-/// Ends the program with status 2 and one line.
-struct failure : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
-
-/// This machine lacks something: status 77 and one line.
-struct unavailable : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
+using examples::failure;
+using examples::unavailable;
 
 struct arguments {
     std::size_t bytes = std::size_t{128} << 20; ///< of the table; half may be in memory

@@ -6,7 +6,6 @@
 #include "kernel_run.hpp"
 #include "paged_run.hpp"
 
-#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <functional>
@@ -16,13 +15,6 @@
 namespace paged_process {
 namespace {
 
-void note_signals() {
-    struct sigaction note {};
-    note.sa_handler = [](int) { was_interrupted = 1; };
-    sigemptyset(&note.sa_mask);
-    sigaction(SIGINT, &note, nullptr); // no SA_RESTART: who waits is to look at the flag
-    sigaction(SIGTERM, &note, nullptr);
-}
 /// All runs on the last processor that is allowed: the threads of one run, too.
 void keep_to_one_processor() {
     cpu_set_t allowed, one;
@@ -57,7 +49,7 @@ int run(int count, char** values) {
         std::fputs(help_text(), stdout);
         return 0;
     }
-    note_signals();
+    note_interruptions();
     keep_to_one_processor();
     bool is_right = true;
     double base = 0;

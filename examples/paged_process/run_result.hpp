@@ -3,10 +3,10 @@
 
 #include "table.hpp"
 
+#include <support/interruption.hpp>
 #include <support/latency.hpp>
 
 #include <algorithm>
-#include <csignal>
 #include <cstddef>
 #include <cstdint>
 
@@ -26,8 +26,8 @@ struct run_result {
     [[nodiscard]] double queries_a_second() const { return static_cast<double>(queries) / std::max(seconds, 1e-9); }
 };
 
-/// Set by SIGINT and SIGTERM: every loop ends soon, and everything is undone.
-inline volatile std::sig_atomic_t was_interrupted = 0;
+using examples::note_interruptions;
+using examples::was_interrupted;
 
 /// Fills the table and queries it. Calls `watch(seconds)` some times a second.
 template <class Watch>

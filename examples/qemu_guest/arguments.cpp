@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "arguments.hpp"
 
-#include <charconv>
+#include <support/command_line.hpp>
+
 #include <climits>
 #include <string_view>
 #include <unistd.h>
 
 namespace qemu_guest {
 namespace {
-
-std::size_t parse_number(std::string_view option, std::string_view text, std::size_t least, std::size_t most) {
-    std::size_t number = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || number < least || number > most) {
-        throw failure(std::string(option) + " " + std::string(text) + ": not a number from " + std::to_string(least) +
-                      " to " + std::to_string(most));
-    }
-    return number;
-}
 
 std::string folder_of_program() {
     char path[PATH_MAX];
@@ -31,39 +22,34 @@ std::string folder_of_program() {
 arguments parse_arguments(int count, char** values) {
     arguments given;
     given.folder = folder_of_program();
-    for (int i = 1; i < count; ++i) {
-        const std::string_view option = values[i];
-        const auto value = [&]() -> std::string_view {
-            if (i + 1 >= count) {
-                throw failure(std::string(option) + ": it takes a value (see --help)");
-            }
-            return values[++i];
-        };
+    examples::command_line line{count, values};
+    while (line.next()) {
+        const std::string_view option = line.option();
         if (option == "--kernel") {
-            given.kernel = value();
+            given.kernel = line.value();
         } else if (option == "--mib") {
-            given.mib = parse_number(option, value(), 96, 2048);
+            given.mib = line.number(96, 2048);
         } else if (option == "--fill") {
-            given.fill_mib = parse_number(option, value(), 8, 2048);
+            given.fill_mib = line.number(8, 2048);
         } else if (option == "--resident") {
-            given.resident_mib = parse_number(option, value(), 16, 2048);
+            given.resident_mib = line.number(16, 2048);
         } else if (option == "--accesses") {
-            given.accesses = parse_number(option, value(), 1, 1'000'000'000);
+            given.accesses = line.number(1, 1'000'000'000);
         } else if (option == "--budget") {
-            given.budget_mib = parse_number(option, value(), 64, 1 << 20);
+            given.budget_mib = line.number(64, 1 << 20);
             given.consolidates = true;
         } else if (option == "--least") {
-            given.least_guests = parse_number(option, value(), 1, 500);
+            given.least_guests = line.number(1, 500);
         } else if (option == "--most") {
-            given.most_guests = parse_number(option, value(), 1, 500);
+            given.most_guests = line.number(1, 500);
         } else if (option == "--seconds") {
-            given.seconds = static_cast<unsigned>(parse_number(option, value(), 1, 86'400));
+            given.seconds = static_cast<unsigned>(line.number(1, 86'400));
         } else if (option == "--consolidate") {
             given.consolidates = true;
         } else if (option == "--help" || option == "-h") {
             given.wants_help = true;
         } else {
-            throw failure(std::string(option) + ": no such option (see --help)");
+            line.refuse();
         }
     }
     if (given.kernel.empty() && !given.wants_help) {

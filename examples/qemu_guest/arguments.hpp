@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <support/failure.hpp>
+
 #include <cstddef>
 #include <stdexcept>
 #include <string>
 
 namespace qemu_guest {
 
-/// Ends the program with status 2 and one line.
-struct failure : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
-
-/// This machine lacks something: status 77 and one line.
-struct unavailable : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
+using examples::failure;
+using examples::unavailable;
 
 /// SIGINT, SIGTERM or SIGHUP came.
 struct interrupted : std::runtime_error {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <support/interruption.hpp>
+
 #include <csignal>
 #include <string>
 #include <sys/types.h>
@@ -9,8 +11,8 @@
 
 namespace qemu_guest {
 
-/// Set by SIGINT, SIGTERM and SIGHUP.
-inline volatile std::sig_atomic_t was_interrupted = 0;
+using examples::note_interruptions;
+using examples::was_interrupted;
 
 /// A program that runs beside this one, with its output and errors in one pipe. It does not outlive this object, nor, whatever
 /// happens to it, this process: the kernel kills it then.

@@ -6,7 +6,6 @@
 #include "child.hpp"
 #include "consolidation.hpp"
 
-#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <unistd.h>
@@ -14,22 +13,13 @@
 namespace qemu_guest {
 namespace {
 
-void note_signals() {
-    struct sigaction note {};
-    note.sa_handler = [](int) { was_interrupted = 1; };
-    sigemptyset(&note.sa_mask);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-        sigaction(signal, &note, nullptr); // no SA_RESTART: who waits is to look at the flag
-    }
-}
-
 int run(int count, char** values) {
     const arguments given = parse_arguments(count, values);
     if (given.wants_help) {
         std::fputs(help_text(), stdout);
         return 0;
     }
-    note_signals();
+    note_interruptions();
     if (access(given.kernel.c_str(), R_OK) != 0) {
         throw failure(given.kernel + ": no such kernel");
     }

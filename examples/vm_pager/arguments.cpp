@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "arguments.hpp"
 
+#include <support/command_line.hpp>
+
 #include <charconv>
 #include <string_view>
 
@@ -31,42 +33,29 @@ std::size_t parse_size(std::string_view option, std::string_view text) {
     return number << shift;
 }
 
-unsigned parse_guests(std::string_view text) {
-    std::size_t number = 0;
-    if (!parse_whole(text, number) || number < 1 || number > 1'000'000) {
-        throw failure("--guests " + std::string(text) + ": not a number from 1 to 1000000");
-    }
-    return static_cast<unsigned>(number);
-}
-
 } // namespace
 
 arguments parse_arguments(int count, char** values) {
     arguments given;
-    for (int i = 1; i < count; ++i) {
-        const std::string_view option = values[i];
-        const auto value = [&]() -> std::string_view {
-            if (i + 1 >= count) {
-                throw failure(std::string(option) + ": it takes a value (see --help)");
-            }
-            return values[++i];
-        };
+    examples::command_line line{count, values};
+    while (line.next()) {
+        const std::string_view option = line.option();
         if (option == "--socket") {
-            given.socket = value();
+            given.socket = line.value();
         } else if (option == "--snapshot") {
-            given.snapshot = value();
+            given.snapshot = line.value();
         } else if (option == "--resident") {
-            given.resident = parse_size(option, value());
+            given.resident = parse_size(option, line.value());
         } else if (option == "--memory") {
-            given.memory = parse_size(option, value());
+            given.memory = parse_size(option, line.value());
         } else if (option == "--store") {
-            given.store = parse_size(option, value());
+            given.store = parse_size(option, line.value());
         } else if (option == "--guests") {
-            given.guests = parse_guests(value());
+            given.guests = static_cast<unsigned>(line.number(1, 1'000'000));
         } else if (option == "--help" || option == "-h") {
             given.wants_help = true;
         } else {
-            throw failure(std::string(option) + ": no such option (see --help)");
+            line.refuse();
         }
     }
     if (given.socket.empty() && !given.wants_help) {

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <support/failure.hpp>
+
 #include <stdexcept>
 
 namespace vm_pager {
 
-/// Ends the program with status 2 and one line.
-struct failure : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
-
-/// This machine lacks something: status 77 and one line.
-struct unavailable : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
+using examples::failure;
+using examples::unavailable;
 
 /// A client that is not served, and why. The others are.
 struct refusal : std::runtime_error {
