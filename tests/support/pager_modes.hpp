@@ -131,4 +131,13 @@ private:
     std::thread server_;
 };
 
+/// Page i of the first `pages` has the content that make_page makes of i.
+template <class Pager>
+void fill(running_pager<Pager>& one, std::size_t pages) {
+    constexpr std::size_t page_bytes = Pager::page_size;
+    for (std::size_t i = 0; i < pages; ++i) {
+        make_page({one.page(i), page_bytes}, i);
+    }
+}
+
 } // namespace pagefold::testing

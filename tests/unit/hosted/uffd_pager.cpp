@@ -155,9 +155,7 @@ TEST_CASE("uffd_pager: sequential faults bring pages ahead") {
     store_type store{source};
     running_pager<pager_type> one{store, options_of(512, 256)};
     REQUIRE(one.opened == status::ok);
-    for (std::size_t i = 0; i < 512; ++i) {
-        make_page({one.page(i), page}, i);
-    }
+    fill(one, 512);
     const uffd_pager_stats before = one.pager.statistics();
     CHECK(before.faults < 200);
     CHECK(before.read_ahead_pages > 300);
@@ -264,9 +262,7 @@ TEST_CASE("uffd_pager: an unprivileged descriptor is enough for user code") {
     running_pager<pager_type> one{store, o};
     REQUIRE(one.opened == status::ok);
     CHECK(one.pager.is_user_only());
-    for (std::size_t i = 0; i < 64; ++i) {
-        make_page({one.page(i), page}, i);
-    }
+    fill(one, 64);
     for (std::size_t i = 0; i < 64; ++i) {
         REQUIRE(holds(one.page(i), i));
     }
@@ -326,9 +322,7 @@ TEST_CASE("uffd_pager: works on a kernel of few features") {
     o.may_use = uffd_abi::feature_wp; // Linux 5.7
     running_pager<pager_type> one{store, o};
     REQUIRE(one.opened == status::ok);
-    for (std::size_t i = 0; i < 128; ++i) {
-        make_page({one.page(i), page}, i);
-    }
+    fill(one, 128);
     for (std::size_t i = 0; i < 128; ++i) {
         REQUIRE(holds(one.page(i), i));
     }
@@ -432,9 +426,7 @@ TEST_CASE("uffd_pager: pages that the program drops by itself read as zeros, and
             o.read_ahead_pages = 1;
             running_pager<pager_type> one{store, o};
             REQUIRE(one.opened == status::ok);
-            for (std::size_t i = 0; i < 64; ++i) {
-                make_page({one.page(i), page}, i);
-            }
+            fill(one, 64);
             const int how = mode.backing == uffd_backing::shared ? MADV_REMOVE : MADV_DONTNEED;
             REQUIRE(madvise(one.page(8), 8 * page, how) == 0);
             const std::vector<std::byte> zeros(page);
@@ -468,9 +460,7 @@ TEST_CASE("uffd_pager: a child has no region, and the parent's goes on") {
         o.delivery = delivery;
         running_pager<pager_type> one{store, o};
         REQUIRE(one.opened == status::ok);
-        for (std::size_t i = 0; i < 64; ++i) {
-            make_page({one.page(i), page}, i);
-        }
+        fill(one, 64);
         const int how = in_child([&] { return static_cast<int>(read_byte(one.page(3))); });
         CHECK(WIFSIGNALED(how));
         CHECK(WTERMSIG(how) == SIGSEGV);
@@ -505,9 +495,7 @@ TEST_CASE("uffd_pager: a store that has no memory for a while loses nothing") {
         o.delivery = delivery;
         running_pager<uffd_pager<moody_store>> one{store, o};
         REQUIRE(one.opened == status::ok);
-        for (std::size_t i = 0; i < 64; ++i) {
-            make_page({one.page(i), page}, i);
-        }
+        fill(one, 64);
         store.refusals = 5;
         CHECK(holds(one.page(0), 0));
         store.refusals = 1;
@@ -562,9 +550,7 @@ TEST_CASE("uffd_pager: of a corrupt page the program's own handler learns, and c
             o.may_use = how.has_poison ? o.may_use : ~uffd_abi::feature_poison;
             running_pager<uffd_pager<moody_store>> one{store, o};
             REQUIRE(one.opened == status::ok);
-            for (std::size_t i = 0; i < 64; ++i) {
-                make_page({one.page(i), page}, i);
-            }
+            fill(one, 64);
             store.corrupt_page = 5;
             CHECK(is_told_by_signal(one.page(5) + 3));
             // In a message the address may be the page's.
@@ -617,9 +603,7 @@ TEST_CASE("uffd_pager: a signal handler may touch the region, whatever its threa
         running_pager<pager_type> one{store, o};
         pthread_sigmask(SIG_SETMASK, &kept_mask, nullptr);
         REQUIRE(one.opened == status::ok);
-        for (std::size_t i = 0; i < 64; ++i) {
-            make_page({one.page(i), page}, i);
-        }
+        fill(one, 64);
         touched_by_timer = one.page(0);
         timer_calls = 0;
         struct sigaction mine {

@@ -150,9 +150,7 @@ TEST_CASE("uffd_reclaim: pages that the kernel won't give stay, and others go fo
             mode.apply(o);
             running_pager<pager_type> one{store, o};
             REQUIRE(one.opened == status::ok);
-            for (std::size_t i = 0; i < 128; ++i) {
-                make_page({one.page(i), page}, i);
-            }
+            fill(one, 128);
             if (syscall(SYS_mlock, one.page(0), 48 * page) != 0) { // sanitizers make mlock() do nothing
                 MESSAGE("skipped: this machine's limit of locked memory is too low");
                 return;
@@ -191,9 +189,7 @@ TEST_CASE("uffd_reclaim: a process that locks all of its memory is paged all the
         if (one.opened != status::ok) {
             return 1;
         }
-        for (std::size_t i = 0; i < 256; ++i) {
-            make_page({one.page(i), page}, i);
-        }
+        fill(one, 256);
         for (std::size_t i = 0; i < 256; ++i) {
             if (!holds(one.page(i), i)) {
                 return 2;
