@@ -4,6 +4,7 @@
 #include <pagefold/alloc/concept.hpp>
 #include <pagefold/alloc/pending_frees.hpp>
 #include <pagefold/alloc/size_classes.hpp>
+#include <pagefold/alloc/whole_units.hpp>
 #include <pagefold/alloc/zs_span.hpp>
 #include <pagefold/config/assert.hpp>
 #include <pagefold/config/macros.hpp>
@@ -99,9 +100,6 @@ public:
         for (std::uint32_t id = spans_.next_live(0); id != spans_.bound(); id = spans_.next_live(id + 1)) {
             source_.release(spans_[id].base(), spans_[id].bytes() / source_.page_size());
         }
-        for (std::uint32_t id = raw_.next_live(0); id != raw_.bound(); id = raw_.next_live(id + 1)) {
-            source_.release(raw_[id].address(), Unit / source_.page_size());
-        }
     }
     zs(const zs&) = delete;
     zs& operator=(const zs&) = delete;
@@ -148,7 +146,7 @@ public:
 
     [[nodiscard]] std::size_t allocated_bytes() const noexcept { return allocated_ - bytes_waiting(); }
     [[nodiscard]] std::size_t bytes_held() const noexcept { return held_; }
-    [[nodiscard]] std::size_t table_bytes() const noexcept { return spans_.bytes() + raw_.bytes(); }
+    [[nodiscard]] std::size_t table_bytes() const noexcept { return spans_.bytes() + raw_.table_bytes(); }
 
     /// Emptiest spans first, of all classes, while the objects of a class's victims fit into the free slots of its other
     /// spans; then also while they fit into slots up to a quarter larger. One span even where the budget is smaller than
@@ -260,24 +258,6 @@ private:
         std::uint32_t claimed;            // free slots set aside for objects in victims
     };
 
-    /// An object of a whole unit.
-    struct raw_unit {
-        std::uint32_t low;  // of the page number, or the free link
-        std::uint32_t high; // the rest of the page number; the top bit says that it is in use
-
-        [[nodiscard]] bool live() const noexcept { return (high >> 31) != 0; }
-        [[nodiscard]] std::uint32_t& free_link() noexcept { return low; }
-        [[nodiscard]] std::byte* address() const noexcept {
-            const std::uint64_t page = (std::uint64_t{high} << 32 | low) << 12;
-            return reinterpret_cast<std::byte*>(static_cast<std::uintptr_t>(page));
-        }
-        void set_address(void* at) noexcept {
-            const std::uint64_t page = std::uint64_t{reinterpret_cast<std::uintptr_t>(at)} >> 12;
-            low = static_cast<std::uint32_t>(page);
-            high = static_cast<std::uint32_t>(page >> 32) | 0x80000000u;
-        }
-    };
-
     [[nodiscard]] static object_handle make_handle(std::uint32_t id, unsigned slot, unsigned wanted) noexcept {
         return object_handle{std::uint64_t{id} << 16 | wanted << 7 | slot};
     }
@@ -295,7 +275,7 @@ private:
     }
     [[nodiscard]] span_header& span_of(object_handle h) const noexcept { return spans_[id_of(h)]; }
     [[nodiscard]] std::byte* address_of(object_handle h) const noexcept {
-        return is_raw(h) ? raw_[id_of(h)].address() : span_of(h).slot(slot_of(h));
+        return is_raw(h) ? raw_.address(id_of(h)) : span_of(h).slot(slot_of(h));
     }
     /// The span of a handle that is live and not raw, or null.
     [[nodiscard]] span_header* find_live(object_handle h) const noexcept {
@@ -454,20 +434,19 @@ private:
         return number != no_class && classes::at(number).bytes <= most ? number : no_class;
     }
 
-    /// A record in a pool and a run of memory for it; the record is the caller's to fill.
-    template <class Pool>
-    result<std::uint32_t> open(Pool& pool, std::size_t units, void*& memory) noexcept {
+    /// A record of a span and a run of memory for it; the record is the caller's to fill.
+    result<std::uint32_t> open(std::size_t units, void*& memory) noexcept {
         if (Unit % source_.page_size() != 0) {
             return status::invalid;
         }
-        const result<std::uint32_t> id = pool.insert();
+        const result<std::uint32_t> id = spans_.insert();
         if (!id) {
             return id;
         }
         const result<void*> run =
             *id <= max_id ? source_.acquire(units * Unit / source_.page_size(), node_) : status::limit;
         if (!run) {
-            pool.erase(*id);
+            spans_.erase(*id);
             return run.error();
         }
         memory = *run;
@@ -476,18 +455,17 @@ private:
     }
 
     result<object_handle> allocate_raw() noexcept {
-        void* memory = nullptr;
-        const result<std::uint32_t> id = open(raw_, 1, memory);
+        const result<std::uint32_t> id =
+            Unit % source_.page_size() == 0 ? raw_.allocate(max_id) : result<std::uint32_t>{status::invalid};
         if (!id) {
             return id.error();
         }
-        raw_[*id].set_address(memory);
+        held_ += Unit;
         allocated_ += Unit;
         return object_handle{raw_flag | std::uint64_t{*id} << 16};
     }
     void free_raw(std::uint32_t id) noexcept {
-        source_.release(raw_[id].address(), Unit / source_.page_size());
-        raw_.erase(id);
+        raw_.deallocate(id);
         held_ -= Unit;
         allocated_ -= Unit;
     }
@@ -506,7 +484,7 @@ private:
         result<std::uint32_t> id{0};
         void* memory = nullptr;
         do {
-            id = open(spans_, std::size_t{shape.units} << doublings, memory);
+            id = open(std::size_t{shape.units} << doublings, memory);
         } while (!id && doublings-- > 0);
         if (!id) {
             return id.error();
@@ -720,7 +698,7 @@ private:
     /// Walks all spans: each with a free slot is in a list, and the sums are right.
     [[nodiscard]] bool check_spans(std::uint32_t listed) const noexcept {
         class_state sums[raw_class]{};
-        std::size_t held = raw_.size() * Unit, allocated = held, victim_bytes = 0, pending_bytes = 0, objects = 0;
+        std::size_t held = raw_.bytes_held(), allocated = held, victim_bytes = 0, pending_bytes = 0, objects = 0;
         for (std::uint32_t id = spans_.next_live(0); id != spans_.bound(); id = spans_.next_live(id + 1)) {
             const span_header& span = spans_[id];
             if (!span.consistent() || span.used() == 0) {
@@ -758,7 +736,7 @@ private:
     Source& source_;
     node_id node_;
     slot_pool<span_header, Source> spans_;
-    slot_pool<raw_unit, Source> raw_;
+    whole_units<Source, Unit> raw_;         // objects of a whole unit
     std::uint64_t partial_[bitmap_words]{}; // bit set: the class has a span with a free slot
     class_state classes_[raw_class]{};
     std::uint32_t victims_ = no_span; // list of spans to be emptied
