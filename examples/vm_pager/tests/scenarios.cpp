@@ -551,7 +551,7 @@ const std::map<std::string, void (*)(const char*)> scenarios = {
     {"regions", regions},           {"no_file", no_file},       {"snapshot", snapshot},   {"removals", removals},
     {"silent", silent_changes},     {"full_store", full_store}, {"farewell", farewell},   {"killed", killed},
     {"lost_page", lost_page},       {"idle_guest", idle_guest}, {"malformed", malformed}, {"descriptors", descriptors},
-    {"slow_clients", slow_clients}, {"writers", writers},       {"writers", writers},
+    {"slow_clients", slow_clients}, {"writers", writers},
 };
 
 int run(int count, char** values) {

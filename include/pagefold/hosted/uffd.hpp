@@ -227,14 +227,6 @@ public:
         const int error = call(UFFDIO_ZEROPAGE, request);
         return partial(error, request.zeropage, bytes);
     }
-    /// Maps the pages that a shared file has there already (after a MINOR fault).
-    [[nodiscard]] uffd_outcome map_existing(std::uint64_t to, std::size_t bytes, std::uint64_t mode = 0) noexcept {
-        uffdio_continue request{};
-        request.range = {to, bytes};
-        request.mode = mode;
-        const int error = call(UFFDIO_CONTINUE, request);
-        return partial(error, request.mapped, bytes);
-    }
     /// Moves pages themselves from one private anonymous mapping of this process to another, where there are none: they are
     /// gone from the old place in the same instant. `mode`: uffd_abi::move_*. Needs feature_move.
     [[nodiscard]] uffd_outcome move(std::uint64_t to, std::uint64_t from, std::size_t bytes,
