@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <optional>
 #include <poll.h>
 #include <string>
 #include <sys/mman.h>
@@ -87,19 +88,20 @@ bool receive(pid_t child, int from, run_result& out) {
     }
 }
 
-} // namespace
+/// What a child came to.
+struct ending {
+    std::optional<run_result> result; ///< none: see how
+    int how = 0;                      ///< as waitpid tells it
 
-run_result run_swapped(const arguments& given, const std::string& swapfile) {
-    using namespace pagefold::support;
-    const std::size_t pages = given.bytes / 4096 + 1024;
-    const kernel_swap swap = swapfile.empty() ? kernel_swap::on_zram(pages) : kernel_swap::on_file(swapfile, pages);
-    if (!swap) {
-        throw unavailable(swap.error());
+    [[nodiscard]] bool was_killed() const { return !result && WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL; }
+    [[nodiscard]] std::string description() const {
+        return WIFSIGNALED(how) ? "signal " + std::to_string(WTERMSIG(how))
+                                : "status " + std::to_string(WEXITSTATUS(how));
     }
-    const memory_cgroup group = memory_cgroup::create("paged_process." + std::to_string(getpid()));
-    if (!group) {
-        throw unavailable(group.error());
-    }
+};
+
+ending run_in_group(const arguments& given, const pagefold::support::kernel_swap& swap,
+                    const pagefold::support::memory_cgroup& group) {
     channel results, leave;
     const pid_t child = fork();
     if (child < 0) {
@@ -110,21 +112,44 @@ run_result run_swapped(const arguments& given, const std::string& swapfile) {
     }
     results.close_end(1);
     leave.close_end(0);
+    ending out;
     run_result result;
-    const bool has_result = receive(child, results.ends[0], result);
-    if (swap.device()) {
-        result.stored_bytes = swap.device()->statistics().mem_used_total;
+    if (receive(child, results.ends[0], result)) {
+        if (swap.device()) {
+            result.stored_bytes = swap.device()->statistics().mem_used_total;
+        }
+        out.result = result;
     }
     leave.close_end(1);
-    int how = 0;
-    while (waitpid(child, &how, 0) < 0 && errno == EINTR) {
+    while (waitpid(child, &out.how, 0) < 0 && errno == EINTR) {
     }
-    if (!has_result) {
-        throw unavailable("the swapped process did not end well: " +
-                          (WIFSIGNALED(how) ? "signal " + std::to_string(WTERMSIG(how))
-                                            : "status " + std::to_string(WEXITSTATUS(how))));
+    return out;
+}
+
+} // namespace
+
+run_result run_swapped(const arguments& given, const std::string& swapfile) {
+    using namespace pagefold::support;
+    // On a busy machine the kernel (6.18, cgroup version 1) now and then finds nothing to swap out and ends the process, with
+    // half of the swap free: that is no answer to how fast it swaps.
+    constexpr unsigned most_attempts = 5;
+    const std::size_t pages = given.bytes / 4096 + 1024;
+    const kernel_swap swap = swapfile.empty() ? kernel_swap::on_zram(pages) : kernel_swap::on_file(swapfile, pages);
+    if (!swap) {
+        throw unavailable(swap.error());
     }
-    return result;
+    const memory_cgroup group = memory_cgroup::create("paged_process." + std::to_string(getpid()));
+    if (!group) {
+        throw unavailable(group.error());
+    }
+    ending last = run_in_group(given, swap, group);
+    for (unsigned attempt = 1; last.was_killed() && was_interrupted == 0 && attempt < most_attempts; ++attempt) {
+        last = run_in_group(given, swap, group);
+    }
+    if (!last.result) {
+        throw unavailable("the swapped process did not end well: " + last.description());
+    }
+    return *last.result;
 }
 
 } // namespace paged_process
