@@ -123,7 +123,7 @@ TEST_CASE("uffd_pager: random accesses, discards and budgets against a model, in
     for (const pager_mode& mode : pager_modes) {
         SUBCASE(mode.name) {
             if (lacks_uffd(mode.features())) {
-                return;
+                continue;
             }
             test_source source;
             store_type store{source};
@@ -417,7 +417,7 @@ TEST_CASE("uffd_pager: pages that the program drops by itself read as zeros, and
     for (const pager_mode& mode : pager_modes) {
         SUBCASE(mode.name) {
             if (lacks_uffd(mode.features())) {
-                return;
+                continue;
             }
             test_source source;
             store_type store{source};
