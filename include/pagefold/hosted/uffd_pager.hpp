@@ -40,6 +40,7 @@
 //   fault      nowhere → resident: zeros        stored → resident: get, then COPY        queued → resident: COPY
 //   eviction   resident → queued: MOVE          queued → stored: put, or nothing where the store's copy is still good
 //              resident → stored: write-protect, put, drop (where the kernel has no MOVE, or the memory is shared)
+//              a page of zeros goes nowhere: it takes nothing in the store
 //
 // Invariants. (1) A page is in the region, in a frame or in the store before it leaves the place where it was. (2) Where a
 // put is refused the page goes back to the region, over budget if it must: the budget gives way, a page never. (3) Resident
@@ -437,12 +438,12 @@ private:
             std::memset(buffer_, 0, count * page_size);
         }
         const std::byte* const bytes = from == page_place::stored || count > 1 ? buffer_ : zeros();
-        const bool tracks = memory_.tracking() != clean_tracking::none;
-        std::size_t done = 0;
-        if (is_write || !tracks) {
-            done = map(page, bytes, tracks ? 1 : count, false);
-        }
-        if (tracks && done < count && (done == 1 || !is_write)) {
+        // Who writes to one page of zeros writes to the next ones, too: protected, each would be a fault of its own.
+        const bool all_writable =
+            memory_.tracking() == clean_tracking::none || (is_write && from == page_place::nowhere);
+        const std::size_t writable = all_writable ? count : is_write ? 1 : 0;
+        std::size_t done = writable == 0 ? 0 : map(page, bytes, writable, false);
+        if (done == writable && done < count) {
             done += map(page + static_cast<slot_id>(done), bytes + done * page_size, count - done, true);
         }
         // Where the system has no memory this moment, the thread finds the page missing again and comes back.

@@ -246,7 +246,7 @@ private:
             return true;
         }
         if (put(page, bytes)) {
-            note_left(page, true);
+            note_left(page, set_.is_stored(page));
             return true;
         }
         if (memory_.bring(page, bytes, 1, false).ok()) {
@@ -262,8 +262,12 @@ private:
         return store_.get(key(page), {compare_page(), page_size}) == status::ok &&
                std::memcmp(bytes, compare_page(), page_size) == 0;
     }
-    /// Where the store has no room, the copies of pages that are in memory give theirs.
+    /// Zeros are as good nowhere. Where the store has no room, the copies of pages that are in memory give theirs.
     [[nodiscard]] bool put(slot_id page, const std::byte* bytes) noexcept {
+        if (std::memcmp(bytes, zeros(), page_size) == 0) {
+            forget_copy(page);
+            return true;
+        }
         for (;;) {
             const status s = store_.put(key(page), {bytes, page_size});
             set_copy(page, false, s == status::ok);

@@ -166,6 +166,36 @@ TEST_CASE("uffd_pager: sequential faults bring pages ahead") {
     CHECK(after.read_ahead_pages > before.read_ahead_pages + 300);
 }
 
+TEST_CASE("uffd_pager: who fills a region asks for no leave to write what was brought ahead") {
+    for (const pager_mode& mode : pager_modes) {
+        SUBCASE(mode.name) {
+            if (mode.tracking != clean_tracking::protect || lacks_uffd(mode.features())) {
+                continue;
+            }
+            test_source source;
+            store_type store{source};
+            uffd_pager_options o = options_of(256, 256);
+            mode.apply(o);
+            running_pager<pager_type> one{store, o};
+            REQUIRE(one.opened == status::ok);
+            fill(one, 256);
+            uffd_pager_stats s = one.pager.statistics();
+            CHECK(s.read_ahead_pages > 150);
+            CHECK(s.write_faults == 0);
+            // Pages from the store are another matter: most of those are only read.
+            REQUIRE(one.pager.set_budget(16 * page) == status::ok);
+            REQUIRE(one.pager.set_budget(256 * page) == status::ok);
+            fill(one, 200);
+            s = one.pager.statistics();
+            CHECK(s.write_faults > 100);
+            for (std::size_t i = 0; i < 256; ++i) {
+                REQUIRE(holds(one.page(i), i));
+            }
+            CHECK(one.pager.check());
+        }
+    }
+}
+
 TEST_CASE("uffd_pager: system calls wait for a page, or fail until it is populated") {
     if (lacks_uffd(uffd_abi::feature_sigbus)) {
         return;

@@ -11,6 +11,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -134,6 +135,42 @@ TEST_CASE("uffd_reclaim: clean pages go without being compressed again") {
             // At most those that had not gone before.
             CHECK(store.stats().puts <= puts + 16);
             CHECK(one.pager.statistics().clean_pages >= 80);
+        }
+    }
+}
+
+TEST_CASE("uffd_reclaim: pages of zeros take nothing in the store") {
+    for (const pager_mode& mode : pager_modes) {
+        SUBCASE(mode.name) {
+            if (lacks_uffd(mode.features())) {
+                continue;
+            }
+            test_source source;
+            store_type store{source};
+            uffd_pager_options o = options_of(128, 128);
+            mode.apply(o);
+            running_pager<pager_type> one{store, o};
+            REQUIRE(one.opened == status::ok);
+            // Half of them after they were something else, and were stored; every fourth is not zeros.
+            fill(one, 64);
+            REQUIRE(one.pager.set_budget(16 * page) == status::ok);
+            CHECK(one.pager.statistics().stored_pages > 32);
+            REQUIRE(one.pager.set_budget(128 * page) == status::ok);
+            for (std::size_t i = 0; i < 128; ++i) {
+                std::memset(one.page(i), 0, page);
+                one.page(i)[page - 1] = i % 4 == 0 ? std::byte{1} : std::byte{};
+            }
+            REQUIRE(one.pager.set_budget(16 * page) == status::ok);
+            CHECK(one.pager.check());
+            const uffd_pager_stats s = one.pager.statistics();
+            CHECK(s.stored_pages + s.copied_pages <= 32);
+            CHECK(s.stored_pages >= 16);
+            for (std::size_t i = 0; i < 128; ++i) {
+                const std::byte* const bytes = one.page(i);
+                REQUIRE(bytes[page - 1] == (i % 4 == 0 ? std::byte{1} : std::byte{}));
+                REQUIRE(std::all_of(bytes, bytes + page - 1, [](std::byte b) { return b == std::byte{}; }));
+            }
+            CHECK(one.pager.check());
         }
     }
 }
