@@ -104,9 +104,10 @@ public:
     }
     [[nodiscard]] int faults() const noexcept { return faults_.descriptor(); }
     [[nodiscard]] int file() const noexcept { return file_.get(); }
+    void introduce(const std::string& socket) { socket_ = send_message(socket, message(), descriptors()); }
     /// Introduces itself, and waits until it is known.
     void introduce(pager_process& pager) {
-        socket_ = send_message(pager.socket(), message(), descriptors());
+        introduce(pager.socket());
         pager.wait_for("guest ");
     }
     /// What a monitor does whose guest ended, short of ending itself: no fault will come any more.

@@ -46,11 +46,12 @@ private:
     std::string path_;
 };
 
-/// A vm_pager whose output is read line by line. Killed where a scenario does not end it.
+/// A vm_pager whose output is read line by line, and shown if asked. Killed where a scenario does not end it.
 class pager_process {
 public:
-    pager_process(const char* program, const std::string& socket, std::vector<std::string> arguments = {})
-        : socket_{socket} {
+    pager_process(const char* program, const std::string& socket, std::vector<std::string> arguments = {},
+                  bool is_shown = true)
+        : socket_{socket}, is_shown_{is_shown} {
         int ends[2];
         expect(pipe(ends) == 0, "no pipe");
         arguments.insert(arguments.begin(), {program, "--socket", socket});
@@ -82,12 +83,15 @@ public:
     pager_process& operator=(const pager_process&) = delete;
 
     [[nodiscard]] const std::string& socket() const noexcept { return socket_; }
+    [[nodiscard]] pid_t process() const noexcept { return pid_; }
 
     /// The next line that has `text` in it; others are passed over.
     std::string wait_for(const std::string& text, int seconds = 20) {
         const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{seconds};
         for (std::string line; read_line(line, until);) {
-            std::printf("    %s\n", line.c_str());
+            if (is_shown_) {
+                std::printf("    %s\n", line.c_str());
+            }
             if (line.find(text) != std::string::npos) {
                 return line;
             }
@@ -127,6 +131,7 @@ private:
     }
 
     std::string socket_;
+    bool is_shown_;
     pid_t pid_ = -1;
     unique_fd output_;
     std::string text_;
