@@ -10,7 +10,7 @@
 #include <support/command_line.hpp>
 
 #include <chrono>
-#include <cinttypes>
+#include <filesystem>
 #include <fstream>
 #include <sys/resource.h>
 #include <utility>
@@ -51,7 +51,9 @@ load parse(int count, char** values) {
     return given;
 }
 
-constexpr const char* help = R"(Usage: vm_pager_load VM_PAGER [OPTION]...
+constexpr const char* help = R"(Usage: vm_pager_load [VM_PAGER] [OPTION]...
+
+How many faults a second one vm_pager (the one beside this program) serves.
 
   --guests N    most guests; a line for each power of two up to it (default 8)
   --threads N   of each guest (default 2)
@@ -179,10 +181,13 @@ void measure(const char* program, const load& given, unsigned guests) {
 }
 
 int run(int count, char** values) {
-    const load given = count > 1 ? parse(count - 1, values + 1) : load{};
-    if (count < 2 || given.wants_help) {
-        std::fputs(help, given.wants_help ? stdout : stderr);
-        return given.wants_help ? 0 : 2;
+    const int named = count > 1 && values[1][0] != '-' ? 1 : 0;
+    const std::string program =
+        named != 0 ? values[1] : std::filesystem::read_symlink("/proc/self/exe").replace_filename("vm_pager").string();
+    const load given = parse(count - named, values + named);
+    if (given.wants_help) {
+        std::fputs(help, stdout);
+        return 0;
     }
     pagefold::uffd probe;
     if (probe.open(pagefold::uffd_abi::feature_event_remove | pagefold::uffd_abi::feature_missing_shmem) !=
@@ -194,7 +199,7 @@ int run(int count, char** values) {
     std::printf("%zu MiB a guest, one page in %u resident\n\n", given.mib, given.share);
     std::printf("GUESTS  THREADS     FAULTS    FAULTS/s  PAGER'S PROCESSOR  us/FAULT\n");
     for (unsigned guests = 1; guests <= given.guests; guests *= 2) {
-        measure(values[1], given, guests);
+        measure(program.c_str(), given, guests);
         std::fflush(stdout);
     }
     return 0;
