@@ -114,8 +114,12 @@ private:
         const std::uint64_t start = clock_.now();
         bool has_freed = false;
         if (memory_.eviction() == eviction_method::move) {
-            const bool is_short = queue_.used() < queue_target_;
-            queue_victims(is_short ? std::min(2 * most, max_batch) : most);
+            // What lies in the queue beyond its share leaves before anything else does: after a budget was cut, it would
+            // take the place of all that is mapped.
+            const std::size_t wanted = std::max<std::size_t>(queue_target_, 1) + most;
+            if (queue_.used() < wanted) {
+                queue_victims(std::min({wanted - queue_.used(), 2 * most, max_batch}));
+            }
             has_freed = settle(most);
         } else {
             has_freed = evict_in_place(most);
@@ -329,16 +333,20 @@ private:
             while (end < count && goes[end]) {
                 ++end;
             }
-            const bool has_dropped = end > i && memory_.drop(run[i].page, end - i);
-            for (; has_dropped && i < end; ++i, ++freed) {
-                stats_.clean_pages += run[i].is_clean ? 1 : 0;
-                note_left(run[i].page, set_.is_stored(run[i].page));
-            }
-            for (const std::size_t stay_end = std::min(std::max(end, i + 1), count); i < stay_end; ++i) {
+            // Where the kernel keeps one of them (mlock), it may have dropped those before it: then each is asked for.
+            const bool all_dropped = end > i && memory_.drop(run[i].page, end - i);
+            for (end = std::max(end, i + 1); i < end; ++i) {
+                const slot_id page = run[i].page;
+                if (all_dropped || (goes[i] && memory_.drop(page, 1))) {
+                    stats_.clean_pages += run[i].is_clean ? 1 : 0;
+                    note_left(page, set_.is_stored(page));
+                    ++freed;
+                    continue;
+                }
                 stats_.pinned_pages += goes[i] || !is_protected ? 1 : 0;
-                forget_copy(run[i].page);
-                stays(run[i].page);
-                memory_.unprotect(run[i].page, 1);
+                forget_copy(page);
+                stays(page);
+                memory_.unprotect(page, 1);
             }
         }
         memory_.wake(run[0].page, count);
