@@ -66,6 +66,7 @@ public:
     /// descriptors; reason() says what is missing.
     status open(const uffd_memory_options& options) noexcept {
         close();
+        has_remapped_ = false;
         options_ = options;
         const std::uint64_t there = uffd::supported_features() & options.may_use;
         choose_methods(there);
@@ -209,18 +210,25 @@ public:
 
     /// Whoever touches the page from now on gets a signal: SIGBUS, or SIGSEGV where the kernel has no POISON.
     void lose(std::size_t page_number) noexcept {
-        if (!fd_.has(uffd_abi::feature_poison) || !fd_.poison(address(page_number), page_bytes_).ok()) {
-            static_cast<void>(remap(page_number, PROT_NONE));
+        const bool has_poison = fd_.has(uffd_abi::feature_poison);
+        if (has_poison && options_.backing == uffd_backing::shared && needs_protection()) {
+            unprotect(page_number, 1); // of a hole a mark of the protection is left, which poison gives way to
+        }
+        if (!has_poison || !fd_.poison(address(page_number), page_bytes_).ok()) {
+            has_remapped_ = true;
+            static_cast<void>(remap(page_number));
         }
         wake(page_number, 1);
     }
     /// Takes that back: the page is missing. False where the kernel refuses.
     [[nodiscard]] bool regain(std::size_t page_number) noexcept {
-        if (fd_.has(uffd_abi::feature_poison)) {
+        // In shared memory poison outlives a hole in the file, and goes with the mapping.
+        if (!has_remapped_ && options_.backing == uffd_backing::anonymous) {
             return drop(page_number, 1);
         }
-        return remap(page_number, PROT_READ | PROT_WRITE) &&
-               fd_.register_range(address(page_number), page_bytes_, region_modes()).ok();
+        // Accessible last: a page that came in unregistered would not be known.
+        return remap(page_number) && fd_.register_range(address(page_number), page_bytes_, region_modes()).ok() &&
+               mprotect(page(page_number), page_bytes_, PROT_READ | PROT_WRITE) == 0;
     }
 
 private:
@@ -270,11 +278,11 @@ private:
     [[nodiscard]] std::uint64_t region_modes() const noexcept {
         return UFFDIO_REGISTER_MODE_MISSING | (needs_protection() ? UFFDIO_REGISTER_MODE_WP : 0);
     }
-    /// One page of the region mapped anew. Of shared memory the file keeps what it has there.
-    [[nodiscard]] bool remap(std::size_t page_number, int access) noexcept {
+    /// One page of the region mapped anew, not accessible. Of shared memory the file keeps what it has there.
+    [[nodiscard]] bool remap(std::size_t page_number) noexcept {
         const bool is_shared = options_.backing == uffd_backing::shared;
         const int kind = is_shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
-        if (mmap(page(page_number), page_bytes_, access, kind | MAP_FIXED | MAP_NORESERVE, is_shared ? file_ : -1,
+        if (mmap(page(page_number), page_bytes_, PROT_NONE, kind | MAP_FIXED | MAP_NORESERVE, is_shared ? file_ : -1,
                  is_shared ? static_cast<off_t>(page_number * page_bytes_) : 0) == MAP_FAILED) {
             return false;
         }
@@ -348,6 +356,7 @@ private:
     std::byte* base_ = nullptr;
     pid_t owner_ = 0;
     int file_ = -1;
+    bool has_remapped_ = false; // a page that was lost, since open
     std::size_t page_bytes_ = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
     const char* reason_ = "";
 };

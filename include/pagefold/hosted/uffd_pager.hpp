@@ -402,7 +402,9 @@ private:
     }
     void bring_back(slot_id page, bool is_write) noexcept {
         const std::uint32_t frame = set_.stamp(page);
-        const bool stays_clean = set_.has_copy(page) && !is_write;
+        // A frame of zeros whose copy is something else: the program dropped the page itself. It has seen the zeros now.
+        const bool was_dropped = set_.is_stored(page) && std::memcmp(memory_.frame(frame), zeros(), page_size) == 0;
+        const bool stays_clean = set_.has_copy(page) && !is_write && !was_dropped;
         const uffd_outcome done = memory_.bring(page, memory_.frame(frame), 1, stays_clean);
         if (done.ok()) {
             if (!stays_clean) {
@@ -445,6 +447,9 @@ private:
         std::size_t done = writable == 0 ? 0 : map(page, bytes, writable, false);
         if (done == writable && done < count) {
             done += map(page + static_cast<slot_id>(done), bytes + done * page_size, count - done, true);
+        }
+        if (done == 0 && count > 1) { // the kernel splits mappings that were advised (MADV_DONTDUMP): no copy spans two
+            done = map(page, bytes, 1, writable == 0);
         }
         // Where the system has no memory this moment, the thread finds the page missing again and comes back.
         memory_.wake(page, count);

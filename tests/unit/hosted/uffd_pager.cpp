@@ -225,6 +225,32 @@ TEST_CASE("uffd_pager: system calls wait for a page, or fail until it is populat
     }
 }
 
+TEST_CASE("uffd_pager: populates a region whose mapping the kernel has split") {
+    for (const pager_mode& mode : pager_modes) {
+        SUBCASE(mode.name) {
+            if (lacks_uffd(mode.features())) {
+                continue;
+            }
+            test_source source;
+            store_type store{source};
+            uffd_pager_options o = options_of(64, 64);
+            mode.apply(o);
+            running_pager<pager_type> one{store, o};
+            REQUIRE(one.opened == status::ok);
+            REQUIRE(madvise(one.page(9), page, MADV_DONTDUMP) == 0);
+            CHECK(one.pager.populate(0, 64 * page) == status::ok);
+            fill(one, 64);
+            CHECK(one.pager.set_budget(16 * page) == status::ok);
+            CHECK(one.pager.set_budget(64 * page) == status::ok);
+            CHECK(one.pager.populate(0, 64 * page) == status::ok);
+            for (std::size_t i = 0; i < 64; ++i) {
+                REQUIRE(holds(one.page(i), i));
+            }
+            CHECK(one.pager.check());
+        }
+    }
+}
+
 TEST_CASE("uffd_pager: stopped and run again, opened and closed again") {
     if (lacks_uffd()) {
         return;
@@ -479,6 +505,45 @@ TEST_CASE("uffd_pager: pages that the program drops by itself read as zeros, and
     }
 }
 
+TEST_CASE("uffd_pager: a page that the program dropped, and saw as zeros, stays zeros") {
+    for (const pager_mode& mode : pager_modes) {
+        SUBCASE(mode.name) {
+            if (mode.eviction != eviction_method::move || lacks_uffd(mode.features())) {
+                continue;
+            }
+            test_source source;
+            store_type store{source};
+            uffd_pager_options o = options_of(256, 256);
+            mode.apply(o);
+            o.read_ahead_pages = 1;
+            o.reclaim_batch = 1;
+            running_pager<uffd_pager<store_type, fifo>> one{store, o};
+            REQUIRE(one.opened == status::ok);
+            for (std::size_t i = 0; i < 256; ++i) {
+                make_page({one.page(i), page}, page_kind::text, i);
+            }
+            REQUIRE(one.pager.set_budget(16 * page) == status::ok);
+            REQUIRE(one.pager.set_budget(256 * page) == status::ok);
+            for (std::size_t i = 0; i < 256; ++i) {
+                static_cast<void>(read_byte(one.page(i))); // resident, with a copy in the store where there are such
+            }
+            REQUIRE(madvise(one.page(100), page, MADV_DONTNEED) == 0);
+            // The first 90 to have come leave, and some 20 behind them wait to.
+            REQUIRE(one.pager.set_budget(166 * page) == status::ok);
+            const std::uint64_t before = one.pager.statistics().queue_faults;
+            const std::vector<std::byte> zeros(page);
+            CHECK(std::memcmp(one.page(100), zeros.data(), page) == 0);
+            REQUIRE(one.pager.statistics().queue_faults == before + 1);
+            REQUIRE(one.pager.set_budget(16 * page) == status::ok);
+            for (std::size_t i = 200; i < 250; ++i) {
+                static_cast<void>(read_byte(one.page(i))); // the latest to have come are others
+            }
+            CHECK(std::memcmp(one.page(100), zeros.data(), page) == 0);
+            CHECK(one.pager.check());
+        }
+    }
+}
+
 TEST_CASE("uffd_pager: a child has no region, and the parent's goes on") {
     if (lacks_uffd(uffd_abi::feature_sigbus)) {
         return;
@@ -561,9 +626,13 @@ TEST_CASE("uffd_pager: of a corrupt page the program's own handler learns, and c
     struct variant {
         fault_delivery delivery;
         bool has_poison;
+        uffd_backing backing = uffd_backing::anonymous;
     };
-    for (const variant& how : {variant{fault_delivery::thread, true}, variant{fault_delivery::thread, false},
-                               variant{fault_delivery::signal, true}}) {
+    for (const variant& how :
+         {variant{fault_delivery::thread, true}, variant{fault_delivery::thread, false},
+          variant{fault_delivery::signal, true}, variant{fault_delivery::thread, true, uffd_backing::shared},
+          variant{fault_delivery::thread, false, uffd_backing::shared},
+          variant{fault_delivery::signal, true, uffd_backing::shared}}) {
         struct sigaction mine {
         }, kept_bus{}, kept_segv{};
         mine.sa_sigaction = note_address;
@@ -576,6 +645,7 @@ TEST_CASE("uffd_pager: of a corrupt page the program's own handler learns, and c
             moody_store store{source};
             uffd_pager_options o = options_of(64, 16);
             o.delivery = how.delivery;
+            o.backing = how.backing;
             o.read_ahead_pages = 4;
             o.may_use = how.has_poison ? o.may_use : ~uffd_abi::feature_poison;
             running_pager<uffd_pager<moody_store>> one{store, o};
