@@ -96,9 +96,13 @@ private:
         static std_mutex one;
         return one;
     }
-    /// Sets the handler, unless it is set already. (A handler that was set later, and chains to this one, stays.)
+    /// Sets the handler, unless it is set already. (A handler that was set later, and chains to this one, stays; where it was
+    /// taken away again, down to the default, ours comes back.)
     [[nodiscard]] static bool install() noexcept {
-        if (is_installed) {
+        struct sigaction now {};
+        const bool is_default = sigaction(SIGBUS, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 &&
+                                (now.sa_handler == SIG_DFL || now.sa_handler == SIG_IGN);
+        if (is_installed && !is_default) {
             return true;
         }
         // What was there is noted before ours can run, and in the other of two places: a handler on its way out may still

@@ -171,5 +171,29 @@ TEST_CASE("sigbus_router: a handler that was set later stays") {
     sigbus_router::remove(again);
 }
 
+TEST_CASE("sigbus_router: where a handler that was set later went, and took the router's along, that comes back") {
+    hollow_mapping one;
+    struct sigaction mine {
+    }, kept{};
+    REQUIRE(sigaction(SIGBUS, nullptr, &kept) == 0);
+    const int number = sigbus_router::add(one.address(), page, grow, &one);
+    mine.sa_sigaction = note_and_return_to_test;
+    mine.sa_flags = SA_SIGINFO;
+    REQUIRE(sigaction(SIGBUS, &mine, nullptr) == 0);
+    sigbus_router::remove(number);
+    std::signal(SIGBUS, SIG_DFL);
+    const int again = sigbus_router::add(one.address(), page, grow, &one);
+    REQUIRE(again >= 0);
+    struct sigaction now {};
+    REQUIRE(sigaction(SIGBUS, nullptr, &now) == 0);
+    REQUIRE((now.sa_flags & SA_SIGINFO) != 0); // or the next access ends the tests
+    static_cast<void>(*static_cast<volatile std::byte*>(one.at));
+    CHECK(one.served == 1);
+    sigbus_router::remove(again);
+    REQUIRE(sigaction(SIGBUS, nullptr, &now) == 0);
+    CHECK((now.sa_handler == SIG_DFL));
+    sigaction(SIGBUS, &kept, nullptr);
+}
+
 } // namespace
 } // namespace pagefold::testing
