@@ -271,24 +271,31 @@ void killed(const char* program) {
     end_of(pager, vm);
 }
 
-/// A page that can't be read any more kills whoever touches it, rather than being wrong.
-void lost_page(const char* program) {
+/// A page of the snapshot that cannot be read any more kills whoever touches it, rather than being wrong.
+void lose_page(const char* program, std::size_t pages, const std::vector<std::string>& budget) {
     const scratch_folder folder;
-    write_snapshot(folder.file("snapshot"), 512);
-    pager_process pager{program, folder.file("socket"), {"--snapshot", folder.file("snapshot"), "--guests", "1"}};
+    write_snapshot(folder.file("snapshot"), pages);
+    std::vector<std::string> arguments{"--snapshot", folder.file("snapshot"), "--guests", "1"};
+    arguments.insert(arguments.end(), budget.begin(), budget.end());
+    pager_process pager{program, folder.file("socket"), arguments};
     const pid_t child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         std::signal(SIGBUS, SIG_DFL); // a sanitizer's handler would exit
-        monitor vm{{{std::size_t{2} << 20}}};
+        alarm(60);
+        monitor vm{{{pages * page}}};
         const unique_fd socket = send_message(pager.socket(), vm.message(), vm.descriptors());
-        if (!is_snapshot(vm.at(0), 0)) {
-            _exit(1);
+        for (std::size_t i = budget.empty() ? 256 : pages; i-- > 0;) {
+            if (!is_snapshot(vm.at(i), i)) {
+                _exit(1);
+            }
         }
         if (truncate(folder.file("snapshot").c_str(), 256 * page) != 0 || !is_snapshot(vm.at(255), 255)) {
             _exit(2);
         }
-        static_cast<void>(*const_cast<volatile std::byte*>(vm.at(400)));
+        for (std::size_t i = 256; i < pages; ++i) {
+            static_cast<void>(*const_cast<volatile std::byte*>(vm.at(i)));
+        }
         _exit(3);
     }
     int status = 0;
@@ -297,6 +304,12 @@ void lost_page(const char* program) {
     expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS, "no SIGBUS: " + std::to_string(status));
     expect(figure(pager.wait_for("left: "), "lost") == 1, "not one page was lost");
     expect(pager.wait_for_end() == 0, "vm_pager's status");
+}
+/// One that was never touched, and one that was evicted, of which the store had
+/// no room to keep a copy.
+void lost_page(const char* program) {
+    lose_page(program, 512, {});
+    lose_page(program, 4096, {"--resident", "1M", "--store", "1M"});
 }
 
 /// Of two guests that filled their memory, the one that goes on working gets most of the budget.
