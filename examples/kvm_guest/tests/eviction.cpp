@@ -122,7 +122,7 @@ int run(const std::string& how) {
     virtual_machine machine{one.memory(), evictor::pages * page_size};
     std::thread server{[&] { one.serve(); }};
     mailbox box{};
-    box.hammers = 100'000'000;
+    box.hammers = 400'000'000; // so that some hundred evictions fall into it on a busy machine, too
     machine.load(box);
     std::atomic<bool> has_ended{false};
     exit_report report{exit_kind::failed, 0};
