@@ -70,10 +70,35 @@ inline constexpr pager_mode pager_modes[] = {
      clean_tracking::protect},
 };
 
+/// Runs a test in every mode that is `wanted` and that this kernel has. The test may return early: a return in a subcase itself
+/// would end the loop, and doctest would never learn of the modes behind it.
+template <class Wanted, class Test>
+void for_each_mode(Wanted wanted, Test test) {
+    for (const pager_mode& mode : pager_modes) {
+        SUBCASE(mode.name) {
+            if (wanted(mode) && !lacks_uffd(mode.features())) {
+                test(mode);
+            }
+        }
+    }
+}
+template <class Test>
+void for_each_mode(Test test) {
+    for_each_mode([](const pager_mode&) { return true; }, test);
+}
+inline bool tracks_clean_pages(const pager_mode& mode) { return mode.tracking != clean_tracking::none; }
+inline bool evicts_by_move(const pager_mode& mode) { return mode.eviction == eviction_method::move; }
+inline bool is_anonymous(const pager_mode& mode) { return mode.backing == uffd_backing::anonymous; }
+
 [[nodiscard]] inline uffd_pager_options options_of(std::size_t pages, std::size_t budget) {
     uffd_pager_options o;
     o.bytes = pages * 4096;
     o.budget_bytes = budget * 4096;
+    return o;
+}
+[[nodiscard]] inline uffd_pager_options options_of(std::size_t pages, std::size_t budget, const pager_mode& mode) {
+    uffd_pager_options o = options_of(pages, budget);
+    mode.apply(o);
     return o;
 }
 /// Whether the page at `at` is what make_page makes of the seed.

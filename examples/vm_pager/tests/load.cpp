@@ -189,10 +189,7 @@ int run(int count, char** values) {
         std::fputs(help, stdout);
         return 0;
     }
-    pagefold::uffd probe;
-    if (probe.open(pagefold::uffd_abi::feature_event_remove | pagefold::uffd_abi::feature_missing_shmem) !=
-        pagefold::status::ok) {
-        std::printf("skipped: %s\n", probe.reason());
+    if (lacks_uffd()) {
         return 77;
     }
     std::signal(SIGPIPE, SIG_IGN);

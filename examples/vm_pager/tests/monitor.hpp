@@ -21,6 +21,17 @@ namespace vm_pager::testing {
 
 inline constexpr std::size_t page = 4096;
 
+/// Whether this kernel lacks what a monitor needs; says so.
+[[nodiscard]] inline bool lacks_uffd() {
+    pagefold::uffd probe;
+    const auto wanted = pagefold::uffd_abi::feature_event_remove | pagefold::uffd_abi::feature_missing_shmem;
+    const bool lacks = probe.open(wanted) != pagefold::status::ok;
+    if (lacks) {
+        std::printf("skipped: %s\n", probe.reason());
+    }
+    return lacks;
+}
+
 /// Connects, sends the text and the descriptors in one message.
 [[nodiscard]] inline unique_fd send_message(const std::string& path, const std::string& text,
                                             const std::vector<int>& descriptors) {

@@ -496,10 +496,7 @@ int run(int count, char** values) {
     }
     setvbuf(stdout, nullptr, _IOLBF, 0);
     std::signal(SIGPIPE, SIG_IGN);
-    pagefold::uffd probe;
-    if (probe.open(pagefold::uffd_abi::feature_event_remove | pagefold::uffd_abi::feature_missing_shmem) !=
-        pagefold::status::ok) {
-        std::printf("skipped: %s\n", probe.reason());
+    if (lacks_uffd()) {
         return 77;
     }
     found->second(values[1]);

@@ -286,6 +286,7 @@ private:
     using base::clock_;
     using base::forget_copy;
     using base::in_memory;
+    using base::is_zeros;
     using base::key;
     using base::make_room;
     using base::memory_;
@@ -403,7 +404,7 @@ private:
     void bring_back(slot_id page, bool is_write) noexcept {
         const std::uint32_t frame = set_.stamp(page);
         // A frame of zeros whose copy is something else: the program dropped the page itself. It has seen the zeros now.
-        const bool was_dropped = set_.is_stored(page) && std::memcmp(memory_.frame(frame), zeros(), page_size) == 0;
+        const bool was_dropped = set_.is_stored(page) && is_zeros(memory_.frame(frame));
         const bool stays_clean = set_.has_copy(page) && !is_write && !was_dropped;
         const uffd_outcome done = memory_.bring(page, memory_.frame(frame), 1, stays_clean);
         if (done.ok()) {

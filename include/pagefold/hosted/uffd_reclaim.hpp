@@ -49,6 +49,19 @@ protected:
     [[nodiscard]] std::byte* window_page(std::size_t i) const noexcept { return buffer_ + i * page_size; }
     [[nodiscard]] std::byte* compare_page() const noexcept { return buffer_ + max_window * page_size; }
     [[nodiscard]] const std::byte* zeros() const noexcept { return buffer_ + (max_window + 1) * page_size; }
+    /// Of a page that is evicted in place, the kernel's write protection comes between the program's writes and this, which
+    /// ThreadSanitizer can't see.
+    [[nodiscard]] __attribute__((no_sanitize("thread"), noinline)) static bool
+    is_zeros(const std::byte* bytes) noexcept {
+        for (std::size_t at = 0; at < page_size; at += sizeof(std::uint64_t)) {
+            std::uint64_t word;
+            __builtin_memcpy(&word, bytes + at, sizeof word);
+            if (word != 0) {
+                return false;
+            }
+        }
+        return true;
+    }
     /// Pages in memory, mapped or in frames.
     [[nodiscard]] std::size_t in_memory() const noexcept { return set_.resident() + queue_.used(); }
     void note_peak() noexcept {
@@ -261,23 +274,10 @@ private:
     /// Whether the page's copy has these bytes.
     [[nodiscard]] bool is_copy(slot_id page, const std::byte* bytes) noexcept {
         if (!set_.is_stored(page)) {
-            return std::memcmp(bytes, zeros(), page_size) == 0;
+            return is_zeros(bytes);
         }
         return store_.get(key(page), {compare_page(), page_size}) == status::ok &&
                std::memcmp(bytes, compare_page(), page_size) == 0;
-    }
-    /// Of a page that is evicted in place, the kernel's write protection comes between the program's writes and this, which
-    /// ThreadSanitizer can't see.
-    [[nodiscard]] __attribute__((no_sanitize("thread"), noinline)) static bool
-    is_zeros(const std::byte* bytes) noexcept {
-        for (std::size_t at = 0; at < page_size; at += sizeof(std::uint64_t)) {
-            std::uint64_t word;
-            __builtin_memcpy(&word, bytes + at, sizeof word);
-            if (word != 0) {
-                return false;
-            }
-        }
-        return true;
     }
     /// Zeros are as good nowhere. Where the store has no room, the copies of pages that are in memory give theirs.
     [[nodiscard]] bool put(slot_id page, const std::byte* bytes) noexcept {

@@ -74,8 +74,7 @@ TEST_CASE("uffd_pager: where the store has no pool left, the region is not made"
 template <class Pager, class Store>
 void run_random_operations(Store& store, const pager_mode& mode, std::uint64_t seed) {
     constexpr std::size_t pages = 512;
-    uffd_pager_options o = options_of(pages, 128);
-    mode.apply(o);
+    uffd_pager_options o = options_of(pages, 128, mode);
     running_pager<Pager> one{store, o};
     REQUIRE(one.opened == status::ok);
     rng random{seed};
@@ -120,18 +119,13 @@ void run_random_operations(Store& store, const pager_mode& mode, std::uint64_t s
 }
 
 TEST_CASE("uffd_pager: random accesses, discards and budgets against a model, in every mode") {
-    for (const pager_mode& mode : pager_modes) {
-        SUBCASE(mode.name) {
-            if (lacks_uffd(mode.features())) {
-                continue;
-            }
-            test_source source;
-            store_type store{source};
-            run_random_operations<pager_type>(store, mode, 11);
-            CHECK(store.stats().stored_pages == 0);
-            CHECK(store.check());
-        }
-    }
+    for_each_mode([&](const pager_mode& mode) {
+        test_source source;
+        store_type store{source};
+        run_random_operations<pager_type>(store, mode, 11);
+        CHECK(store.stats().stored_pages == 0);
+        CHECK(store.check());
+    });
 }
 
 TEST_CASE_TEMPLATE("uffd_pager: with other policies and a store of partitions", Policy, fifo, lru) {
@@ -167,33 +161,27 @@ TEST_CASE("uffd_pager: sequential faults bring pages ahead") {
 }
 
 TEST_CASE("uffd_pager: who fills a region asks for no leave to write what was brought ahead") {
-    for (const pager_mode& mode : pager_modes) {
-        SUBCASE(mode.name) {
-            if (mode.tracking != clean_tracking::protect || lacks_uffd(mode.features())) {
-                continue;
-            }
-            test_source source;
-            store_type store{source};
-            uffd_pager_options o = options_of(256, 256);
-            mode.apply(o);
-            running_pager<pager_type> one{store, o};
-            REQUIRE(one.opened == status::ok);
-            fill(one, 256);
-            uffd_pager_stats s = one.pager.statistics();
-            CHECK(s.read_ahead_pages > 150);
-            CHECK(s.write_faults == 0);
-            // Pages from the store are another matter: most of those are only read.
-            REQUIRE(one.pager.set_budget(16 * page) == status::ok);
-            REQUIRE(one.pager.set_budget(256 * page) == status::ok);
-            fill(one, 200);
-            s = one.pager.statistics();
-            CHECK(s.write_faults > 100);
-            for (std::size_t i = 0; i < 256; ++i) {
-                REQUIRE(holds(one.page(i), i));
-            }
-            CHECK(one.pager.check());
-        }
-    }
+    for_each_mode([](const pager_mode& mode) { return mode.tracking == clean_tracking::protect; },
+                  [&](const pager_mode& mode) {
+                      test_source source;
+                      store_type store{source};
+                      running_pager<pager_type> one{store, options_of(256, 256, mode)};
+                      REQUIRE(one.opened == status::ok);
+                      fill(one, 256);
+                      uffd_pager_stats s = one.pager.statistics();
+                      CHECK(s.read_ahead_pages > 150);
+                      CHECK(s.write_faults == 0);
+                      // Pages from the store are another matter: most of those are only read.
+                      REQUIRE(one.pager.set_budget(16 * page) == status::ok);
+                      REQUIRE(one.pager.set_budget(256 * page) == status::ok);
+                      fill(one, 200);
+                      s = one.pager.statistics();
+                      CHECK(s.write_faults > 100);
+                      for (std::size_t i = 0; i < 256; ++i) {
+                          REQUIRE(holds(one.page(i), i));
+                      }
+                      CHECK(one.pager.check());
+                  });
 }
 
 TEST_CASE("uffd_pager: system calls wait for a page, or fail until it is populated") {
@@ -226,29 +214,22 @@ TEST_CASE("uffd_pager: system calls wait for a page, or fail until it is populat
 }
 
 TEST_CASE("uffd_pager: populates a region whose mapping the kernel has split") {
-    for (const pager_mode& mode : pager_modes) {
-        SUBCASE(mode.name) {
-            if (lacks_uffd(mode.features())) {
-                continue;
-            }
-            test_source source;
-            store_type store{source};
-            uffd_pager_options o = options_of(64, 64);
-            mode.apply(o);
-            running_pager<pager_type> one{store, o};
-            REQUIRE(one.opened == status::ok);
-            REQUIRE(madvise(one.page(9), page, MADV_DONTDUMP) == 0);
-            CHECK(one.pager.populate(0, 64 * page) == status::ok);
-            fill(one, 64);
-            CHECK(one.pager.set_budget(16 * page) == status::ok);
-            CHECK(one.pager.set_budget(64 * page) == status::ok);
-            CHECK(one.pager.populate(0, 64 * page) == status::ok);
-            for (std::size_t i = 0; i < 64; ++i) {
-                REQUIRE(holds(one.page(i), i));
-            }
-            CHECK(one.pager.check());
+    for_each_mode([&](const pager_mode& mode) {
+        test_source source;
+        store_type store{source};
+        running_pager<pager_type> one{store, options_of(64, 64, mode)};
+        REQUIRE(one.opened == status::ok);
+        REQUIRE(madvise(one.page(9), page, MADV_DONTDUMP) == 0);
+        CHECK(one.pager.populate(0, 64 * page) == status::ok);
+        fill(one, 64);
+        CHECK(one.pager.set_budget(16 * page) == status::ok);
+        CHECK(one.pager.set_budget(64 * page) == status::ok);
+        CHECK(one.pager.populate(0, 64 * page) == status::ok);
+        for (std::size_t i = 0; i < 64; ++i) {
+            REQUIRE(holds(one.page(i), i));
         }
-    }
+        CHECK(one.pager.check());
+    });
 }
 
 TEST_CASE("uffd_pager: stopped and run again, opened and closed again") {
@@ -373,8 +354,7 @@ TEST_CASE("uffd_pager: works on a kernel of few features") {
     test_source source;
     store_type store{source};
     pager_mode mode = pager_modes[3];
-    uffd_pager_options o = options_of(128, 32);
-    mode.apply(o);
+    uffd_pager_options o = options_of(128, 32, mode);
     o.may_use = uffd_abi::feature_wp; // Linux 5.7
     running_pager<pager_type> one{store, o};
     REQUIRE(one.opened == status::ok);
@@ -470,78 +450,66 @@ TEST_CASE("uffd_pager: a filter of system calls is told from a kernel without us
 }
 
 TEST_CASE("uffd_pager: pages that the program drops by itself read as zeros, and hold nobody up") {
-    for (const pager_mode& mode : pager_modes) {
-        SUBCASE(mode.name) {
-            if (lacks_uffd(mode.features())) {
-                continue;
-            }
-            test_source source;
-            store_type store{source};
-            uffd_pager_options o = options_of(64, 64);
-            mode.apply(o);
-            o.read_ahead_pages = 1;
-            running_pager<pager_type> one{store, o};
-            REQUIRE(one.opened == status::ok);
-            fill(one, 64);
-            const int how = mode.backing == uffd_backing::shared ? MADV_REMOVE : MADV_DONTNEED;
-            REQUIRE(madvise(one.page(8), 8 * page, how) == 0);
-            const std::vector<std::byte> zeros(page);
-            CHECK(std::memcmp(one.page(9), zeros.data(), page) == 0);
-            one.page(10)[5] = std::byte{7}; // a write
-            CHECK(one.page(10)[5] == std::byte{7});
-            if (mode.eviction == eviction_method::move) { // the rest is evicted as it is: nothing
-                CHECK(one.pager.set_budget(16 * page) == status::ok);
-            }
-            for (std::size_t i = 8; i < 16; ++i) {
-                CHECK((i == 10 || std::memcmp(one.page(i), zeros.data(), page) == 0));
-            }
-            CHECK(holds(one.page(7), 7));
-            CHECK(holds(one.page(16), 16));
-            CHECK(one.page(10)[5] == std::byte{7});
+    for_each_mode([&](const pager_mode& mode) {
+        test_source source;
+        store_type store{source};
+        uffd_pager_options o = options_of(64, 64, mode);
+        o.read_ahead_pages = 1;
+        running_pager<pager_type> one{store, o};
+        REQUIRE(one.opened == status::ok);
+        fill(one, 64);
+        const int how = mode.backing == uffd_backing::shared ? MADV_REMOVE : MADV_DONTNEED;
+        REQUIRE(madvise(one.page(8), 8 * page, how) == 0);
+        const std::vector<std::byte> zeros(page);
+        CHECK(std::memcmp(one.page(9), zeros.data(), page) == 0);
+        one.page(10)[5] = std::byte{7}; // a write
+        CHECK(one.page(10)[5] == std::byte{7});
+        if (mode.eviction == eviction_method::move) { // the rest is evicted as it is: nothing
             CHECK(one.pager.set_budget(16 * page) == status::ok);
-            CHECK(std::memcmp(one.page(9), zeros.data(), page) == 0);
-            CHECK(one.pager.check());
         }
-    }
+        for (std::size_t i = 8; i < 16; ++i) {
+            CHECK((i == 10 || std::memcmp(one.page(i), zeros.data(), page) == 0));
+        }
+        CHECK(holds(one.page(7), 7));
+        CHECK(holds(one.page(16), 16));
+        CHECK(one.page(10)[5] == std::byte{7});
+        CHECK(one.pager.set_budget(16 * page) == status::ok);
+        CHECK(std::memcmp(one.page(9), zeros.data(), page) == 0);
+        CHECK(one.pager.check());
+    });
 }
 
 TEST_CASE("uffd_pager: a page that the program dropped, and saw as zeros, stays zeros") {
-    for (const pager_mode& mode : pager_modes) {
-        SUBCASE(mode.name) {
-            if (mode.eviction != eviction_method::move || lacks_uffd(mode.features())) {
-                continue;
-            }
-            test_source source;
-            store_type store{source};
-            uffd_pager_options o = options_of(256, 256);
-            mode.apply(o);
-            o.read_ahead_pages = 1;
-            o.reclaim_batch = 1;
-            running_pager<uffd_pager<store_type, fifo>> one{store, o};
-            REQUIRE(one.opened == status::ok);
-            for (std::size_t i = 0; i < 256; ++i) {
-                make_page({one.page(i), page}, page_kind::text, i);
-            }
-            REQUIRE(one.pager.set_budget(16 * page) == status::ok);
-            REQUIRE(one.pager.set_budget(256 * page) == status::ok);
-            for (std::size_t i = 0; i < 256; ++i) {
-                static_cast<void>(read_byte(one.page(i))); // resident, with a copy in the store where there are such
-            }
-            REQUIRE(madvise(one.page(100), page, MADV_DONTNEED) == 0);
-            // The first 90 to have come leave, and some 20 behind them wait to.
-            REQUIRE(one.pager.set_budget(166 * page) == status::ok);
-            const std::uint64_t before = one.pager.statistics().queue_faults;
-            const std::vector<std::byte> zeros(page);
-            CHECK(std::memcmp(one.page(100), zeros.data(), page) == 0);
-            REQUIRE(one.pager.statistics().queue_faults == before + 1);
-            REQUIRE(one.pager.set_budget(16 * page) == status::ok);
-            for (std::size_t i = 200; i < 250; ++i) {
-                static_cast<void>(read_byte(one.page(i))); // the latest to have come are others
-            }
-            CHECK(std::memcmp(one.page(100), zeros.data(), page) == 0);
-            CHECK(one.pager.check());
+    for_each_mode(evicts_by_move, [&](const pager_mode& mode) {
+        test_source source;
+        store_type store{source};
+        uffd_pager_options o = options_of(256, 256, mode);
+        o.read_ahead_pages = 1;
+        o.reclaim_batch = 1;
+        running_pager<uffd_pager<store_type, fifo>> one{store, o};
+        REQUIRE(one.opened == status::ok);
+        for (std::size_t i = 0; i < 256; ++i) {
+            make_page({one.page(i), page}, page_kind::text, i);
         }
-    }
+        REQUIRE(one.pager.set_budget(16 * page) == status::ok);
+        REQUIRE(one.pager.set_budget(256 * page) == status::ok);
+        for (std::size_t i = 0; i < 256; ++i) {
+            static_cast<void>(read_byte(one.page(i))); // resident, with a copy in the store where there are such
+        }
+        REQUIRE(madvise(one.page(100), page, MADV_DONTNEED) == 0);
+        // The first 90 to have come leave, and some 20 behind them wait to.
+        REQUIRE(one.pager.set_budget(166 * page) == status::ok);
+        const std::uint64_t before = one.pager.statistics().queue_faults;
+        const std::vector<std::byte> zeros(page);
+        CHECK(std::memcmp(one.page(100), zeros.data(), page) == 0);
+        REQUIRE(one.pager.statistics().queue_faults == before + 1);
+        REQUIRE(one.pager.set_budget(16 * page) == status::ok);
+        for (std::size_t i = 200; i < 250; ++i) {
+            static_cast<void>(read_byte(one.page(i))); // the latest to have come are others
+        }
+        CHECK(std::memcmp(one.page(100), zeros.data(), page) == 0);
+        CHECK(one.pager.check());
+    });
 }
 
 TEST_CASE("uffd_pager: a child has no region, and the parent's goes on") {
