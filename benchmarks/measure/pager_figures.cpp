@@ -129,6 +129,15 @@ void report(figures& out, const std::string& who, const support::latency_histogr
     out.add_context("pager." + who + ".overcommit_2x_skewed_kops", skewed);
 }
 
+/// Nanoseconds a page of a program that writes to each for the first time, one after the other.
+[[nodiscard]] double first_writes(std::byte* memory, std::size_t count) {
+    const std::uint64_t start = support::now_ns();
+    for (std::size_t i = 0; i < count; ++i) {
+        *static_cast<volatile std::byte*>(memory + i * page_size) = std::byte{1};
+    }
+    return static_cast<double>(support::now_ns() - start) / static_cast<double>(count);
+}
+
 struct variant {
     const char* name;
     fault_delivery delivery;
@@ -155,6 +164,8 @@ void measure_uffd(const support::corpus& pages, const sizes& size, const variant
         server = std::thread([&] { static_cast<void>(pager.run() == status::ok); });
     }
     {
+        out.add_context(std::string("pager.") + how.name + ".first_write_ns",
+                        first_writes(pager.memory().data(), size.pages));
         workload work{pages, pager.memory().data(), size.pages};
         require(pager.set_budget(pager.least_budget_pages * page_size) == status::ok, "the store is full");
         require(pager.set_budget(options.bytes) == status::ok, "no budget");
