@@ -29,6 +29,9 @@ set(foreign_compress/zstd.hpp zstd.h)
 # The compiler's own, included where it allows vectors: both need nothing of a C library when freestanding.
 set(intrinsics_compress/page/sse42.hpp immintrin.h)
 set(intrinsics_compress/page/neon.hpp arm_neon.h)
+# What a hosted build asks its system for, each by an #if of its own. A freestanding build sees none of it: there the
+# include paths hold no such header (tests/freestanding).
+set(system_platform/host_parking.hpp errno.h linux/futex.h pthread.h sys/syscall.h unistd.h thread)
 
 # The folder that a path begins with: a folder's own folders are of its layer. Empty if there is none.
 function(layer_folder path out)
@@ -50,7 +53,7 @@ function(objection header includee out)
     return()
   endif()
   if(NOT includee MATCHES "^pagefold/(.*)$")
-    set(allowed ${freestanding_std} ${foreign_${header}} ${intrinsics_${header}})
+    set(allowed ${freestanding_std} ${foreign_${header}} ${intrinsics_${header}} ${system_${header}})
     if(NOT includee IN_LIST allowed)
       set(${out} "not one of the standard headers that freestanding code can have" PARENT_SCOPE)
     endif()

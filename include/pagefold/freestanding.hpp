@@ -63,9 +63,12 @@
 #include <pagefold/place/hashed.hpp>
 #include <pagefold/place/single.hpp>
 #include <pagefold/platform/concept.hpp>
+#include <pagefold/platform/host_parking.hpp>
 #include <pagefold/platform/null_lock.hpp>
 #include <pagefold/platform/page_bitmap.hpp>
 #include <pagefold/platform/page_source_ref.hpp>
+#include <pagefold/platform/parking.hpp>
+#include <pagefold/platform/parking_lock.hpp>
 #include <pagefold/platform/spin_lock.hpp>
 #include <pagefold/platform/static_source.hpp>
 #include <pagefold/platform/wiping_source.hpp>

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <csignal>
+#include <initializer_list>
 #include <sys/wait.h>
 #include <unistd.h>
 

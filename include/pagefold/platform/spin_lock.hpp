@@ -12,7 +12,7 @@ namespace pagefold {
 /// processors", ISCA 1984). Not fair. Uncontended, lock costs one atomic exchange and unlock a plain store.
 ///
 /// It fits sections of well under a microsecond whose holder is rarely descheduled: it can't sleep, so where threads
-/// outnumber processors by much, a lock of the host's (std_mutex) serves better.
+/// outnumber processors a lock whose waiters sleep serves better (parking_lock).
 class spin_lock {
 public:
     void lock() noexcept {
