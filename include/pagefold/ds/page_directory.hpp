@@ -16,8 +16,9 @@ namespace pagefold {
 /// that it works where memory is fragmented: a radix tree of one to three levels of pages. The first few entries stand in
 /// the directory itself, so that a small table takes no page.
 ///
-/// Entries start as all zero bytes. Tables are kept until the directory is destroyed. `Source` models page_source (ds/
-/// stands beside platform/ and doesn't include its concept). A look-up is one to three dependent loads. Not thread-safe.
+/// Entries start as all zero bytes. Tables are kept until trim says that they are not needed, or the directory is
+/// destroyed. `Source` models page_source (ds/ stands beside platform/ and doesn't include its concept). A look-up is
+/// one to three dependent loads. Not thread-safe.
 // clang-format off
 template <class Entry, class Source>
     requires(std::is_trivially_copyable_v<Entry> && std::has_single_bit(sizeof(Entry)))
@@ -29,16 +30,20 @@ public:
                                             std::countr_zero(source.page_size() / sizeof(Entry)))},
           table_shift_{static_cast<unsigned>(std::countr_zero(source.page_size() / sizeof(void*)))} {}
     ~page_directory() {
-        if (root_ != nullptr && root_ != first_) {
-            release_tables(root_, depth_);
+        if (has_tables()) {
+            release_tree(root_, depth_, root_bound());
         }
     }
     page_directory(const page_directory&) = delete;
     page_directory& operator=(const page_directory&) = delete;
 
     /// Makes the entry usable. Fails with no_memory or limit (also where three levels can't hold the index); then nothing
-    /// has changed but for tables that stay for the next try.
+    /// has changed but for tables that stay for the next try, or until the next trim.
     status reserve(std::uint32_t index) noexcept {
+        if (index >= covered(max_depth)) {
+            return status::limit;
+        }
+        bound_ = index < bound_ ? bound_ : std::uint64_t{index} + 1; // before the first table: trim finds them by it
         if (root_ == nullptr) {
             root_ = first_;
         }
@@ -53,10 +58,7 @@ public:
             copy_bytes(leaf, first_, sizeof first_);
             root_ = leaf;
         }
-        while (index >= capacity()) {
-            if (depth_ == max_depth) {
-                return status::limit;
-            }
+        while (index >= covered(depth_)) {
             void* above = nullptr;
             if (const status s = new_table(above); s != status::ok) {
                 return s;
@@ -78,6 +80,38 @@ public:
         return status::ok;
     }
 
+    /// Entries from `count` on are not needed any more: they must be reserved anew, and read as zeros then. Tables in which
+    /// there are only such entries go back to the source; at 8 entries or fewer that is all of them. Never fails and takes
+    /// no memory. Costs one comparison where nothing was reserved from `count` on. Otherwise it clears what was in one
+    /// table, and looks once at each place of a table that lies between `count` and the greatest index reserved.
+    void trim(std::uint32_t count) noexcept {
+        if (count >= bound_) {
+            return;
+        }
+        if (has_tables() && count <= first_count) {
+            void* leaf = root_;
+            for (unsigned level = depth_; level > 1; --level) {
+                leaf = child(leaf, level, 0);
+            }
+            copy_bytes(first_, leaf, sizeof first_);
+            release_tree(root_, depth_, root_bound());
+            root_ = first_;
+            depth_ = 1;
+        } else if (has_tables()) {
+            cut(root_, depth_, count, root_bound());
+            while (depth_ > 1 && count <= covered(depth_ - 1)) {
+                void* const below = child(root_, depth_, 0);
+                release_table(root_);
+                root_ = below;
+                --depth_;
+            }
+        }
+        if (count < first_count) {
+            fill_bytes(first_ + count, 0, (first_count - count) * sizeof(Entry));
+        }
+        bound_ = count;
+    }
+
     /// `index` must have been reserved.
     [[nodiscard]] PAGEFOLD_ALWAYS_INLINE Entry& operator[](std::uint32_t index) const noexcept {
         void* table = root_;
@@ -96,8 +130,10 @@ private:
     static constexpr unsigned max_depth = 3;
     static constexpr std::uint32_t first_count = 8;
 
-    [[nodiscard]] std::uint64_t capacity() const noexcept {
-        return std::uint64_t{1} << (leaf_shift_ + (depth_ - 1) * table_shift_);
+    [[nodiscard]] bool has_tables() const noexcept { return root_ != nullptr && root_ != first_; }
+    /// Entries below a table of the level.
+    [[nodiscard]] std::uint64_t covered(unsigned level) const noexcept {
+        return std::uint64_t{1} << (leaf_shift_ + (level - 1) * table_shift_);
     }
     [[nodiscard]] PAGEFOLD_ALWAYS_INLINE void*& child(void* table, unsigned level, std::uint32_t index) const noexcept {
         const std::size_t at = index >> (leaf_shift_ + (level - 2) * table_shift_);
@@ -114,13 +150,44 @@ private:
         ++table_count_;
         return status::ok;
     }
-    void release_tables(void* table, unsigned level) noexcept {
-        for (std::size_t i = 0; level > 1 && i < (std::size_t{1} << table_shift_); ++i) {
-            if (void* const below = static_cast<void**>(table)[i]; below != nullptr) {
-                release_tables(below, level - 1);
+    void release_table(void* table) noexcept {
+        source_.release(table, 1);
+        --table_count_;
+    }
+    /// What is reserved below the root: a reserve that failed may have noted more.
+    [[nodiscard]] std::uint64_t root_bound() const noexcept {
+        return bound_ < covered(depth_) ? bound_ : covered(depth_);
+    }
+    /// Gives back the tables below this one that lie wholly from `count` on, and clears the rest of the leaf in which it
+    /// lies. Entries are numbered from the first of the table; none is reserved from `bound` on.
+    void cut(void* table, unsigned level, std::uint64_t count, std::uint64_t bound) noexcept {
+        if (count >= bound) {
+            return;
+        }
+        if (level == 1) {
+            fill_bytes(static_cast<Entry*>(table) + count, 0, static_cast<std::size_t>(bound - count) * sizeof(Entry));
+            return;
+        }
+        const std::uint64_t each = covered(level - 1);
+        for (std::uint64_t at = count / each, from = at * each; from < bound; ++at, from += each) {
+            void*& below = static_cast<void**>(table)[at];
+            const std::uint64_t end = bound - from < each ? bound - from : each;
+            if (below != nullptr && from < count) {
+                cut(below, level - 1, count - from, end);
+            } else if (below != nullptr) {
+                release_tree(below, level - 1, end);
+                below = nullptr;
             }
         }
-        source_.release(table, 1);
+    }
+    void release_tree(void* table, unsigned level, std::uint64_t bound) noexcept {
+        const std::uint64_t each = level > 1 ? covered(level - 1) : bound;
+        for (std::uint64_t at = 0, from = 0; level > 1 && from < bound; ++at, from += each) {
+            if (void* const below = static_cast<void**>(table)[at]; below != nullptr) {
+                release_tree(below, level - 1, bound - from < each ? bound - from : each);
+            }
+        }
+        release_table(table);
     }
 
     Source& source_;
@@ -129,6 +196,7 @@ private:
     unsigned table_shift_; // log2 of the pointers in a table
     unsigned depth_ = 1;
     std::uint32_t table_count_ = 0;
+    std::uint64_t bound_ = 0; // nothing was reserved from here on since the last trim
     void* root_ = nullptr;
     Entry first_[first_count] = {};
 };

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include <pagefold/ds/page_directory.hpp>
 
+#include <support/rng.hpp>
 #include <support/test_source.hpp>
 
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <map>
 
 namespace pagefold::testing {
 namespace {
@@ -130,6 +132,142 @@ TEST_CASE("a refused reservation can be tried again, and nothing is lost by it")
             CHECK(d.bytes() == source.bytes_held());
         }
     }
+}
+
+TEST_CASE("trim gives back the tables above, and what is reserved again reads as zeros") {
+    test_source source;
+    directory d{source, any_node};
+    constexpr std::uint32_t entries = 20 * leaf;
+    const auto fill = [&] {
+        for (std::uint32_t i = 0; i < entries; ++i) {
+            REQUIRE(d.reserve(i) == status::ok);
+            d[i] = {i + 1, i + 1};
+        }
+    };
+    for (const std::uint32_t count : {entries, entries - 1, 19 * leaf + 1, 19 * leaf, leaf + 1, leaf, leaf - 1,
+                                      inside + 1, inside, inside - 1, 1u, 0u}) {
+        CAPTURE(count);
+        fill();
+        source.refuse_all(true); // it takes nothing
+        d.trim(count);
+        source.refuse_all(false);
+        CHECK(source.refusals() == 0);
+        const std::uint32_t leaves = (count + leaf - 1) / leaf;
+        CHECK(d.bytes() == 4096 * (count <= inside ? 0 : leaves == 1 ? 1 : leaves + 1));
+        CHECK(d.bytes() == source.bytes_held());
+        for (std::uint32_t i = 0; i < count; ++i) {
+            REQUIRE(d[i].a == i + 1);
+        }
+        for (std::uint32_t i = count; i < entries; ++i) {
+            REQUIRE(d.reserve(i) == status::ok);
+            REQUIRE(d[i].a == 0);
+            REQUIRE(d[i].b == 0);
+        }
+        for (std::uint32_t i = 0; i < count; ++i) {
+            REQUIRE(d[i].b == i + 1);
+        }
+    }
+}
+
+TEST_CASE("trim of a directory that has nothing there changes nothing") {
+    test_source source;
+    directory d{source, any_node};
+    d.trim(0);
+    d.trim(5);
+    CHECK(d.bytes() == 0);
+    REQUIRE(d.reserve(2) == status::ok);
+    d[2].a = 3;
+    d.trim(3);
+    d.trim(0xffffffffu);
+    CHECK(d[2].a == 3);
+    d.trim(2);
+    REQUIRE(d.reserve(2) == status::ok);
+    CHECK(d[2].a == 0);
+    CHECK(source.acquisitions() == 0);
+}
+
+TEST_CASE("trim lowers three levels to two, to one and to none, past tables that were never made") {
+    test_source source;
+    directory d{source, any_node};
+    REQUIRE(d.reserve(3) == status::ok);
+    d[3].a = 9;
+    const struct {
+        std::uint32_t far;
+        std::size_t kept; // the root, the way to two leaves, and what of the way to the far one lies below it too
+    } cases[] = {{leaf * tables * tables - 1, 6}, {7 * leaf * tables, 4}, {leaf * tables + 3 * leaf, 5}};
+    for (const auto& [far, kept] : cases) {
+        CAPTURE(far);
+        REQUIRE(d.reserve(3 * leaf) == status::ok);
+        d[3 * leaf].a = 4;
+        REQUIRE(d.reserve(far) == status::ok);
+        d[far].a = 5;
+        d.trim(far);
+        CHECK(d.bytes() == kept * 4096);
+        d.trim(leaf * tables);
+        CHECK(d.bytes() == 3 * 4096);
+        CHECK(d[3 * leaf].a == 4);
+        CHECK(d[3].a == 9);
+        d.trim(leaf + 1);
+        CHECK(d.bytes() == 2 * 4096);
+        d.trim(leaf);
+        CHECK(d.bytes() == 4096);
+        d.trim(4);
+        CHECK(d.bytes() == 0);
+        CHECK(d[3].a == 9);
+        CHECK(source.bytes_held() == 0);
+    }
+}
+
+TEST_CASE("trim gives back what a refused reservation left") {
+    for (const std::uint32_t index : {inside, leaf, 5 * leaf, 3 * leaf * tables}) {
+        for (std::uint64_t refused = 1; refused <= 5; ++refused) {
+            CAPTURE(index);
+            CAPTURE(refused);
+            test_source source;
+            directory d{source, any_node};
+            REQUIRE(d.reserve(4) == status::ok);
+            d[4].a = 42;
+            source.refuse_nth(refused);
+            static_cast<void>(d.reserve(index));
+            source.refuse_nth(0);
+            d.trim(5);
+            CHECK(d.bytes() == 0);
+            CHECK(source.bytes_held() == 0);
+            CHECK(d[4].a == 42);
+        }
+    }
+}
+
+TEST_CASE("a directory agrees with a map through random reservations and trims") {
+    test_source source;
+    directory d{source, any_node};
+    std::map<std::uint32_t, std::uint64_t> model; // what is reserved
+    rng random{7};
+    for (int round = 0; round < 600; ++round) {
+        const std::uint32_t range = random.one_in(4) ? 3 * leaf * tables : random.one_in(3) ? 12 : 6 * leaf;
+        for (int i = 0; i < 30; ++i) {
+            const std::uint32_t index = static_cast<std::uint32_t>(random.below(range));
+            if (random.one_in(8)) {
+                source.refuse_nth(1 + random.below(3));
+            }
+            if (d.reserve(index) == status::ok) {
+                REQUIRE(d[index].a == (model.count(index) != 0 ? model[index] : 0));
+                model[index] = d[index].a = 1 + random.below(1000);
+            }
+            source.refuse_nth(0);
+        }
+        if (random.one_in(2)) {
+            const std::uint32_t count = static_cast<std::uint32_t>(random.below(range));
+            d.trim(count);
+            model.erase(model.lower_bound(count), model.end());
+        }
+        for (const auto& [index, value] : model) {
+            REQUIRE(d[index].a == value);
+        }
+        REQUIRE(d.bytes() == source.bytes_held());
+    }
+    d.trim(0);
+    CHECK(d.bytes() == 0);
 }
 
 TEST_CASE("greater pages hold more entries a table") {
