@@ -49,6 +49,7 @@
 #include <pagefold/core/status.hpp>
 #include <pagefold/core/types.hpp>
 #include <pagefold/ds/cell_arena.hpp>
+#include <pagefold/ds/number_sets.hpp>
 #include <pagefold/ds/page_buffer.hpp>
 #include <pagefold/ds/page_directory.hpp>
 #include <pagefold/ds/slot_pool.hpp>

@@ -219,6 +219,214 @@ TEST_CASE("the pool agrees with a map through random insertions and erasures") {
     CHECK(source.bytes_held() == 0);
 }
 
+struct meter {
+    static inline unsigned steps = 0;
+    static void step() noexcept { ++steps; }
+};
+
+TEST_CASE("no insert and no erase looks at more than a few words, however many chunks there are") {
+    test_source source;
+    slot_pool<element, test_source, meter> p{source, any_node};
+    constexpr std::uint32_t chunks = 12000;
+    unsigned most = 0;
+    const auto insert = [&] {
+        meter::steps = 0;
+        const std::uint32_t id = p.insert().value();
+        p[id].value = 1;
+        most = meter::steps > most ? meter::steps : most;
+        return id;
+    };
+    const auto erase = [&](std::uint32_t id) {
+        meter::steps = 0;
+        p.erase(id);
+        most = meter::steps > most ? meter::steps : most;
+    };
+    for (std::uint32_t i = 0; i < chunks * chunk; ++i) {
+        static_cast<void>(insert());
+    }
+    erase(3 * chunk + 1);
+    CHECK(insert() == 3 * chunk + 1);
+    CHECK(insert() == chunks * chunk); // every chunk is full again
+    for (std::uint32_t i = 0; i < chunk; ++i) {
+        erase(5 * chunk + i);
+    }
+    erase(chunks * chunk); // the last chunk goes
+    CHECK(insert() == 5 * chunk);
+    for (std::uint32_t i = 1; i < chunk; ++i) {
+        static_cast<void>(insert());
+    }
+    CHECK(insert() == chunks * chunk);
+    CHECK(most <= 12);
+    // The one erase that looks at more: that of the last element behind many absent chunks.
+    for (std::uint32_t i = chunk; i < chunks * chunk; ++i) {
+        erase(i);
+    }
+    CHECK(most <= 12);
+    CHECK(p.bound() == (chunks + 1) * chunk);
+    erase(chunks * chunk);
+    CHECK(most <= 12 + 2 * (chunks / 64 + 2));
+    CHECK(p.bound() == chunk);
+    CHECK(p.check());
+}
+
+TEST_CASE("the bound falls with the last chunks, and the tables go with it") {
+    test_source source;
+    pool p{source, any_node};
+    constexpr std::uint32_t chunks = 3000;
+    for (std::uint32_t i = 0; i < chunks * chunk; ++i) {
+        static_cast<void>(must_insert(p, 1));
+    }
+    for (std::uint32_t id = chunks * chunk; id-- > chunk;) {
+        p.erase(id);
+        REQUIRE(p.bound() == (id == chunk ? 1 : (id - 1) / chunk + 1) * chunk);
+    }
+    CHECK(p.bytes() == 4096); // one chunk, as that of a new pool with so many elements
+    CHECK(p.bytes() == source.bytes_held());
+    CHECK(p.check());
+}
+
+TEST_CASE("chunks that come and go at the edge of a table leave the table where it is") {
+    test_source source;
+    pool p{source, any_node};
+    for (const std::uint32_t edge :
+         {8u, 256u, 448u, 512u}) { // chunks in the directory and a leaf, words in the directory
+        CAPTURE(edge);
+        while (p.bound() <= edge * chunk) {
+            static_cast<void>(must_insert(p, 1));
+        }
+        const std::uint64_t before = source.acquisitions();
+        for (int i = 0; i < 10; ++i) {
+            p.erase(p.last_live());
+            CHECK(p.bound() == edge * chunk);
+            CHECK(must_insert(p, 1) == edge * chunk);
+        }
+        CHECK(source.acquisitions() == before + 10); // the chunk alone
+    }
+}
+
+TEST_CASE("insert_lowest takes a missing chunk before a later one with room") {
+    test_source source;
+    pool p{source, any_node};
+    for (std::uint32_t i = 0; i < 4 * chunk; ++i) {
+        static_cast<void>(must_insert(p, 1));
+    }
+    for (std::uint32_t i = chunk; i < 2 * chunk; ++i) {
+        p.erase(i);
+    }
+    p.erase(3 * chunk + 7);
+    CHECK(must_insert(p, 1) == 3 * chunk + 7);
+    p.erase(3 * chunk + 7);
+    source.refuse_all(true);
+    CHECK(p.insert_lowest().error() == status::no_memory);
+    CHECK(p.check());
+    source.refuse_all(false);
+    const std::uint32_t id = p.insert_lowest().value();
+    CHECK(id == chunk);
+    p[id].value = 1;
+    CHECK(must_insert(p, 1) == chunk + 1);
+    CHECK(p.insert_lowest().value() == chunk + 2);
+}
+
+TEST_CASE("the last live number is found, and that of an empty pool is its bound") {
+    test_source source;
+    pool p{source, any_node};
+    CHECK(p.last_live() == p.bound());
+    for (std::uint32_t i = 0; i < 3 * chunk; ++i) {
+        REQUIRE(must_insert(p, 1) == i);
+        REQUIRE(p.last_live() == i);
+    }
+    p.erase(5); // not the last
+    CHECK(p.last_live() == 3 * chunk - 1);
+    for (std::uint32_t id = 3 * chunk; id-- > 6;) {
+        p.erase(id);
+        REQUIRE(p.last_live() == (id == 6 ? 4 : id - 1));
+    }
+}
+
+/// Moves the last elements down as the pool's owner does; the moves that it took.
+unsigned gather(pool& p, std::map<std::uint32_t, std::uint32_t>& model) {
+    unsigned moves = 0;
+    while (p.is_sparse()) {
+        const std::uint32_t from = p.last_live();
+        REQUIRE(from == model.rbegin()->first);
+        const result<std::uint32_t> to = p.insert_lower();
+        if (!to) {
+            break;
+        }
+        REQUIRE(*to / chunk < from / chunk);
+        p[*to] = p[from];
+        p.erase(from);
+        REQUIRE(model.emplace(*to, model.rbegin()->second).second);
+        model.erase(from);
+        ++moves;
+    }
+    REQUIRE(p.check());
+    for (const auto& [id, value] : model) {
+        REQUIRE(p[id].value == value);
+    }
+    return moves;
+}
+
+TEST_CASE("a pool whose owner moves the last elements down is no greater than a new one, whatever it held before") {
+    for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+        for (const std::uint32_t kept_of_1000 : {1u, 10u, 300u, 900u}) {
+            CAPTURE(seed);
+            CAPTURE(kept_of_1000);
+            test_source source, fresh_source;
+            pool p{source, any_node}, fresh{fresh_source, any_node};
+            std::map<std::uint32_t, std::uint32_t> model;
+            rng random{seed};
+            for (std::uint32_t i = 0; i < 700 * chunk; ++i) {
+                model.emplace(must_insert(p, i + 1), i + 1);
+            }
+            for (auto at = model.begin(); at != model.end();) {
+                // Some whole chunks stay, at the end above all, so that there are absent ones below full ones.
+                const bool stays = seed % 2 == 0 ? random.below(1000) < kept_of_1000
+                                                 : at->first >= (1000 - kept_of_1000) * 700 / 1000 * chunk;
+                if (stays) {
+                    ++at;
+                } else {
+                    p.erase(at->first);
+                    at = model.erase(at);
+                }
+            }
+            gather(p, model);
+            for (std::size_t i = 0; i < model.size(); ++i) {
+                static_cast<void>(must_insert(fresh, 1));
+            }
+            CHECK(p.bytes() <= fresh.bytes() + 2 * 4096 + 2 * 4096); // two chunks, and a table that the gap still needs
+            CHECK(p.bound() <= fresh.bound() * 5 / 4 + 11 * chunk);
+            CHECK(p.bytes() == source.bytes_held());
+        }
+    }
+}
+
+TEST_CASE("a pool that is refused memory while it is gathered stays whole, and goes on later") {
+    test_source source;
+    pool p{source, any_node};
+    std::map<std::uint32_t, std::uint32_t> model;
+    for (std::uint32_t i = 0; i < 40 * chunk; ++i) {
+        model.emplace(must_insert(p, i + 1), i + 1);
+    }
+    for (std::uint32_t id = 0; id < 35 * chunk; ++id) { // the last five stay, and all of them are full
+        p.erase(id);
+        model.erase(id);
+    }
+    source.refuse_all(true);
+    CHECK(gather(p, model) == 0);
+    CHECK(p.is_sparse());
+    source.refuse_all(false);
+    CHECK(gather(p, model) > 0);
+    CHECK(p.bound() == 5 * chunk);
+    source.refuse_all(true);
+    for (std::uint32_t id = 0; id < 5 * chunk; id += 2) {
+        p.erase(id);
+        model.erase(id);
+    }
+    CHECK(gather(p, model) > 0); // elements at hand need no memory
+    CHECK_FALSE(p.is_sparse());
+}
+
 TEST_CASE("check finds a count that is wrong and a list that is damaged") {
     test_source source;
     pool p{source, any_node};
