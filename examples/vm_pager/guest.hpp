@@ -167,7 +167,7 @@ private:
     store_type& store_;
     snapshot* base_;
     pagefold::pool_id pool_{};
-    pagefold::resident_set<pagefold::clock<>> set_;
+    pagefold::resident_set<pagefold::clock> set_;
     pagefold::read_ahead ahead_{most_window};
     std::unique_ptr<std::uint8_t[], void (*)(void*)> traits_;
     std::unique_ptr<std::byte[], void (*)(void*)> buffer_;

@@ -5,6 +5,10 @@
 
 #include <conformance/eviction_policy.hpp>
 
+#include <pagefold/evict/clock.hpp>
+#include <pagefold/evict/fifo.hpp>
+#include <pagefold/evict/lru.hpp>
+
 #include <doctest/doctest.h>
 
 namespace pagefold::testing {
@@ -25,12 +29,15 @@ struct smallest {
     void on_remove(View&, slot_id) noexcept {
         --size_;
     }
+    template <class View>
+    void on_move(View&, slot_id, slot_id) noexcept {}
     template <class View, class Predicate>
-    slot_id evict(View& v, Predicate&& predicate) noexcept {
+    slot_id evict(View& v, Predicate&& predicate, std::size_t& steps) noexcept {
         slot_id slot = no_slot;
-        for (std::size_t i = 0; i < size_; ++i) {
+        for (std::size_t i = 0; i < size_ && steps > 0; ++i, --steps) {
             slot = v.next(slot);
             if (predicate(slot)) {
+                --steps;
                 --size_;
                 return slot;
             }
@@ -106,15 +113,31 @@ struct remove_may_throw : smallest {
     template <class View>
     void on_remove(View&, slot_id) {}
 };
+struct move_of_bool : smallest {
+    template <class View>
+    bool on_move(View&, slot_id, slot_id) noexcept {
+        return true;
+    }
+};
+struct move_may_throw : smallest {
+    template <class View>
+    void on_move(View&, slot_id, slot_id) {}
+};
+struct evict_without_steps : smallest {
+    template <class View, class Predicate>
+    slot_id evict(View&, Predicate&&) noexcept {
+        return no_slot;
+    }
+};
 struct evict_of_size : smallest {
     template <class View, class Predicate>
-    std::size_t evict(View&, Predicate&&) noexcept {
+    std::size_t evict(View&, Predicate&&, std::size_t&) noexcept {
         return 0;
     }
 };
 struct evict_may_throw : smallest {
     template <class View, class Predicate>
-    slot_id evict(View&, Predicate&&) {
+    slot_id evict(View&, Predicate&&, std::size_t&) {
         return no_slot;
     }
 };
@@ -151,6 +174,9 @@ static_assert(!eviction_policy<hit_of_bool>);
 static_assert(!eviction_policy<hit_may_throw>);
 static_assert(!eviction_policy<remove_of_bool>);
 static_assert(!eviction_policy<remove_may_throw>);
+static_assert(!eviction_policy<move_of_bool>);
+static_assert(!eviction_policy<move_may_throw>);
+static_assert(!eviction_policy<evict_without_steps>);
 static_assert(!eviction_policy<evict_of_size>);
 static_assert(!eviction_policy<evict_may_throw>);
 static_assert(!eviction_policy<size_of_int>);
@@ -176,10 +202,10 @@ struct miscounts : smallest {
     template <class View>
     void on_remove(View&, slot_id) noexcept {}
     template <class View, class Predicate>
-    slot_id evict(View& v, Predicate&& predicate) noexcept {
+    slot_id evict(View& v, Predicate&& predicate, std::size_t& steps) noexcept {
         const std::size_t kept = size_;
         size_ = v.next(no_slot) == no_slot ? 0 : size_;
-        const slot_id victim = smallest::evict(v, predicate);
+        const slot_id victim = smallest::evict(v, predicate, steps);
         size_ = kept - (victim != no_slot ? 1 : 0);
         return victim;
     }
@@ -196,9 +222,9 @@ struct evicts_the_departed : smallest {
         smallest::on_remove(v, slot);
     }
     template <class View, class Predicate>
-    slot_id evict(View& v, Predicate&& predicate) noexcept {
+    slot_id evict(View& v, Predicate&& predicate, std::size_t& steps) noexcept {
         if (departed == no_slot || size_ == 0) {
-            return smallest::evict(v, predicate);
+            return smallest::evict(v, predicate, steps);
         }
         --size_;
         return departed;
@@ -207,9 +233,9 @@ struct evicts_the_departed : smallest {
 };
 struct evicts_unasked : smallest {
     template <class View, class Predicate>
-    slot_id evict(View& v, Predicate&& predicate) noexcept {
-        const slot_id found = smallest::evict(v, predicate);
-        if (found != no_slot || size_ == 0) {
+    slot_id evict(View& v, Predicate&& predicate, std::size_t& steps) noexcept {
+        const slot_id found = smallest::evict(v, predicate, steps);
+        if (found != no_slot || size_ == 0 || steps == 0) {
             return found;
         }
         --size_;
@@ -218,9 +244,13 @@ struct evicts_unasked : smallest {
 };
 struct asks_once_only : smallest {
     template <class View, class Predicate>
-    slot_id evict(View& v, Predicate&& predicate) noexcept {
+    slot_id evict(View& v, Predicate&& predicate, std::size_t& steps) noexcept {
         const slot_id first = v.next(no_slot);
-        if (first == no_slot || !predicate(first)) {
+        if (first == no_slot || steps == 0) {
+            return no_slot;
+        }
+        --steps;
+        if (!predicate(first)) {
             return no_slot;
         }
         --size_;
@@ -229,20 +259,21 @@ struct asks_once_only : smallest {
 };
 struct asks_about_anything : smallest {
     template <class View, class Predicate>
-    slot_id evict(View& v, Predicate&& predicate) noexcept {
-        if (size_ > 0 && !predicate(slot_id{1000})) {
-            return smallest::evict(v, predicate);
+    slot_id evict(View& v, Predicate&& predicate, std::size_t& steps) noexcept {
+        if (size_ > 0 && steps > 0) {
+            --steps;
+            static_cast<void>(predicate(slot_id{1000}));
         }
-        return smallest::evict(v, predicate);
+        return smallest::evict(v, predicate, steps);
     }
 };
 struct touches_its_victims : smallest {
     template <class View, class Predicate>
-    slot_id evict(View& v, Predicate&& predicate) noexcept {
+    slot_id evict(View& v, Predicate&& predicate, std::size_t& steps) noexcept {
         if (last != no_slot) {
             v.set(last, 0);
         }
-        return last = smallest::evict(v, predicate);
+        return last = smallest::evict(v, predicate, steps);
     }
     slot_id last = no_slot;
 };
@@ -255,9 +286,10 @@ struct uses_a_bit_too_many : smallest {
 };
 struct relies_on_the_first_answer : smallest {
     template <class View, class Predicate>
-    slot_id evict(View& v, Predicate&& predicate) noexcept {
+    slot_id evict(View& v, Predicate&& predicate, std::size_t& steps) noexcept {
         slot_id slot = no_slot;
-        for (std::size_t i = 0; i < size_; ++i) {
+        for (std::size_t i = 0; i < size_ && steps >= 2; ++i) {
+            steps -= 2;
             slot = v.next(slot);
             const bool first = predicate(slot);
             const bool second = predicate(slot);
@@ -266,7 +298,58 @@ struct relies_on_the_first_answer : smallest {
                 return first == second || size_ == 0 ? slot : v.next(slot);
             }
         }
+        steps = steps < 2 && size_ != 0 ? 0 : steps;
         return no_slot;
+    }
+};
+struct overlooks_the_steps : smallest {
+    template <class View, class Predicate>
+    slot_id evict(View& v, Predicate&& predicate, std::size_t&) noexcept {
+        std::size_t many = 1000;
+        return smallest::evict(v, predicate, many);
+    }
+};
+struct counts_answers_only : clock {
+    template <class View, class Predicate>
+    slot_id evict(View& v, Predicate&& predicate, std::size_t& steps) noexcept {
+        std::size_t asked = 0, all = ~std::size_t{0};
+        const slot_id victim = clock::evict(
+            v, [&](slot_id slot) noexcept { return ++asked <= steps && predicate(slot); }, all);
+        steps -= asked < steps ? asked : steps;
+        return victim;
+    }
+};
+struct wants_a_whole_round : smallest {
+    template <class View, class Predicate>
+    slot_id evict(View& v, Predicate&& predicate, std::size_t& steps) noexcept {
+        if (steps < size_) {
+            steps = 0;
+            return no_slot;
+        }
+        return smallest::evict(v, predicate, steps);
+    }
+};
+struct names_the_old_slot : fifo {
+    template <class View>
+    void on_move(View& v, slot_id from, slot_id to) noexcept {
+        const hook links = v.get(to);
+        if (links.next != no_slot && links.previous != no_slot) { // the neighbours, but neither front nor back
+            fifo::on_move(v, from, to);
+        }
+    }
+};
+struct forgets_neighbours : lru {
+    template <class View>
+    void on_move(View& v, slot_id from, slot_id to) noexcept {
+        if (const hook links = v.get(to); links.next == no_slot || links.previous == no_slot) {
+            lru::on_move(v, from, to);
+        }
+    }
+};
+struct touches_where_it_was : smallest {
+    template <class View>
+    void on_move(View& v, slot_id from, slot_id) noexcept {
+        v.set(from, 0);
     }
 };
 struct finds_itself_damaged : smallest {
@@ -286,11 +369,17 @@ TEST_CASE("the suite convicts an eviction policy of the clause that it breaks") 
     CHECK(describe(eviction_violations<evicts_the_departed>()) == "victim_is_present");
     CHECK(describe(eviction_violations<evicts_unasked>()) == "victim_satisfies");
     CHECK(describe(eviction_violations<asks_once_only>()) == "finds_victim");
+    CHECK(describe(eviction_violations<overlooks_the_steps>()) == "keeps_to_steps");
+    CHECK(describe(eviction_violations<counts_answers_only>()) == "keeps_to_steps");
+    CHECK(describe(eviction_violations<wants_a_whole_round>()) == "comes_to_an_answer");
     CHECK(describe(eviction_violations<asks_about_anything>()) == "asks_about_own_slots");
     CHECK(describe(eviction_violations<touches_its_victims>()) == "touches_own_hooks");
     CHECK(describe(eviction_violations<uses_a_bit_too_many>()) == "keeps_to_hook_bits");
     CHECK(describe(eviction_violations<relies_on_the_first_answer>()) == "ends_when_mind_changes");
     CHECK(describe(eviction_violations<finds_itself_damaged>()) == "check_holds");
+    CHECK(describe(eviction_violations<names_the_old_slot>()) == "follows_moves");
+    CHECK(describe(eviction_violations<forgets_neighbours>()) == "follows_moves");
+    CHECK(describe(eviction_violations<touches_where_it_was>()) == "follows_moves");
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 
 #include <pagefold/core/types.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -12,7 +13,7 @@ namespace pagefold::testing {
 template <class Hook>
 class slot_table {
 public:
-    explicit slot_table(std::size_t slots) : hooks_(slots), present_(slots, false) {}
+    explicit slot_table(std::size_t slots) : hooks_(slots), present_(slots, false), read_(slots, false) {}
 
     /// A page comes to the slot: its hook is all-zero.
     void add(slot_id slot) {
@@ -20,6 +21,18 @@ public:
         present_[slot] = true;
     }
     void remove(slot_id slot) { present_[slot] = false; }
+    /// The page in `from` goes to `to`, its hook with it.
+    void move(slot_id from, slot_id to) {
+        hooks_[to] = hooks_[from];
+        present_[to] = true;
+        present_[from] = false;
+    }
+    /// Counts anew whose hooks are read.
+    void forget_reads() { read_.assign(read_.size(), false); }
+    /// Slots whose hooks were read since.
+    [[nodiscard]] std::size_t slots_read() const {
+        return static_cast<std::size_t>(std::count(read_.begin(), read_.end(), true));
+    }
     [[nodiscard]] bool has(slot_id slot) const noexcept { return slot < present_.size() && present_[slot]; }
     [[nodiscard]] bool was_misused() const noexcept { return was_misused_; }
 
@@ -28,6 +41,7 @@ public:
             was_misused_ = true;
             return Hook{};
         }
+        read_[slot] = true;
         return hooks_[slot];
     }
     void set(slot_id slot, Hook hook) noexcept {
@@ -51,6 +65,7 @@ public:
 private:
     std::vector<Hook> hooks_;
     std::vector<bool> present_;
+    mutable std::vector<bool> read_;
     mutable bool was_misused_ = false;
 };
 

@@ -16,14 +16,13 @@
 // that is why it is the default, and lru, which writes three hooks a hit, is not. It approximates LRU; see the golden
 // counts in tests/golden/evict.cpp.
 //
-// The order of the round is the slots', not that of insertion: a new page may lie just before or just behind the hand.
+// The order of the round is the slots', not that of insertion: a new page, or one that moved, may lie just before or just
+// behind the hand.
 
 namespace pagefold {
 
-/// `MaxScan`: how many pages may be given their second chance in one evict, so that the time under the lock is bounded
-/// even if every page was hit. After so many, the next page that satisfies the predicate goes, hit or not. Costs of
-/// evict: at most MaxScan bits cleared, besides what the predicate refuses.
-template <std::size_t MaxScan = 1024>
+/// Costs of evict: a round at most in which every page gets its second chance, and one in which the predicate is asked
+/// about each; the caller's steps bound what is done of it in one call, and the hand goes on from there in the next.
 class clock {
 public:
     using hook = std::uint8_t;
@@ -44,21 +43,29 @@ public:
         PAGEFOLD_CHECK(size_ > 0);
         --size_;
     }
+    /// The bit lies in the hook, and the hand is a place in the round, which stays where it is when the page there leaves.
+    template <slot_view<hook> View>
+    void on_move(View&, slot_id, slot_id) noexcept {}
     template <slot_view<hook> View, std::predicate<slot_id> Predicate>
-    [[nodiscard]] slot_id evict(View& v, Predicate&& predicate) noexcept {
-        // In two rounds every slot is met once with its bit clear, or after the quota, and the predicate is asked.
+    [[nodiscard]] slot_id evict(View& v, Predicate&& predicate, std::size_t& steps) noexcept {
         slot_id slot = hand_;
-        std::size_t cleared = 0;
-        for (std::size_t steps = 2 * size_; steps > 0; --steps) {
+        for (std::size_t refused = 0; refused < size_;) { // in a row: then every slot has been
+            if (steps == 0) {
+                hand_ = slot;
+                return no_slot;
+            }
+            --steps;
             slot = v.next(slot);
             PAGEFOLD_CHECK(slot != no_slot);
-            if (cleared < MaxScan && v.get(slot) != 0) {
+            if (v.get(slot) != 0) {
                 v.set(slot, 0);
-                ++cleared;
+                refused = 0;
             } else if (predicate(slot)) {
                 --size_;
                 hand_ = slot;
                 return slot;
+            } else {
+                ++refused;
             }
         }
         return no_slot;

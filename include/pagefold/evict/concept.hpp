@@ -16,8 +16,9 @@
 //
 //   v.get(slot)             | P::hook | the slot's hook; all-zero for a slot just inserted
 //   v.set(slot, hook)       | –       | replaces it
-//   v.next(slot)            | slot_id | the next slot in the policy's care after `slot` in a fixed cyclic order (no_slot
-//                           |         | starts it; `slot` itself may be gone); no_slot when there is none at all
+//   v.next(slot)            | slot_id | the next slot in the policy's care after `slot` in a fixed cyclic order of the slots
+//                           |         | (no_slot starts it; `slot` itself may be gone); no_slot when there is none at all. A
+//                           |         | page that moves to another slot has another place in the order then
 //
 // policy P:
 //
@@ -27,8 +28,15 @@
 //   p.on_insert(v, slot)    | a page came to the slot
 //   p.on_hit(v, slot)       | it was read
 //   p.on_remove(v, slot)    | it goes for another reason than evict
-//   p.evict(v, predicate)   | slot_id: the victim, already forgotten by the policy, with predicate(victim) true; no_slot if
-//                           | no slot satisfies it. The predicate has no side effects
+//   p.on_move(v, from, to)  | the page in slot `from` is in slot `to` now, which held none, and its hook has been moved with
+//                           | it: v.get(to) is it, and `from` is not touched any more. O(1)
+//   p.evict(v, predicate,   | slot_id: the victim, already forgotten by the policy, with predicate(victim) true. The predicate
+//           steps)          | has no side effects. `steps`, a std::size_t&, is how many slots may be looked at; every look,
+//                           | whatever comes of it, is subtracted. no_slot with steps left: no slot satisfies the predicate.
+//                           | no_slot with none left: it isn't known yet. The caller may let its lock go and call again; with
+//                           | a predicate that accepts any slot such calls come to a victim after O(size) steps in all.
+//                           | With a choosier one they need not: a policy may start from its first candidate each time, so
+//                           | the caller becomes less choosy from call to call
 //   p.size()                | size_t: slots in its care
 //   p.check(v)              | bool: walks everything; false when it is damaged
 
@@ -56,11 +64,13 @@ template <class P>
 concept eviction_policy =
     std::is_nothrow_default_constructible_v<P> && std::is_trivially_copyable_v<typename P::hook> &&
     (P::hook_bits > packed_hook_bits || std::unsigned_integral<typename P::hook>) &&
-    requires(P& p, const P& c, slot_view_archetype<typename P::hook>& v, slot_id slot, bool (*predicate)(slot_id) noexcept) {
+    requires(P& p, const P& c, slot_view_archetype<typename P::hook>& v, slot_id slot, bool (*predicate)(slot_id) noexcept,
+             std::size_t& steps) {
         { p.on_insert(v, slot) } noexcept -> std::same_as<void>;
         { p.on_hit(v, slot) } noexcept -> std::same_as<void>;
         { p.on_remove(v, slot) } noexcept -> std::same_as<void>;
-        { p.evict(v, predicate) } noexcept -> std::same_as<slot_id>;
+        { p.on_move(v, slot, slot) } noexcept -> std::same_as<void>;
+        { p.evict(v, predicate, steps) } noexcept -> std::same_as<slot_id>;
         { c.size() } noexcept -> std::same_as<std::size_t>;
         { c.check(v) } noexcept -> std::same_as<bool>;
     };

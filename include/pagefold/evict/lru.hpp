@@ -29,10 +29,14 @@ public:
     void on_remove(View& v, slot_id slot) noexcept {
         by_recency_.remove(v, slot);
     }
-    /// Costs one hook for each slot that the predicate refuses.
+    template <slot_view<hook> View>
+    void on_move(View& v, slot_id from, slot_id to) noexcept {
+        by_recency_.move(v, from, to);
+    }
+    /// Costs one hook for each slot that the predicate refuses. A walk that ends for want of steps starts anew the next time.
     template <slot_view<hook> View, std::predicate<slot_id> Predicate>
-    [[nodiscard]] slot_id evict(View& v, Predicate&& predicate) noexcept {
-        return by_recency_.remove_last_if(v, predicate);
+    [[nodiscard]] slot_id evict(View& v, Predicate&& predicate, std::size_t& steps) noexcept {
+        return by_recency_.remove_last_if(v, predicate, steps);
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return by_recency_.size(); }

@@ -54,17 +54,35 @@ public:
             push_front(v, slot);
         }
     }
-    /// Removes and returns the slot nearest the back that satisfies the predicate; no_slot if there is none.
+    /// What was in slot `from` is in slot `to` now, its links with it.
+    template <slot_view<links> View>
+    void move(View& v, slot_id from, slot_id to) noexcept {
+        const links here = v.get(to);
+        if (here.previous == no_slot) {
+            PAGEFOLD_CHECK(front_ == from);
+            front_ = to;
+        } else {
+            set_next(v, here.previous, to);
+        }
+        if (here.next == no_slot) {
+            PAGEFOLD_CHECK(back_ == from);
+            back_ = to;
+        } else {
+            set_previous(v, here.next, to);
+        }
+    }
+    /// Removes and returns the slot nearest the back that satisfies the predicate; no_slot if there is none, or if it lies
+    /// behind more than `steps` slots. Subtracts the slots that it asked about, and starts from the back in every call.
     template <slot_view<links> View, std::predicate<slot_id> Predicate>
-    [[nodiscard]] slot_id remove_last_if(View& v, Predicate&& predicate) noexcept {
-        slot_id slot = back_;
-        while (slot != no_slot && !predicate(slot)) {
-            slot = v.get(slot).previous;
+    [[nodiscard]] slot_id remove_last_if(View& v, Predicate&& predicate, std::size_t& steps) noexcept {
+        for (slot_id slot = back_; slot != no_slot && steps > 0; slot = v.get(slot).previous) {
+            --steps;
+            if (predicate(slot)) {
+                remove(v, slot);
+                return slot;
+            }
         }
-        if (slot != no_slot) {
-            remove(v, slot);
-        }
-        return slot;
+        return no_slot;
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }

@@ -126,7 +126,8 @@ public:
     template <std::predicate<slot_id> Predicate>
     [[nodiscard]] slot_id evict(page_place to, Predicate&& predicate) noexcept {
         view v{*this};
-        const slot_id victim = policy_.evict(v, predicate);
+        std::size_t steps = ~std::size_t{0};
+        const slot_id victim = policy_.evict(v, predicate, steps);
         if (victim != no_slot) {
             forget(victim, to);
         }

@@ -66,7 +66,7 @@ namespace pagefold {
 /// Memory is given up with discard. MADV_DONTNEED does as well where eviction moves pages (they read as zeros, or once as they
 /// were), and hangs the pager where it protects them. Memory under device I/O (O_DIRECT, io_uring, RDMA) needs eviction by moving,
 /// too, which leaves it alone: protecting would lose what arrives. A child process has no region.
-template <class Store, eviction_policy Policy = clock<>>
+template <class Store, eviction_policy Policy = clock>
 class uffd_pager : uffd_reclaim<Store, Policy> {
     using base = uffd_reclaim<Store, Policy>;
 

@@ -25,7 +25,7 @@ struct default_config {
     using compressor_type = chain<page_or_lz>;
     template <class Source, std::size_t PageSize>
     using allocator_type = zs<Source, PageSize>;
-    using eviction_type = clock<>;
+    using eviction_type = clock;
     using admission_type = always;
     using lock_type = spin_lock;
     using place_type = hashed;

@@ -777,9 +777,11 @@ private:
         const std::uint32_t pool_slot = pool_ids::slot(pool.id);
         slots_of view{index_, pool_slot};
         victim_search_type search{index_, allocator_, need, sparse_bar_};
-        slot_id victim = pool.eviction.evict(view, search);
+        std::size_t steps = ~std::size_t{0};
+        slot_id victim = pool.eviction.evict(view, search, steps);
         if (victim == no_slot) {
-            victim = pool.eviction.evict(view, [](slot_id) noexcept { return true; });
+            victim = pool.eviction.evict(
+                view, [](slot_id) noexcept { return true; }, steps);
         }
         if (victim == no_slot) {
             return false;

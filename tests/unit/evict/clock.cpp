@@ -5,13 +5,14 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <initializer_list>
 
 namespace pagefold::testing {
 namespace {
 
-static_assert(eviction_policy<clock<>>);
-static_assert(clock<>::hook_bits <= packed_hook_bits);
+static_assert(eviction_policy<clock>);
+static_assert(clock::hook_bits <= packed_hook_bits);
 
 template <class Policy>
 struct fixture {
@@ -29,9 +30,14 @@ struct fixture {
             policy.on_hit(slots, slot);
         }
     }
+    void move(slot_id from, slot_id to) {
+        slots.move(from, to);
+        policy.on_move(slots, from, to);
+    }
     template <class Predicate>
-    slot_id evict_if(Predicate predicate) {
-        const slot_id victim = policy.evict(slots, predicate);
+    slot_id evict_if(Predicate predicate, std::size_t budget = ~std::size_t{0}) {
+        steps = budget;
+        const slot_id victim = policy.evict(slots, predicate, steps);
         if (victim != no_slot) {
             slots.remove(victim);
         }
@@ -39,15 +45,16 @@ struct fixture {
         CHECK_FALSE(slots.was_misused());
         return victim;
     }
-    slot_id evict() {
-        return evict_if([](slot_id) noexcept { return true; });
+    slot_id evict(std::size_t budget = ~std::size_t{0}) {
+        return evict_if([](slot_id) noexcept { return true; }, budget);
     }
     slot_table<std::uint8_t> slots{16};
     Policy policy;
+    std::size_t steps = 0; // left by the last call
 };
 
 TEST_CASE("clock: without hits the hand takes one after the other") {
-    fixture<clock<>> f{4, 1, 9};
+    fixture<clock> f{4, 1, 9};
     CHECK(f.evict() == 1);
     CHECK(f.evict() == 4);
     f.insert(0); // behind the hand
@@ -59,7 +66,7 @@ TEST_CASE("clock: without hits the hand takes one after the other") {
 }
 
 TEST_CASE("clock: a hit is worth one round") {
-    fixture<clock<>> f{1, 2, 3};
+    fixture<clock> f{1, 2, 3};
     f.hit({1, 1, 1, 2});
     CHECK(f.evict() == 3);
     CHECK(f.slots.get(1) == 0);
@@ -68,31 +75,65 @@ TEST_CASE("clock: a hit is worth one round") {
 }
 
 TEST_CASE("clock: when all were hit the first that the hand met goes") {
-    fixture<clock<>> f{1, 2, 3};
+    fixture<clock> f{1, 2, 3};
     f.hit({1, 2, 3});
     CHECK(f.evict() == 1);
     CHECK(f.slots.get(2) == 0);
     CHECK(f.slots.get(3) == 0);
 }
 
-TEST_CASE("clock: the second chances in one call are bounded") {
-    fixture<clock<2>> f{1, 2, 3, 4};
+TEST_CASE("clock: the steps end a call, and the hand goes on from there in the next") {
+    fixture<clock> f{1, 2, 3, 4};
     f.hit({1, 2, 3, 4});
-    CHECK(f.evict() == 3);
+    CHECK(f.evict(2) == no_slot);
+    CHECK(f.steps == 0);
     CHECK(f.slots.get(1) == 0);
     CHECK(f.slots.get(2) == 0);
-    CHECK(f.slots.get(4) == 1);
-    CHECK(f.evict() == 1); // 4 gets its chance now
+    CHECK(f.slots.get(3) == 1);
+    CHECK(f.evict(0) == no_slot);
+    CHECK(f.evict(2) == no_slot);
+    CHECK(f.slots.get(4) == 0);
+    CHECK(f.evict(3) == 1);
+    CHECK(f.steps == 2);
+    CHECK(f.evict(1) == 2);
+    CHECK(f.steps == 0);
 }
 
-TEST_CASE("clock: past the bound the predicate still decides") {
-    fixture<clock<2>> f{1, 2, 3, 4};
-    f.hit({1, 2, 3, 4});
-    CHECK(f.evict_if([](slot_id slot) noexcept { return slot == 1; }) == 1);
+TEST_CASE("clock: an answer costs a round where nothing was hit, and the rest of one for those that were") {
+    fixture<clock> f{1, 2, 3, 4};
+    const auto none = [](slot_id) noexcept { return false; };
+    f.hit({2});
+    CHECK(f.evict_if(none, 10) == no_slot);
+    CHECK(f.steps == 10 - 6); // 1, 2 and its bit, then 3, 4, 1 and 2 refused in a row
+    CHECK(f.evict_if(none, 10) == no_slot);
+    CHECK(f.steps == 10 - 4);
+    CHECK(f.evict_if(none, 3) == no_slot);
+    CHECK(f.steps == 0);
+    CHECK(f.evict() == 4); // the hand stood on 3
+}
+
+TEST_CASE("clock: a page that moves takes its bit along, and the hand stays where it was") {
+    fixture<clock> f{3, 5, 7};
+    CHECK(f.evict() == 3);
+    f.hit({5});
+    f.move(5, 1);
+    CHECK(f.slots.get(1) == 1);
+    CHECK(f.evict() == 7);
+    f.insert(4);
+    f.insert(2);
+    CHECK(f.evict() == 2); // past 1, whose bit is cleared
+    f.move(4, 8);
+    CHECK(f.evict() == 8);
+    CHECK(f.evict() == 1);
+    f.insert(6);
+    f.insert(9);
+    CHECK(f.evict() == 6);
+    f.move(9, 0);
+    CHECK(f.evict() == 0);
 }
 
 TEST_CASE("clock: where no page satisfies the predicate all are asked, and none goes") {
-    fixture<clock<>> f{1, 2, 3};
+    fixture<clock> f{1, 2, 3};
     f.hit({2});
     unsigned asked = 0;
     CHECK(f.evict_if([&](slot_id slot) noexcept {
@@ -104,7 +145,7 @@ TEST_CASE("clock: where no page satisfies the predicate all are asked, and none 
 }
 
 TEST_CASE("clock: the hand may stand on a slot that is gone") {
-    fixture<clock<>> f{1, 2, 3};
+    fixture<clock> f{1, 2, 3};
     f.hit({1, 2});
     CHECK(f.evict() == 3); // the hand stands on 3
     f.policy.on_remove(f.slots, 1);
@@ -113,7 +154,7 @@ TEST_CASE("clock: the hand may stand on a slot that is gone") {
 }
 
 TEST_CASE("clock: check sees a wrong count and a wrong hook") {
-    fixture<clock<>> f{1, 2};
+    fixture<clock> f{1, 2};
     REQUIRE(f.policy.check(f.slots));
     f.slots.set(2, 2);
     CHECK_FALSE(f.policy.check(f.slots));

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <vector>
 
 namespace pagefold::testing {
@@ -26,8 +27,9 @@ struct fixture {
     }
     std::vector<slot_id> drain() {
         std::vector<slot_id> order;
-        for (slot_id slot = list.remove_last_if(slots_of, any); slot != no_slot;
-             slot = list.remove_last_if(slots_of, any)) {
+        std::size_t steps = 100;
+        for (slot_id slot = list.remove_last_if(slots_of, any, steps); slot != no_slot;
+             slot = list.remove_last_if(slots_of, any, steps)) {
             slots_of.remove(slot);
             order.push_back(slot);
             REQUIRE(list.check(slots_of));
@@ -69,10 +71,47 @@ TEST_CASE("slot_list: a slot can be moved to the front from anywhere") {
 
 TEST_CASE("slot_list: what the predicate refuses keeps its place") {
     fixture f{1, 2, 3, 4};
-    CHECK(f.list.remove_last_if(f.slots_of, [](slot_id slot) noexcept { return slot == 3; }) == 3);
+    std::size_t steps = 100;
+    CHECK(f.list.remove_last_if(
+              f.slots_of, [](slot_id slot) noexcept { return slot == 3; }, steps) == 3);
     f.slots_of.remove(3);
-    CHECK(f.list.remove_last_if(f.slots_of, [](slot_id) noexcept { return false; }) == no_slot);
+    CHECK(f.list.remove_last_if(
+              f.slots_of, [](slot_id) noexcept { return false; }, steps) == no_slot);
     CHECK(f.drain() == std::vector<slot_id>{1, 2, 4});
+}
+
+TEST_CASE("slot_list: a slot that moved keeps its place, at either end, between and alone") {
+    for (const slot_id from : {1u, 2u, 3u}) {
+        CAPTURE(from);
+        fixture f{1, 2, 3};
+        f.slots_of.move(from, 9);
+        f.list.move(f.slots_of, from, 9);
+        CHECK(f.list.check(f.slots_of));
+        std::vector<slot_id> order{1, 2, 3};
+        order[from - 1] = 9;
+        CHECK(f.drain() == order);
+    }
+    fixture alone{4};
+    alone.slots_of.move(4, 0);
+    alone.list.move(alone.slots_of, 4, 0);
+    CHECK(alone.drain() == std::vector<slot_id>{0});
+}
+
+TEST_CASE("slot_list: a walk ends with its steps, and each slot asked about is one") {
+    fixture f{1, 2, 3, 4};
+    const auto is_3 = [](slot_id slot) noexcept { return slot == 3; };
+    for (std::size_t given : {0u, 1u, 2u}) {
+        std::size_t steps = given;
+        CHECK(f.list.remove_last_if(f.slots_of, is_3, steps) == no_slot);
+        CHECK(steps == 0);
+    }
+    std::size_t steps = 3;
+    CHECK(f.list.remove_last_if(f.slots_of, is_3, steps) == 3);
+    CHECK(steps == 0);
+    f.slots_of.remove(3);
+    steps = 10;
+    CHECK(f.list.remove_last_if(f.slots_of, is_3, steps) == no_slot);
+    CHECK(steps == 7);
 }
 
 TEST_CASE("slot_list: check sees broken links and slots that are not listed") {

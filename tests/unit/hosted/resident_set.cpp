@@ -16,7 +16,7 @@ namespace {
 
 constexpr auto any = [](slot_id) noexcept { return true; };
 
-TEST_CASE_TEMPLATE("resident_set: random operations against a map", Policy, fifo, lru, clock<>) {
+TEST_CASE_TEMPLATE("resident_set: random operations against a map", Policy, fifo, lru, clock) {
     constexpr std::size_t pages = 200; // no multiple of a word's bits
     resident_set<Policy> set;
     REQUIRE(set.open(pages));
@@ -81,7 +81,7 @@ TEST_CASE("resident_set: a page that comes back within as many evictions as are 
 }
 
 TEST_CASE("resident_set: a refaulted page outlives the others") {
-    resident_set<clock<>> set;
+    resident_set<clock> set;
     REQUIRE(set.open(64));
     for (slot_id page = 0; page < 8; ++page) {
         set.insert(page, page == 3);
@@ -94,7 +94,7 @@ TEST_CASE("resident_set: a refaulted page outlives the others") {
 }
 
 TEST_CASE("resident_set: gaps and copies") {
-    resident_set<clock<>> set;
+    resident_set<clock> set;
     REQUIRE(set.open(200));
     set.insert(70, false);
     CHECK(set.none_between(0, 70));

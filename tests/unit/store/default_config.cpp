@@ -24,7 +24,7 @@ TEST_CASE("the default is a store of 4 KiB pages for many threads") {
     static_assert(store_config<default_config>);
     CHECK(default_config::page_size == 4096);
     CHECK(std::same_as<default_config::lock_type, spin_lock>);
-    CHECK(std::same_as<default_config::eviction_type, pagefold::clock<>>);
+    CHECK(std::same_as<default_config::eviction_type, pagefold::clock>);
     CHECK(std::same_as<default_config::compressor_type, chain<page_or_lz>>);
 }
 
