@@ -51,6 +51,12 @@ constexpr goal goals[] = {
     {"pager.overcommit_2x_over_zram", wanted::at_least, 0.9},
     {"shrink.get_p99_over_idle", wanted::at_most, 2.0},
     {"shrink.held_over_live", wanted::at_most, 1.04},
+    {"store.crowded_over_2_threads", wanted::at_least, 0.9},
+    {"store.crowded_worst_over_mutex", wanted::at_most, 1.5},
+    {"store.erase_object_get_p99_over_idle", wanted::at_most, 3.0},
+    {"store.limit_put_p99_over_idle", wanted::at_most, 3.0},
+    {"store.limit_put_p999_over_idle", wanted::at_most, 10.0},
+    {"store.default_get_growth", wanted::at_most, 1.25},
 };
 
 const goal* goal_of(std::string_view key) {

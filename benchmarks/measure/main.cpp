@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// pagefold_measure --corpus DIR [--only PART] [--quick] [--json FILE] [--rounds N] [--objects N] [--plots DIR]
+// pagefold_measure --corpus DIR [--only PART] [--quick] [--full] [--json FILE] [--rounds N] [--objects N]
+//                  [--plots DIR]
 //
 // Measures the figures that the goals are stated in (benchmarks/README.md), in rounds in which all contenders take
 // turns.
@@ -13,6 +14,7 @@
 #include "interruption.hpp"
 #include "packing_figures.hpp"
 #include "pager_figures.hpp"
+#include "pressure_figures.hpp"
 #include "shrink_figures.hpp"
 #include "store_figures.hpp"
 
@@ -26,11 +28,12 @@
 namespace {
 
 constexpr char usage[] =
-    "usage: pagefold_measure --corpus DIR [--only PART] [--quick] [--json FILE] [--rounds N] [--objects N]\n"
+    "usage: pagefold_measure --corpus DIR [--only PART] [--quick] [--full] [--json FILE] [--rounds N] [--objects N]\n"
     "                        [--plots DIR]\n"
     "  --corpus DIR  a folder of *.pages files, as pagefold_make_corpus makes one\n"
-    "  --only PART   one of: alloc, compress, packing, pager, shrink, store\n"
+    "  --only PART   one of: alloc, compress, packing, pager, pressure, shrink, store\n"
     "  --quick       3 rounds instead of 15, and shorter ones\n"
+    "  --full        very large stores as well: takes 8 GiB and some minutes more\n"
     "  --json FILE   the medians, as one flat object\n"
     "  --rounds N    as many rounds\n"
     "  --objects N   live objects of an allocator, and pages of a large store, instead of 200000\n"
@@ -44,6 +47,7 @@ struct options {
     unsigned rounds = 0;
     std::size_t objects = 0;
     bool quick = false;
+    bool full = false;
     bool help = false;
 };
 
@@ -59,6 +63,8 @@ bool read_options(int count, char** arguments, options& out) {
         const bool has_value = i + 1 < count;
         if (argument == "--quick") {
             out.quick = true;
+        } else if (argument == "--full") {
+            out.full = true;
         } else if (argument == "--help") {
             out.help = true;
         } else if (argument == "--corpus" && has_value) {
@@ -77,7 +83,7 @@ bool read_options(int count, char** arguments, options& out) {
             out.plots = arguments[++i];
         } else if (argument == "--only" && has_value) {
             out.only = arguments[++i];
-            const char* const parts[] = {"alloc", "compress", "packing", "pager", "shrink", "store"};
+            const char* const parts[] = {"alloc", "compress", "packing", "pager", "pressure", "shrink", "store"};
             if (std::ranges::find(parts, out.only) == std::end(parts)) {
                 return false;
             }
@@ -118,6 +124,14 @@ int measure_all(const options& chosen) {
     }
     if (is_wanted("shrink")) {
         measure::measure_shrink(pages, std::min(rounds, 7u), objects, out);
+    }
+    if (is_wanted("pressure")) {
+        measure::pressure_options options;
+        options.rounds = std::min(rounds, options.rounds);
+        options.objects = objects;
+        options.is_quick = chosen.quick;
+        options.is_full = chosen.full;
+        measure::measure_pressure(pages, options, out);
     }
     if (is_wanted("packing")) {
         measure::measure_packing(pages, objects, out);

@@ -49,12 +49,18 @@ public:
     enum class layout { bump, fixed };
 
     explicit raw_lz4(std::size_t pages, layout how = layout::bump)
-        : slab_(pages * place_bytes), streams_(pages), is_fixed_{how == layout::fixed} {}
+        : slab_(pages * place_bytes), end_{pages * place_bytes}, streams_(pages), is_fixed_{how == layout::fixed} {}
+    /// `bump`, for streams that take no more than so many bytes all together. A put beyond them fails.
+    raw_lz4(std::size_t pages, std::size_t stream_bytes)
+        : slab_(stream_bytes + place_bytes), end_{stream_bytes + place_bytes}, streams_(pages), is_fixed_{false} {}
 
     void restart() noexcept { next_ = 0; }
 
     bool put(std::size_t key, const std::byte* page) {
         const std::uint64_t at = is_fixed_ ? key * place_bytes : next_;
+        if (at + place_bytes > end_) [[unlikely]] {
+            return false;
+        }
         int size = compress_page(*table_, page, slab_.data() + at);
         if (size >= page_bytes) {
             std::memcpy(slab_.data() + at, page, page_bytes);
@@ -78,6 +84,7 @@ private:
     };
 
     support::huge_buffer slab_;
+    std::uint64_t end_;
     std::vector<stream> streams_;
     std::unique_ptr<LZ4_stream_t> table_ = std::make_unique<LZ4_stream_t>();
     std::uint64_t next_ = 0;

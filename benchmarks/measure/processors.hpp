@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <initializer_list>
 #include <sched.h>
 #include <vector>
 
@@ -24,12 +25,15 @@ namespace pagefold::measure {
     return usable;
 }
 
-/// Keeps the calling thread on one processor; without effect where that is not allowed.
-inline void pin_to(int processor) {
+/// Keeps the calling thread on these processors; without effect where that is not allowed.
+inline void pin_to(std::initializer_list<int> processors) {
     cpu_set_t set;
     CPU_ZERO(&set);
-    CPU_SET(processor, &set);
+    for (const int one : processors) {
+        CPU_SET(one, &set);
+    }
     static_cast<void>(sched_setaffinity(0, sizeof set, &set));
 }
+inline void pin_to(int processor) { pin_to({processor}); }
 
 } // namespace pagefold::measure

@@ -19,12 +19,15 @@ struct lz4_config : default_config {
     using compressor_type = lz4;
 };
 
-/// A store as a contender. Keys are dense: 4096 pages an object, in one persistent pool.
+/// A store as a contender. Keys are dense: 4096 pages an object, in one pool.
 template <class Store>
 class store_peer {
 public:
-    explicit store_peer(const store_options& options = {}) : store_{source_, options} {
-        const result<pool_id> made = store_.create_pool();
+    explicit store_peer(const store_options& options = {}, pool_kind kind = pool_kind::persistent)
+        : store_{source_, options} {
+        pool_options pool;
+        pool.kind = kind;
+        const result<pool_id> made = store_.create_pool(pool);
         if (!made) {
             throw std::runtime_error(std::string("no pool: ") + to_string(made.error()));
         }
