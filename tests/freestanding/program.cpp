@@ -161,6 +161,8 @@ extern "C" int freestanding_main() {
         page_store<tlsf_config> store{source};
         answer = use(store);
     }
+    const std::uint64_t seed = host_seed();
+    PAGEFOLD_REQUIRE(seed != 0 && host_seed() != seed);
     PAGEFOLD_REQUIRE(answer != 0 || source.acquired_bytes() == 0);
     return answer != 0 ? answer : round_trips();
 }

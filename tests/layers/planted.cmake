@@ -52,6 +52,8 @@ plant(refused compress/lz_block/planted.hpp "<lz4.h>")
 plant(refused store/planted.hpp "<pagefold/compress/lz_block/encoder.hpp>")
 plant(refused platform/parking_lock.hpp "<linux/futex.h>")          # a system outside its home
 plant(refused platform/parking.hpp "<pthread.h>")
+plant(refused platform/host_seed.hpp "<linux/futex.h>")
+plant(refused platform/host_parking.hpp "<sys/random.h>")
 plant(refused platform/host_parking.hpp "<sys/mman.h>")             # and in it, what it wasn't given
 
 plant(allowed store/planted.hpp "<pagefold/evict/concept.hpp>")
@@ -60,6 +62,7 @@ plant(allowed compress/planted.hpp "<pagefold/compress/concept.hpp>")
 plant(allowed compress/page/planted.hpp "<pagefold/compress/concept.hpp>")
 plant(allowed compress/page/sse42.hpp "<immintrin.h>")
 plant(allowed platform/host_parking.hpp "<linux/futex.h>")
+plant(allowed platform/host_seed.hpp "<sys/random.h>")
 plant(allowed compress/lz4.hpp "<lz4.h>")
 plant(allowed hosted/planted.hpp "<vector>")
 plant(allowed compress/lz_block/planted.hpp "<pagefold/compress/concept.hpp>")

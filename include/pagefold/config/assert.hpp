@@ -6,6 +6,7 @@
 // Assertions of three costs. They report a bug of the caller or of the library, never an expected outcome (those are
 // `status` values). A failed one calls PAGEFOLD_ASSERT_HOOK(expression, file, line), which the host may define before
 // the first include (the same in every translation unit); it traps by default. If the hook returns, execution goes on.
+// The host's other hook is PAGEFOLD_SEED_HOOK(), a random number: platform/host_seed.hpp.
 //
 //   PAGEFOLD_CHECK   a compare of values at hand; on unless PAGEFOLD_ASSERT_LEVEL is 0
 //   PAGEFOLD_ASSERT  may touch another cache line; on from level 2 (checked builds)
