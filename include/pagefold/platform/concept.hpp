@@ -19,7 +19,12 @@
 //                         |                 |                     | any content; `node` is a wish; n == 0 is invalid
 //   s.release(p, n)       | –               | –                   | gives back exactly what one acquire gave
 //
-// lockable: lock() and unlock(). Never called by a thread that holds the same lock.
+// A store calls acquire and release with its own locks held. So neither calls back into a store, its own or one that
+// waits for it: the thread would wait for a lock that it holds. A source that needs others to give up memory first
+// answers no_memory and lets its caller do that.
+//
+// lockable: lock() and unlock(). Never called by a thread that holds the same lock. (Threads that wait by the host's
+// means: platform/parking.hpp.)
 //
 // monotonic_clock: now() in a unit of the host's choice; never goes back.
 
