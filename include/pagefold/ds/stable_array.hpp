@@ -13,7 +13,7 @@
 
 namespace pagefold {
 
-/// An array that grows by pages and whose elements never move. Memory is kept until destruction. Not thread-safe.
+/// An array that grows and shrinks by pages, and whose elements never move. Not thread-safe.
 // clang-format off
 template <class T, class Source>
     requires(std::is_nothrow_default_constructible_v<T> && std::is_trivially_destructible_v<T>)
@@ -46,6 +46,18 @@ public:
             pages_[page_count_++] = *page;
         }
         return status::ok;
+    }
+
+    /// Gives back the pages in which all elements are numbered `count` or above; those elements are gone, and made anew by
+    /// the next reserve. Never fails. One comparison where there is no such page.
+    void trim(std::uint32_t count) noexcept {
+        const std::uint32_t before = page_count_;
+        while (page_count_ != 0 && (page_count_ - 1) * page_elements() >= count) {
+            source_.release(pages_[--page_count_], 1);
+        }
+        if (page_count_ != before) {
+            pages_.trim(page_count_);
+        }
     }
 
     /// `index` must be below size().

@@ -83,3 +83,32 @@ TEST_CASE("after any refusal the array is whole, and the next try goes on") {
         }
     }
 }
+
+TEST_CASE("trim gives back the pages above, and their elements are made anew") {
+    test_source source;
+    array items{source, any_node};
+    const std::uint32_t per_page = 4096 / sizeof(item);
+    items.trim(0);
+    for (const std::uint32_t count : {20 * per_page, 20 * per_page - 1, 19 * per_page + 1, 19 * per_page,
+                                      8 * per_page + 1, 8 * per_page, per_page + 1, per_page, 1u, 0u}) {
+        CAPTURE(count);
+        REQUIRE(items.reserve(20 * per_page - 1) == status::ok);
+        for (std::uint32_t i = 0; i < 20 * per_page; ++i) {
+            items[i].number = i;
+        }
+        source.refuse_all(true); // it takes nothing
+        items.trim(count);
+        source.refuse_all(false);
+        CHECK(source.refusals() == 0);
+        const std::uint32_t pages = (count + per_page - 1) / per_page;
+        CHECK(items.size() == pages * per_page);
+        CHECK(items.bytes() == (pages + (pages > 8 ? 1 : 0)) * 4096); // and their table
+        CHECK(items.bytes() == source.bytes_held());
+        REQUIRE(items.reserve(20 * per_page - 1) == status::ok);
+        for (std::uint32_t i = 0; i < 20 * per_page; ++i) {
+            REQUIRE(items[i].number == (i < pages * per_page ? i : 7));
+        }
+    }
+    items.trim(~0u);
+    CHECK(items.size() == 20 * per_page);
+}
