@@ -201,8 +201,7 @@ private:
                 }
             }
             if (seen_[i].operation != oracle_operation::put) {
-                report(oracle_violation{"a version that was never put, or refused, or of an earlier age",
-                                        event_of(seen_[i]), 0});
+                report(oracle_violation{"a version that was never put", event_of(seen_[i]), 0});
                 continue;
             }
             if (seen_[i].begin > first_end) {
@@ -229,7 +228,7 @@ private:
         for (const interval& p : points_) {
             if (const interval* const z = zone_around(p.begin, p.end); z != nullptr) {
                 report(oracle_violation{
-                    "a version was found again after a newer one", {p.begin, p.end, p.version}, z->version});
+                    "an older version was found after a newer one", {p.begin, p.end, p.version}, z->version});
             }
         }
     }
