@@ -45,6 +45,7 @@
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/core/checksum.hpp>
+#include <pagefold/core/cpu.hpp>
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/status.hpp>
 #include <pagefold/core/types.hpp>

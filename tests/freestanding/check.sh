@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-#   check.sh COMPILER ROOT SCRATCH {freestanding|vectors|planted|alone|linked}
+#   check.sh COMPILER ROOT SCRATCH {freestanding|vectors|planted|no_vectors|alone|linked}
 #
 # freestanding  program.cpp over freestanding.hpp, as a kernel would build it: no exceptions, RTTI, vector or float
 #               registers, no library. Compiling proves little (both compilers accept <vector> under -ffreestanding), so
@@ -9,6 +9,8 @@
 #               nothing, and the run.
 # vectors       the same for a host that lets its code use vector registers: all paths of the page codec.
 # planted       proves that check by planting, in a copy of the library or a small program, each thing it must refuse.
+# no_vectors    with PAGEFOLD_NO_VECTORS, and a compiler that may use vector registers: the checksum touches none, whatever
+#               the target and however hard the compiler tries; its value is the same. Then plants that must be refused.
 # alone         every header in a translation unit of its own, twice, with warnings as errors.
 # linked        two translation units of all headers in one program: no definition may clash.
 # shellcheck disable=SC2086 # lists of words are meant to be split
@@ -69,6 +71,39 @@ plant() {
   grep -q -E "refused: ($1)" planted.log || { echo "refused for another reason than '$1': $3 $4"; cat planted.log; exit 1; }
 }
 
+# $1: include folder, $2: options of the compiler. sum.cpp is nothing but the checksum, so that whatever its object holds is
+# of it; driver.cpp calls it.
+check_no_vectors() {
+  "$compiler" $flags $2 -DPAGEFOLD_NO_VECTORS -fno-exceptions -I "$1" -c sum.cpp -o sum.o || fail "it does not compile" || return
+  case $("$compiler" -dumpmachine) in
+  x86_64* | i?86*) registers='%[xyz]mm[0-9]' ;;
+  aarch64*) registers='[[:space:],{][vqdsbh][0-9]+([.,[:space:]}]|$)' ;;
+  *) fail "no pattern for the vector registers of $("$compiler" -dumpmachine)" || return ;;
+  esac
+  objdump -d --no-show-raw-insn sum.o >sum.asm
+  grep -q 'mul' sum.asm || fail "no multiplication: is that the checksum?" || return
+  touched=$(grep -E -m 3 "$registers" sum.asm || true)
+  [ -z "$touched" ] || fail "vector registers ($2):" $touched || return
+  "$compiler" $flags $2 -DPAGEFOLD_NO_VECTORS -fno-exceptions -I "$1" driver.cpp sum.o -o driver || fail "it does not link" || return
+  # A program for another processor's instructions can't run here, but its code has been looked at.
+  case $2 in *-march=*) return ;; esac
+  ./driver || fail "the checksum's value, or a path in vectors" || return
+}
+
+# $1: words of the refusal, $2: header, $3: an expression for sed, on the header in a copy of the library
+plant_vectors() {
+  rm -rf copy
+  mkdir copy
+  cp -R "$root/include/pagefold" copy/
+  sed "$3" "$root/include/pagefold/$2" >"copy/pagefold/$2"
+  ! cmp -s "$root/include/pagefold/$2" "copy/pagefold/$2" || { echo "nothing to plant: $3"; exit 1; }
+  if check_no_vectors "$scratch/copy" -O2 >planted.log 2>&1; then
+    echo "not refused: $2: $3"
+    exit 1
+  fi
+  grep -q -E "refused: ($1)" planted.log || { echo "refused for another reason than '$1': $3"; cat planted.log; exit 1; }
+}
+
 case $what in
 freestanding | vectors)
   check_freestanding "$root/include" "$here/program.cpp"
@@ -91,6 +126,52 @@ planted)
   plant 'the program ends with status 9' freestanding.hpp '#define freestanding_main planted_main' \
     '#undef freestanding_main
      extern "C" int freestanding_main() { return 9; }'
+  ;;
+no_vectors)
+  cat >sum.cpp <<'TEXT'
+#include <pagefold/core/checksum.hpp>
+extern "C" std::uint64_t sum_of(const std::byte* data, std::size_t size, std::uint64_t seed);
+extern "C" std::uint64_t sum_of(const std::byte* data, std::size_t size, std::uint64_t seed) {
+    return pagefold::checksum({data, size}, seed);
+}
+TEXT
+  # Values of tests/unit/core/checksum.cpp.
+  cat >driver.cpp <<'TEXT'
+#include <pagefold/compress/page/path.hpp>
+#include <cstddef>
+extern "C" std::uint64_t sum_of(const std::byte* data, std::size_t size, std::uint64_t seed);
+int main() {
+    std::byte bytes[4096];
+    for (std::size_t i = 0; i < sizeof bytes; ++i) {
+        bytes[i] = static_cast<std::byte>(i * 7 + 3);
+    }
+    const bool is_good = sum_of(bytes, 0, 0) == 0xc33d8eb63416c1ed && sum_of(bytes, 63, 0) == 0x1d1029e00e683ae8 &&
+                         sum_of(bytes, 65, 0x123456789abcdef0) == 0x79ce032708178738 &&
+                         sum_of(bytes, 4096, 0x123456789abcdef0) == 0x29a8aad819a1e30b;
+    const bool is_scalar = pagefold::available_features().bits() == 0 &&
+                           pagefold::default_page_path() == pagefold::page_path::scalar;
+    return is_good && is_scalar ? 0 : 1;
+}
+TEXT
+  for level in -O0 -O1 -Os -O2 -O3; do
+    check_no_vectors "$root/include" "$level"
+  done
+  case $("$compiler" -dumpmachine) in
+  x86_64*)
+    for march in x86-64-v3 x86-64-v4 znver3; do # these have vectors even more to a compiler's taste
+      check_no_vectors "$root/include" "-O2 -march=$march"
+      check_no_vectors "$root/include" "-O3 -march=$march"
+    done
+    ;;
+  esac
+  # The veto not heard: then the vectors of the checksum's own code, or those of the processor, are taken.
+  plant_vectors 'vector registers' config/macros.hpp '1,/#pragma once/s/#pragma once/&\n#undef PAGEFOLD_NO_VECTORS/'
+  # The checksum's own vectors, whatever the veto, as before there was core/cpu.hpp.
+  [ "$(uname -m)" != x86_64 ] ||
+    plant_vectors 'vector registers' core/checksum.hpp 's/#if PAGEFOLD_HAS_SSE2/#if defined(__SSE2__)/'
+  # Anything in the checksum that a compiler wants such a register for.
+  plant_vectors 'vector registers' core/checksum.hpp \
+    's/return mix(a + data.size(), b);/return mix(a + static_cast<std::uint64_t>(1.5 * static_cast<double>(a)), b);/'
   ;;
 alone)
   rm -rf alone

@@ -26,9 +26,15 @@
 #define PAGEFOLD_HAS_INT128 0
 #endif
 
-// Vector code needs the compiler's leave (-mgeneral-regs-only takes it) and the host's: PAGEFOLD_NO_VECTORS forbids it.
+// Vector code needs the compiler's leave (-mgeneral-regs-only takes it) and the host's: PAGEFOLD_NO_VECTORS forbids it. What
+// the processor has is asked in core/cpu.hpp.
+#if (defined(__x86_64__) || defined(__i386__)) && defined(__SSE2__) && !defined(PAGEFOLD_NO_VECTORS)
+#define PAGEFOLD_HAS_SSE2 1
+#else
+#define PAGEFOLD_HAS_SSE2 0
+#endif
 // GCC's <immintrin.h> wants a C library's <stdlib.h>, which a freestanding build may lack.
-#if defined(__x86_64__) && defined(__SSE2__) && !defined(PAGEFOLD_NO_VECTORS)
+#if PAGEFOLD_HAS_SSE2 && defined(__x86_64__)
 #if __STDC_HOSTED__ || defined(__clang__) || __has_include(<stdlib.h>)
 #define PAGEFOLD_HAS_X86_VECTORS 1
 #endif
@@ -40,6 +46,14 @@
 #define PAGEFOLD_HAS_NEON 1
 #else
 #define PAGEFOLD_HAS_NEON 0
+#endif
+
+// Has a word (an lvalue) in a general register where vectors are forbidden: a compiler that was not forbidden them makes
+// vectors of plain loops by itself.
+#if defined(PAGEFOLD_NO_VECTORS)
+#define PAGEFOLD_KEEP_SCALAR(word) __asm__ __volatile__("" : "+r"(word))
+#else
+#define PAGEFOLD_KEEP_SCALAR(word) static_cast<void>(word)
 #endif
 
 // In front of a function: it may use instructions that the rest of the program may not. V16 is for code in vectors of 16

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <set>
 #include <utility>
@@ -98,6 +99,44 @@ TEST_CASE("vectors or not, the value is that of the definition") {
     for (std::size_t offset = 0; offset < 8; ++offset) { // unaligned, too
         CHECK(checksum({page.data() + offset, 65536}, 1) == plain_checksum(page.data() + offset, 65536, 1));
     }
+}
+
+TEST_CASE("every way gives the same sums") {
+    using namespace pagefold::checksum_detail;
+    rng random{6};
+    const auto bytes = some_bytes(64 * 70 + 8, 5);
+    for (std::size_t count = 0; count <= 64; ++count) {
+        const std::byte* const from = bytes.data() + count % 8;
+        const std::byte* const other = bytes.data() + random.below(64 * 69);
+        const std::uint64_t seed = random();
+        for (const std::byte* const last : {static_cast<const std::byte*>(nullptr), other}) {
+            CAPTURE(count);
+            CAPTURE(last == nullptr);
+            std::uint64_t scalar[8];
+            sum_stripes_scalar(from, count, last, seed, scalar);
+#if PAGEFOLD_HAS_SSE2
+            std::uint64_t vector[8];
+            sum_stripes_sse2(from, count, last, seed, vector);
+            CHECK(std::equal(std::begin(scalar), std::end(scalar), vector));
+            if (available_features().contains(cpu_feature::avx2)) {
+                std::fill(std::begin(vector), std::end(vector), 0);
+                sum_stripes_avx2(from, count, last, seed, vector);
+                CHECK(std::equal(std::begin(scalar), std::end(scalar), vector));
+            }
+#endif
+            std::uint64_t taken[8];
+            sum_stripes(from, count, last, seed, taken);
+            CHECK(std::equal(std::begin(scalar), std::end(scalar), taken));
+        }
+    }
+}
+
+TEST_CASE("what the processor has decides, and the value stays") {
+    const auto bytes = some_bytes(1000, 8);
+    const std::uint64_t sum = checksum(bytes, 3);
+    const std::uint8_t before = cpu_detail::asked.exchange(cpu_detail::is_asked, memory_order::relaxed);
+    CHECK(checksum(bytes, 3) == sum);
+    cpu_detail::asked.store(before, memory_order::relaxed);
 }
 
 TEST_CASE("every single flipped bit is noticed, at every length") {

@@ -4,7 +4,7 @@
 // Which instruction sets the page codec can use here.
 
 #include <pagefold/config/macros.hpp>
-#include <pagefold/core/atomic.hpp>
+#include <pagefold/core/cpu.hpp>
 
 #include <cstdint>
 #include <initializer_list>
@@ -48,13 +48,7 @@ public:
         return page_path::scalar;
     }
 
-    // As an integer, to be kept in an atomic.
-    [[nodiscard]] constexpr std::uint8_t bits() const noexcept { return bits_; }
-    [[nodiscard]] static constexpr page_path_set from_bits(std::uint8_t bits) noexcept {
-        page_path_set set;
-        set.bits_ = bits;
-        return set;
-    }
+    [[nodiscard]] constexpr bool operator==(const page_path_set&) const noexcept = default;
 
 private:
     static constexpr std::uint8_t bit(page_path path) noexcept {
@@ -65,105 +59,42 @@ private:
 
 namespace page_coding {
 
-/// What the compiler's own target has: the only paths that freestanding code may take unasked.
-[[nodiscard]] constexpr page_path_set compiled_paths() noexcept {
+/// The paths that this build has code for and a processor of these features can run.
+[[nodiscard]] constexpr page_path_set paths_with(cpu_features features) noexcept {
     page_path_set set;
     set.insert(page_path::scalar);
 #if PAGEFOLD_HAS_X86_VECTORS
-#if defined(__SSE4_2__) && defined(__POPCNT__)
-    set.insert(page_path::sse42);
-#endif
-#if defined(__AVX2__) && defined(__BMI__) && defined(__BMI2__)
-    set.insert(page_path::avx2);
-#endif
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VBMI__) &&               \
-    defined(__AVX512VBMI2__) && defined(__BMI2__)
-    set.insert(page_path::avx512);
-#endif
-#elif PAGEFOLD_HAS_NEON
-    set.insert(page_path::neon);
-#endif
-    return set;
-}
-
-#if PAGEFOLD_HAS_X86_VECTORS
-
-struct cpuid_leaf {
-    std::uint32_t eax, ebx, ecx, edx;
-};
-[[nodiscard]] inline cpuid_leaf cpuid(std::uint32_t leaf) noexcept {
-    cpuid_leaf found{leaf, 0, 0, 0};
-    __asm__ __volatile__("cpuid" : "+a"(found.eax), "=b"(found.ebx), "+c"(found.ecx), "=d"(found.edx));
-    return found;
-}
-/// The register states that the operating system saves.
-[[nodiscard]] inline std::uint32_t saved_states() noexcept {
-    std::uint32_t low = 0;
-    std::uint32_t high = 0;
-    __asm__ __volatile__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return low;
-}
-
-/// Asks the processor; a trap into the hypervisor on virtual machines, so not for every page.
-[[nodiscard]] inline page_path_set ask_processor() noexcept {
-    constexpr std::uint32_t sse42_popcnt = 1u << 20 | 1u << 23;              // leaf 1, ecx
-    constexpr std::uint32_t saves_states = 1u << 27;                         // leaf 1, ecx
-    constexpr std::uint32_t bmi_avx2 = 1u << 3 | 1u << 5 | 1u << 8;          // leaf 7, ebx
-    constexpr std::uint32_t avx512_f_bw_vl = 1u << 16 | 1u << 30 | 1u << 31; // leaf 7, ebx
-    constexpr std::uint32_t vbmi_vbmi2 = 1u << 1 | 1u << 6;                  // leaf 7, ecx
-    constexpr std::uint32_t ymm = 0x6;
-    constexpr std::uint32_t zmm = 0xe6;
-    const auto has = [](std::uint32_t bits, std::uint32_t wanted) { return (bits & wanted) == wanted; };
-
-    page_path_set set = compiled_paths();
-    const cpuid_leaf basic = cpuid(1);
-    if (!has(basic.ecx, sse42_popcnt)) {
-        return set;
-    }
-    set.insert(page_path::sse42);
-    if (!has(basic.ecx, saves_states) || cpuid(0).eax < 7 || !has(saved_states(), ymm)) {
-        return set;
-    }
-    const cpuid_leaf extended = cpuid(7);
-    if (has(extended.ebx, bmi_avx2)) {
-        set.insert(page_path::avx2);
-        if (has(extended.ebx, avx512_f_bw_vl) && has(extended.ecx, vbmi_vbmi2) && has(saved_states(), zmm)) {
-            set.insert(page_path::avx512);
+    if (features.contains(cpu_feature::sse42)) {
+        set.insert(page_path::sse42);
+        if (features.contains(cpu_feature::avx2) && features.contains(cpu_feature::bmi)) {
+            set.insert(page_path::avx2);
+            if (features.contains(cpu_feature::avx512)) {
+                set.insert(page_path::avx512);
+            }
         }
     }
+#elif PAGEFOLD_HAS_NEON
+    if (features.contains(cpu_feature::neon)) {
+        set.insert(page_path::neon);
+    }
+#else
+    static_cast<void>(features);
+#endif
     return set;
 }
-
-#else
-
-[[nodiscard]] inline page_path_set ask_processor() noexcept { return compiled_paths(); }
-
-#endif
-
-/// What ask_processor said, or 0 while nobody asked. Whoever stores it stores the same, and it guards nothing: relaxed.
-inline constinit atomic<std::uint8_t> asked_paths{0};
 
 } // namespace page_coding
 
-/// The paths that can run here: those that this build has code for, and the processor and operating system allow. The
-/// first call asks the processor, the others remember.
+/// The paths that can run here: those that this build has code for, and the processor and operating system allow
+/// (available_features()).
 [[nodiscard]] inline page_path_set available_page_paths() noexcept {
-    std::uint8_t bits = page_coding::asked_paths.load(memory_order::relaxed);
-    if (bits == 0) {
-        bits = page_coding::ask_processor().bits();
-        page_coding::asked_paths.store(bits, memory_order::relaxed);
-    }
-    return page_path_set::from_bits(bits);
+    return page_coding::paths_with(available_features());
 }
 
 /// The path that a codec takes unless told: the best that can run here. In a freestanding build the best of the
 /// compiler's target, since only the host knows when vector registers may be touched.
 [[nodiscard]] inline page_path default_page_path() noexcept {
-#if __STDC_HOSTED__
-    return available_page_paths().best();
-#else
-    return page_coding::compiled_paths().best();
-#endif
+    return page_coding::paths_with(default_features()).best();
 }
 
 } // namespace pagefold

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <initializer_list>
 
 namespace pagefold::testing {
 namespace {
@@ -19,8 +20,7 @@ TEST_CASE("page_path_set holds what was put in, and knows the best") {
     CHECK(set.best() == page_path::avx2);
     set.insert(page_path::avx512);
     CHECK(set.best() == page_path::avx512);
-    CHECK(page_path_set::from_bits(set.bits()).contains(page_path::avx2));
-    CHECK_FALSE(page_path_set::from_bits(set.bits()).contains(page_path::neon));
+    CHECK_FALSE(set.contains(page_path::neon));
     set = {};
     set.insert(page_path::neon);
     CHECK(set.best() == page_path::neon);
@@ -35,15 +35,42 @@ TEST_CASE("paths have names of their own") {
     }
 }
 
-TEST_CASE("the processor is asked once, and says no less than the compiler knows") {
-    const page_path_set first = available_page_paths();
-    CHECK(first.contains(page_path::scalar));
-    CHECK(available_page_paths().bits() == first.bits());
-    CHECK(page_coding::ask_processor().bits() == first.bits());
-    CHECK((first.bits() & page_coding::compiled_paths().bits()) == page_coding::compiled_paths().bits());
+[[maybe_unused]] cpu_features features(std::initializer_list<cpu_feature> wanted) {
+    cpu_features set;
+    for (const cpu_feature feature : wanted) {
+        set.insert(feature);
+    }
+    return set;
+}
+
+TEST_CASE("a path needs all of its features, and those of the paths below") {
+    using page_coding::paths_with;
+    CHECK(paths_with({}).best() == page_path::scalar);
+    CHECK(paths_with({}).contains(page_path::scalar));
 #if PAGEFOLD_HAS_X86_VECTORS
-    CHECK(first.contains(page_path::avx2) == (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")));
-    CHECK(first.contains(page_path::avx512) ==
+    using enum cpu_feature;
+    CHECK(paths_with(features({sse42})).best() == page_path::sse42);
+    CHECK(paths_with(features({sse42, avx2})).best() == page_path::sse42);
+    CHECK(paths_with(features({sse42, bmi})).best() == page_path::sse42);
+    CHECK(paths_with(features({sse42, avx2, bmi})).best() == page_path::avx2);
+    CHECK(paths_with(features({sse42, avx512, bmi})).best() == page_path::sse42);
+    CHECK(paths_with(features({sse42, avx2, bmi, avx512})).best() == page_path::avx512);
+    CHECK(paths_with(features({avx2, bmi, avx512, neon})).best() == page_path::scalar);
+#elif PAGEFOLD_HAS_NEON
+    CHECK(paths_with(features({cpu_feature::neon})).best() == page_path::neon);
+#endif
+}
+
+TEST_CASE("the paths are those of the processor's features") {
+    const page_path_set here = available_page_paths();
+    CHECK(here.contains(page_path::scalar));
+    CHECK(here == available_page_paths());
+    CHECK(here == page_coding::paths_with(available_features()));
+    CHECK(default_page_path() == here.best());
+    CHECK(here.contains(page_coding::paths_with(compiled_features()).best()));
+#if PAGEFOLD_HAS_X86_VECTORS
+    CHECK(here.contains(page_path::avx2) == (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")));
+    CHECK(here.contains(page_path::avx512) ==
           (__builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vbmi") &&
            __builtin_cpu_supports("avx512bw")));
 #endif
