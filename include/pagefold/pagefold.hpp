@@ -7,7 +7,9 @@
 #include <pagefold/freestanding.hpp>
 
 #include <pagefold/hosted/blocked_signals.hpp>
+#include <pagefold/hosted/discard_batch.hpp>
 #include <pagefold/hosted/frame_queue.hpp>
+#include <pagefold/hosted/mmap_options.hpp>
 #include <pagefold/hosted/mmap_source.hpp>
 #include <pagefold/hosted/pagemap_scan.hpp>
 #include <pagefold/hosted/read_ahead.hpp>

@@ -31,13 +31,14 @@ TEST_CASE("static_source keeps the contract of a page source") {
 }
 
 TEST_CASE("mmap_source keeps the contract of a page source") {
-    for (const bool huge_pages : {false, true}) {
+    for (const unsigned way : {0u, 1u, 2u, 3u}) {
         for (const std::size_t retain_bytes : {mmap_options::automatic, std::size_t{0}, std::size_t{1} << 30}) {
-            CAPTURE(huge_pages);
+            CAPTURE(way);
             CAPTURE(retain_bytes);
             mmap_options options;
             options.capacity_bytes = 7 << 20; // four chunks
-            options.huge_pages = huge_pages;
+            options.huge_pages = (way & 1u) != 0;
+            options.batches = (way & 2u) != 0;
             options.retain_bytes = retain_bytes;
             mmap_source<> source{options};
             CHECK(page_source_violation(source, 5000) == "");

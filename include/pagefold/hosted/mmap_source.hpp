@@ -3,6 +3,8 @@
 
 #include <pagefold/config/assert.hpp>
 #include <pagefold/core/bits.hpp>
+#include <pagefold/hosted/discard_batch.hpp>
+#include <pagefold/hosted/mmap_options.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
 #include <pagefold/platform/concept.hpp>
 #include <pagefold/platform/page_bitmap.hpp>
@@ -20,12 +22,13 @@
 // room: chunks low in the range are kept full and huge, those high in it empty and are given back whole.
 //
 // Released pages stay resident up to a limit, because a page that is given back and then taken again costs two system
-// entries, some 4 µs. Above the limit they are given back, from the chunks that have most of them. A huge page is
-// split first: without that nothing comes free, and khugepaged would fill the holes again. The work of one call is
-// bounded: at most calls_a_release runs are given back (1 to 4 µs each) or one huge page is split (150 µs); the next
-// release goes on. It is kept small because each such call interrupts all processors that the process runs on: with 16
-// runs a release the 99th percentile of a reader's time beside a shrinking store was 9 times that of an idle one, with 4
-// it is 3.3 times, with none 1.25.
+// entries, some 4 µs. Above the limit they are given back, from the chunks that have most of them, until a quarter of the
+// limit is free. A huge page is split first: without that nothing comes free, and khugepaged would fill the holes again.
+//
+// Each call that gives pages back interrupts all processors that the process runs on. So a whole batch goes in one call
+// where the system can do that (discard_batch), and the releases that follow call nothing. The work of one release is
+// bounded: pages_a_batch pages in one call, or one huge page is split (150 µs). Where each run needs a call of its own
+// (1 to 4 µs) it is calls_a_release of them, and the next release goes on.
 //
 // The books: for every chunk two bits a page, taken and resident, and an upper bound for its longest free run; for
 // every group of 64 chunks the greatest of those bounds. A release raises them, a search that fails corrects them. So
@@ -33,19 +36,6 @@
 // of the memory, and mapped when it is used.
 
 namespace pagefold {
-
-/// What an mmap_source is told when it is made.
-struct mmap_options {
-    static constexpr std::size_t automatic = ~std::size_t{0};
-
-    /// Size of the range: the most that can be acquired. Addresses only; they cost no memory. Rounded up to 2 MiB.
-    std::size_t capacity_bytes = static_cast<std::size_t>(sizeof(void*) >= 8 ? 64ull << 30 : 512ull << 20);
-    /// Most bytes to keep resident besides those acquired. Automatic: 4 MiB, or 1/32 of the bytes acquired if that is
-    /// more. With huge pages, the rest of a chunk that is being filled counts.
-    std::size_t retain_bytes = automatic;
-    /// Asks for transparent huge pages.
-    bool huge_pages = true;
-};
 
 /// Anonymous private memory of the system, Linux. Safe from many threads. The node wish is left to the kernel's policy.
 ///
@@ -56,6 +46,7 @@ template <lockable Lock = std_mutex>
 class mmap_source {
 public:
     static constexpr std::size_t chunk_bytes = std::size_t{2} << 20;
+    static constexpr unsigned pages_a_batch = 256;
     static constexpr unsigned calls_a_release = 4;
     static constexpr unsigned most_idle_chunks = 1; // wholly free, but resident
 
@@ -84,6 +75,7 @@ public:
         group_bounds_ = bounds_ + chunks;
         chunk_count_ = chunks;
         huge_pages_ = huge_pages_ && madvise(base_, chunks * chunk_bytes, MADV_HUGEPAGE) == 0;
+        batches_ = options.batches && discard_batch::is_one_call(base_, page_size_);
     }
     ~mmap_source() {
         if (chunk_count_ != 0) {
@@ -129,20 +121,23 @@ public:
         }
     }
 
-    /// Gives back all that is not acquired; returns how many bytes that were. Takes 1 to 4 µs for each run of pages,
-    /// and 150 µs for each chunk that is still one huge page.
+    /// Gives back all that is not acquired; returns how many bytes that were. Takes up to 4 µs for each run of pages (a
+    /// tenth of that in batches), and 150 µs for each chunk that is still one huge page.
     std::size_t trim() noexcept {
         const lock_guard guard{lock_};
         const std::size_t before = retained_pages_;
-        unsigned calls = ~0u;
+        unsigned work = ~0u;
         for (std::size_t c = 0; c < ready_; ++c) {
-            if (retained_[c] != 0 && !give_back(c, 0, calls)) {
+            if (retained_[c] != 0 && !give_back(c, 0, work)) {
                 break;
             }
         }
+        discard();
         return (before - retained_pages_) * page_size_;
     }
 
+    /// Whether many runs are given back in one call.
+    [[nodiscard]] bool gives_back_in_batches() const noexcept { return batches_; }
     /// Bytes that can be acquired in all; 0 where the range could not be had.
     [[nodiscard]] std::size_t capacity_bytes() const noexcept { return chunk_count_ * chunk_bytes; }
     /// Bytes acquired and not released.
@@ -306,8 +301,8 @@ private:
         acquired_pages_ -= count;
         raise_bound(c, taken(c).clear_run_around(at).count);
         if (here.taken_count == 0 && ++idle_chunks_ > most_idle_chunks) {
-            unsigned calls = 1;
-            give_back(c, 0, calls);
+            unsigned work = 1;
+            give_back(c, 0, work);
         }
     }
     void set_retained(std::size_t c, std::size_t pages) noexcept {
@@ -322,26 +317,30 @@ private:
         return retain_bytes_ == mmap_options::automatic ? std::max(least / page_size_, acquired_pages_ / 32)
                                                         : retain_bytes_ / page_size_;
     }
-    /// Goes an eighth below the limit, so that the next release doesn't have to begin again.
+    /// What one release may give back at most: pages of a batch, or calls.
+    [[nodiscard]] unsigned work_a_release() const noexcept { return batches_ ? pages_a_batch : calls_a_release; }
+
+    /// Goes a quarter below the limit, so that the releases that follow have nothing to do.
     PAGEFOLD_COLD void give_back_excess() noexcept {
-        const std::size_t goal = retain_limit() - retain_limit() / 8;
-        for (unsigned calls = calls_a_release; calls > 0 && retained_pages_ > goal;) {
+        const std::size_t goal = retain_limit() - retain_limit() / 4;
+        for (unsigned work = work_a_release(); work > 0 && retained_pages_ > goal;) {
             const std::uint16_t* const most = std::max_element(retained_, retained_ + ready_);
-            if (!give_back(static_cast<std::size_t>(most - retained_), goal, calls)) {
-                return;
+            if (!give_back(static_cast<std::size_t>(most - retained_), goal, work)) {
+                break;
             }
         }
+        discard();
     }
-    /// Gives back what the chunk retains, until only `goal` pages are retained in all or `calls` are used up. False if
-    /// the system refuses: then the books stay as they are.
-    bool give_back(std::size_t c, std::size_t goal, unsigned& calls) noexcept {
+    /// Gives back what the chunk retains, until only `goal` pages are retained in all or `work` is used up. A part of a
+    /// chunk is only noted; discard() does it. False if the system refuses: then the books stay as they are.
+    bool give_back(std::size_t c, std::size_t goal, unsigned& work) noexcept {
         chunk& here = chunks_[c];
         std::byte* const start = base_ + c * chunk_bytes;
         if (here.taken_count == 0) {
             if (madvise(start, chunk_bytes, MADV_DONTNEED) != 0) {
                 return false;
             }
-            --calls;
+            --work;
             if (here.is_split) {
                 here.is_split = madvise(start, chunk_bytes, MADV_HUGEPAGE) != 0;
             }
@@ -356,24 +355,37 @@ private:
         }
         const page_bitmap others{kept, chunk_pages_};
         if (huge_pages_ && !here.is_split) {
-            if (calls < calls_a_release) { // a split counts as a whole release's calls
-                calls = 0;
+            if (work < work_a_release()) { // a split counts as a whole release's work
+                work = 0;
                 return true;
             }
-            calls -= calls_a_release;
+            work -= work_a_release();
             split(start, others.next_clear_run(0));
             here.is_split = true;
         }
-        for (page_bitmap::run r = others.next_clear_run(0); r.count != 0 && calls > 0 && retained_pages_ > goal;
+        for (page_bitmap::run r = others.next_clear_run(0); r.count != 0 && work > 0 && retained_pages_ > goal;
              r = others.next_clear_run(r.first + r.count)) {
-            if (madvise(start + r.first * page_size_, r.count * page_size_, MADV_DONTNEED) != 0) {
+            if (batch_.is_full() && !discard()) {
                 return false;
             }
-            --calls;
+            batch_.add(start + r.first * page_size_, r.count * page_size_);
             resident(c).clear(r.first, r.count);
             set_retained(c, retained_[c] - r.count);
+            work -= batches_ ? std::min(work, static_cast<unsigned>(r.count)) : 1;
         }
         return true;
+    }
+    /// Gives the noted runs back. What the system refuses is retained again.
+    bool discard() noexcept {
+        bool all = true;
+        batch_.discard(batches_, [&](void* start, std::size_t bytes) {
+            const std::size_t first = static_cast<std::size_t>(static_cast<std::byte*>(start) - base_) / page_size_;
+            const std::size_t c = first / chunk_pages_;
+            resident(c).set(first % chunk_pages_, bytes / page_size_);
+            set_retained(c, retained_[c] + bytes / page_size_);
+            all = false;
+        });
+        return all;
     }
 
     /// Makes small pages of a chunk of which `run` is to be given back. If the system refuses, the memory comes free
@@ -394,6 +406,7 @@ private:
     const std::size_t chunk_pages_;
     const std::size_t retain_bytes_;
     bool huge_pages_;
+    bool batches_ = false;
 
     void* range_ = nullptr;
     std::size_t range_bytes_ = 0;
@@ -409,6 +422,7 @@ private:
     std::size_t acquired_pages_ = 0;
     std::size_t retained_pages_ = 0;
     std::size_t idle_chunks_ = 0; // resident, with no page taken
+    discard_batch batch_;         // empty while nobody holds the lock
 };
 
 } // namespace pagefold

@@ -22,8 +22,9 @@ static_assert(page_source<mmap_source<null_lock>>);
 
 constexpr std::size_t chunk = mmap_source<>::chunk_bytes;
 
-mmap_options small_pages(std::size_t capacity_bytes, std::size_t retain_bytes) {
+mmap_options small_pages(std::size_t capacity_bytes, std::size_t retain_bytes, bool batches = true) {
     mmap_options options;
+    options.batches = batches;
     options.capacity_bytes = capacity_bytes;
     options.retain_bytes = retain_bytes;
     options.huge_pages = false;
@@ -149,39 +150,85 @@ TEST_CASE("mmap_source: pages come back with the memory behind them gone, those 
 }
 
 TEST_CASE("mmap_source: released pages stay resident up to the limit") {
-    fixture f{small_pages(8 * chunk, 64 * 4096)};
-    const std::size_t limit = 64 * 4096 / f.page;
-    const std::size_t pages = f.chunk_pages;
-    std::byte* const memory = f.acquire_touched(pages);
-    for (std::size_t i = 0; i < limit; ++i) {
-        f.release(memory + 2 * i * f.page);
+    for (const bool batches : {false, true}) {
+        CAPTURE(batches);
+        fixture f{small_pages(8 * chunk, 64 * 4096, batches)};
+        CHECK((batches || !f.source.gives_back_in_batches()));
+        const std::size_t limit = 64 * 4096 / f.page;
+        const std::size_t pages = f.chunk_pages;
+        std::byte* const memory = f.acquire_touched(pages);
+        for (std::size_t i = 0; i < limit; ++i) {
+            f.release(memory + 2 * i * f.page);
+        }
+        CHECK(f.resident(memory, pages) == pages);
+        CHECK(f.source.resident_bytes() == chunk);
+        f.release(memory + 2 * limit * f.page); // each hole is a run of one page
+        const std::size_t given = f.source.gives_back_in_batches() ? limit / 4 + 1 : mmap_source<>::calls_a_release;
+        CHECK(f.resident(memory, pages) == pages - given);
+        CHECK(f.source.resident_bytes() == f.resident(memory, pages) * f.page);
+        CHECK(f.source.resident_bytes() - f.source.acquired_bytes() <= limit * f.page);
     }
-    CHECK(f.resident(memory, pages) == pages);
-    CHECK(f.source.resident_bytes() == chunk);
-    f.release(memory + 2 * limit * f.page);
-    CHECK(f.resident(memory, pages) == pages - mmap_source<>::calls_a_release); // each hole is a run of one page
-    CHECK(f.source.resident_bytes() == f.resident(memory, pages) * f.page);
-    CHECK(f.source.resident_bytes() - f.source.acquired_bytes() <= limit * f.page);
 }
 
 TEST_CASE("mmap_source: one release gives back a bounded number of runs") {
-    constexpr std::size_t calls = mmap_source<>::calls_a_release;
-    mmap_options options = small_pages(8 * chunk, 0);
-    fixture sizes{options};
-    const std::size_t holes = sizes.chunk_pages / 2;
-    REQUIRE(holes > 8 * calls);
-    options.retain_bytes = holes * sizes.page;
-    fixture f{options};
-    std::byte* const memory = f.acquire_touched(f.chunk_pages);
-    std::byte* const other = f.acquire_touched(f.chunk_pages);
-    for (std::size_t i = 0; i < holes; ++i) {
-        f.release(memory + 2 * i * f.page);
+    for (const bool batches : {false, true}) {
+        for (const std::size_t run : {std::size_t{1}, std::size_t{4}}) {
+            CAPTURE(batches);
+            CAPTURE(run);
+            constexpr std::size_t chunks = 6;
+            fixture f{small_pages(8 * chunk, chunks * chunk / 2, batches)};
+            const std::size_t most =
+                f.source.gives_back_in_batches() ? mmap_source<>::pages_a_batch : mmap_source<>::calls_a_release * run;
+            const std::size_t pages = chunks * f.chunk_pages;
+            REQUIRE(pages / 2 / 4 > most); // as many would have to go
+            std::byte* const memory = f.acquire_touched(pages);
+            std::byte* const other = f.acquire_touched(1);
+            for (std::size_t i = 0; i < pages; i += 2 * run) {
+                f.source.release(memory + i * f.page, run);
+            }
+            REQUIRE(f.source.check());
+            REQUIRE(f.resident(memory, pages) == pages);
+            f.release(other); // alone in its chunk, which stays resident
+            CHECK(f.resident(memory, pages) == pages - most);
+            CHECK(f.source.trim() == (pages / 2 - most + 1) * f.page); // which is not bounded
+            CHECK(f.resident(memory, pages) == pages / 2);
+        }
     }
-    REQUIRE(f.resident(memory, f.chunk_pages) == f.chunk_pages);
-    f.release(other);
-    CHECK(f.resident(memory, f.chunk_pages) == f.chunk_pages - calls);
-    CHECK(f.source.trim() == (holes - calls + 1) * f.page); // which is not bounded
-    CHECK(f.resident(memory, f.chunk_pages) == holes);
+}
+
+TEST_CASE("mmap_source: in batches, hardly a release calls the system, and never is more kept than the limit") {
+    constexpr std::size_t limit_pages = 1024;
+    fixture f{small_pages(24 * chunk, limit_pages * 4096)};
+    if (!f.source.gives_back_in_batches()) {
+        MESSAGE("skipped: this machine has no process_madvise on oneself");
+        return;
+    }
+    const std::size_t limit = limit_pages * 4096 / f.page;
+    std::vector<std::byte*> pages;
+    for (std::size_t i = 0; i < 20 * f.chunk_pages; ++i) {
+        std::byte* const page = f.acquire_touched(1);
+        if (i % 2 == 0) {
+            pages.push_back(page);
+        }
+    }
+    rng random{7};
+    std::size_t batches = 0;
+    const std::size_t releases = pages.size();
+    std::size_t kept_before = 0;
+    for (std::size_t left = releases; left > 0; --left) {
+        const std::size_t i = random.below(left);
+        f.source.release(pages[i], 1);
+        pages[i] = pages[left - 1];
+        const std::size_t kept = (f.source.resident_bytes() - f.source.acquired_bytes()) / f.page;
+        REQUIRE(kept <= limit);
+        batches += kept < kept_before ? 1 : 0;
+        kept_before = kept;
+    }
+    CHECK(batches > 0);
+    CHECK(batches <= releases / (limit / 4) + 1);
+    CHECK(f.source.check());
+    CHECK(f.source.trim() == kept_before * f.page);
+    CHECK(f.source.resident_bytes() == f.source.acquired_bytes());
 }
 
 TEST_CASE("mmap_source: many pages released at once go back chunk by chunk") {
@@ -275,12 +322,12 @@ TEST_CASE("mmap_source: never more is resident than it says, whatever the order 
         std::byte* memory;
         std::size_t pages;
     };
-    for (const bool huge_pages : {false, true}) {
+    for (const unsigned way : {0u, 1u, 2u, 3u}) {
         for (const std::size_t retain_bytes : {std::size_t{0}, std::size_t{100} * 4096, mmap_options::automatic}) {
-            CAPTURE(huge_pages);
+            CAPTURE(way);
             CAPTURE(retain_bytes);
-            mmap_options options = small_pages(12 * chunk, retain_bytes);
-            options.huge_pages = huge_pages;
+            mmap_options options = small_pages(12 * chunk, retain_bytes, (way & 1u) != 0);
+            options.huge_pages = (way & 2u) != 0;
             fixture f{options};
             std::byte* const start = f.acquire_touched(1);
             std::vector<holding> held;
@@ -317,19 +364,38 @@ TEST_CASE("mmap_source: never more is resident than it says, whatever the order 
 }
 
 TEST_CASE("mmap_source: memory that the system won't take back stays in the books") {
-    fixture f{small_pages(4 * chunk, 0)};
-    std::byte* const memory = f.acquire_touched(4);
-    REQUIRE(syscall(SYS_mlock, memory, f.page) == 0); // sanitizers make a no-op of mlock
-    f.release(memory);
-    CHECK(f.source.resident_bytes() == 4 * f.page);
-    f.release(memory + f.page, 3);
-    CHECK(f.source.resident_bytes() == 4 * f.page);
-    CHECK(f.source.trim() == 0);
-    REQUIRE(syscall(SYS_munlock, memory, f.page) == 0);
-    CHECK(f.source.trim() == 4 * f.page);
-    CHECK(f.source.resident_bytes() == 0);
-    CHECK(f.resident(memory, 4) == 0);
+    for (const bool batches : {false, true}) {
+        CAPTURE(batches);
+        fixture f{small_pages(4 * chunk, 0, batches)};
+        std::byte* const memory = f.acquire_touched(4);
+        REQUIRE(syscall(SYS_mlock, memory, f.page) == 0); // sanitizers make a no-op of mlock
+        f.release(memory);
+        CHECK(f.source.resident_bytes() == 4 * f.page);
+        f.release(memory + f.page, 3);
+        CHECK(f.source.resident_bytes() == 4 * f.page);
+        CHECK(f.source.trim() == 0);
+        REQUIRE(syscall(SYS_munlock, memory, f.page) == 0);
+        CHECK(f.source.trim() == 4 * f.page);
+        CHECK(f.source.resident_bytes() == 0);
+        CHECK(f.resident(memory, 4) == 0);
+        CHECK(f.source.check());
+    }
+}
+
+TEST_CASE("mmap_source: what lies before the refused run of a batch is gone, what lies behind it stays") {
+    fixture f{small_pages(4 * chunk, 1 << 20)};
+    std::byte* const memory = f.acquire_touched(9);
+    for (const std::size_t i : {1u, 3u, 5u, 7u}) {
+        f.release(memory + i * f.page);
+    }
+    REQUIRE(syscall(SYS_mlock, memory + 5 * f.page, f.page) == 0);
+    CHECK(f.source.trim() == 2 * f.page);
     CHECK(f.source.check());
+    CHECK(f.source.resident_bytes() == 7 * f.page);
+    CHECK(f.resident(memory, 9) == 7);
+    REQUIRE(syscall(SYS_munlock, memory + 5 * f.page, f.page) == 0);
+    CHECK(f.source.trim() == 2 * f.page);
+    CHECK(f.resident(memory, 9) == 5);
 }
 
 TEST_CASE("mmap_source: the range goes with the source") {

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+
+namespace pagefold {
+
+/// What an mmap_source is told when it is made.
+struct mmap_options {
+    static constexpr std::size_t automatic = ~std::size_t{0};
+
+    /// Size of the range: the most that can be acquired. Addresses only; they cost no memory. Rounded up to 2 MiB.
+    std::size_t capacity_bytes = static_cast<std::size_t>(sizeof(void*) >= 8 ? 64ull << 30 : 512ull << 20);
+    /// Most bytes to keep resident besides those acquired. Automatic: 4 MiB, or 1/32 of the bytes acquired if that is
+    /// more. With huge pages, the rest of a chunk that is being filled counts.
+    std::size_t retain_bytes = automatic;
+    /// Asks for transparent huge pages.
+    bool huge_pages = true;
+    /// Gives pages back in batches, where the system takes a batch in one call. False: run by run, as elsewhere.
+    bool batches = true;
+};
+
+} // namespace pagefold
