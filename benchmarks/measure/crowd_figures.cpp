@@ -135,7 +135,8 @@ struct crowd_ratios {
 class crowded_store {
 public:
     crowded_store(crowd& threads, std::size_t partitions)
-        : threads_{threads}, where_{"crowd." + std::to_string(partitions) + "_partitions."},
+        : threads_{threads}, where_{"crowd." + std::to_string(partitions) +
+                                    (partitions == 1 ? "_partition." : "_partitions.")},
           default_{{.partitions = partitions}}, mutex_{{.partitions = partitions}} {
         threads_.fill(default_);
         threads_.fill(mutex_);
@@ -167,7 +168,7 @@ private:
 
 void measure_crowds(const support::corpus& pages, const pressure_options& options, figures& out) {
     const std::vector<int>& processors = usable_processors();
-    const auto sample_time = std::chrono::milliseconds(options.is_quick ? 400 : 1000);
+    const auto sample_time = std::chrono::milliseconds(options.is_quick ? 300 : 1000);
     crowd threads{pages.pages(), sample_time, processors[0], processors[1]};
     crowded_store one_partition{threads, 1};
     crowded_store eight_partitions{threads, 8};

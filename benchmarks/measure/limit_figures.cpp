@@ -150,6 +150,7 @@ public:
         full_->put(work, settling);
         static_cast<void>(idle_->finish());
         static_cast<void>(full_->finish());
+        evicted_ = full_->stats().evicted_pages;
     }
 
     void turn(const skewed_puts& work, const std::vector<skewed_puts::one>& puts) override {
@@ -244,7 +245,7 @@ private:
 } // namespace
 
 void measure_limits(const support::corpus& pages, const pressure_options& options, figures& out) {
-    limit_contest contest{pages, options.objects};
+    limit_contest contest{pages, options.is_quick ? options.objects / 2 : options.objects};
     for (unsigned i = 0; i < options.rounds; ++i) {
         contest.round(options.is_quick ? 30'000 : 60'000, out);
     }

@@ -3,7 +3,6 @@
 
 #include "interruption.hpp"
 #include "processors.hpp"
-#include "reader.hpp"
 
 #include "../support/latency.hpp"
 #include "../support/random_stream.hpp"
@@ -14,6 +13,7 @@
 #include <pagefold/store/partitioned_store.hpp>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <stdexcept>
 #include <string>
@@ -101,6 +101,53 @@ private:
     pool_id pool_{};
 };
 
+/// A thread that reads random pages and notes how long each took that was there.
+template <class Store>
+class reader {
+public:
+    reader(used_store<Store>& store, int processor) : thread_{[this, &store, processor] { read(store, processor); }} {}
+    ~reader() {
+        ends_ = true;
+        thread_.join();
+    }
+    reader(const reader&) = delete;
+    reader& operator=(const reader&) = delete;
+
+    /// From here on what is read counts.
+    void start() { counts_ = true; }
+    /// What was read since the start. Ends the thread's work.
+    const support::latency_histogram& stop() {
+        counts_ = false;
+        ends_ = true;
+        while (!has_ended_) {
+            std::this_thread::yield();
+        }
+        return latencies_;
+    }
+
+private:
+    void read(used_store<Store>& store, int processor) {
+        pin_to(processor);
+        support::random_stream random{99};
+        std::array<std::byte, default_config::page_size> out;
+        while (!ends_) {
+            const std::uint64_t before = support::now_ns();
+            const status found = store.get(random.below(store.size()), out);
+            const std::uint64_t took = support::now_ns() - before;
+            if (found == status::ok && counts_) {
+                latencies_.record(took);
+            }
+        }
+        has_ended_ = true;
+    }
+
+    support::latency_histogram latencies_;
+    std::atomic<bool> counts_{false};
+    std::atomic<bool> ends_{false};
+    std::atomic<bool> has_ended_{false};
+    std::thread thread_;
+};
+
 constexpr double bytes_a_gib = 1024.0 * 1024.0 * 1024.0;
 
 double ms_since(std::uint64_t start) { return static_cast<double>(support::now_ns() - start) / 1e6; }
@@ -118,7 +165,7 @@ double held_over_live(const store_stats& stats) {
 /// The latency of reads while nothing else happens to the store, for about as long as it takes to halve it.
 template <class Store>
 double idle_p99(used_store<Store>& store, int processor, figures& out) {
-    reader one{store, processor};
+    reader<Store> one{store, processor};
     one.start();
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
     const support::latency_histogram& found = one.stop();
@@ -153,7 +200,7 @@ void measure_times(const support::corpus& pages, std::size_t stored_pages, std::
     };
     if (processors.size() >= 2) {
         const double idle = idle_p99(store, processors[0], out);
-        reader one{store, processors[0]};
+        reader<shared_store> one{store, processors[0]};
         one.start();
         const std::uint64_t start = support::now_ns();
         store.halve();
