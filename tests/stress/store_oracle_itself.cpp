@@ -80,8 +80,8 @@ std::uint64_t violations_with(std::string& report) {
     contested<planted<page_store<mutex_config>, Fault>> store{source, options};
     store_contest contest{plan, store, source};
     contest.run();
-    report = contest.report();
-    return contest.violations();
+    report = contest.report().text();
+    return contest.report().count();
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "support/contest_keys.hpp"
 #include "support/contest_tally.hpp"
 #include "support/contested_store.hpp"
 #include "support/oracle_page.hpp"
@@ -8,13 +9,13 @@
 #include "support/rng.hpp"
 #include "support/store_oracle.hpp"
 #include "support/tsan_ordered.hpp"
+#include "support/violation_report.hpp"
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <memory>
 #include <span>
 #include <string>
@@ -61,26 +62,17 @@ public:
     }
 
     [[nodiscard]] const contest_tally& tally() const noexcept { return tally_; }
-    [[nodiscard]] std::uint64_t violations() const noexcept { return violations_; }
-    /// The violations: how many of each rule, and the first ones in detail.
-    [[nodiscard]] std::string report() const {
-        std::string all;
-        for (const auto& [rule, count] : rules_) {
-            all += std::string{"  "} + rule + ": " + std::to_string(count) + "\n";
-        }
-        return all + details_;
-    }
+    [[nodiscard]] const violation_report& report() const noexcept { return report_; }
 
 private:
     using call = contest_tally::call;
 
     static constexpr std::uint32_t lasting_pools = 6;
     static constexpr std::uint32_t most_pools = lasting_pools + 48; // in an epoch
-    static constexpr std::uint32_t keys_a_pool = 256;
+    static constexpr std::uint32_t keys_a_pool = contest_keys::a_pool;
     static constexpr std::uint32_t keys_a_fleeting_pool = 64;
     static constexpr std::uint64_t never = ~std::uint64_t{0};
     static constexpr unsigned operations_a_turn = 150; // of a knob, on average
-    static constexpr unsigned most_details = 8;
 
     struct contested_pool {
         pool_id id{};
@@ -93,9 +85,6 @@ private:
         std::atomic<std::uint64_t> done{0}; // operations; `never` when it has left
         std::uint64_t done_at_limit = 0;    // when the limit was set last
     };
-    struct place_of_key { // all keys of a pool lie in four objects
-        std::uint64_t object, index;
-    };
 
     /// Every operation stands between two stamps. Nothing may move across one.
     std::uint64_t stamp() noexcept {
@@ -106,19 +95,8 @@ private:
 #endif
     }
 
-    /// Dense within an extent and across two, one a stretch of extents, and up to the last page there can be.
-    static place_of_key place_of(std::uint32_t local) {
-        const std::uint64_t i = local / 4;
-        switch (local % 4) {
-        case 0: return {0, i + extent_pages / 2};
-        case 1: return {1, i};
-        case 2: return {77, i * extent_pages + i % 2};
-        default: return {~std::uint64_t{0}, max_page_index - keys_a_pool / 4 + i};
-        }
-    }
     [[nodiscard]] page_key key_of(std::uint32_t pool, std::uint32_t local) const {
-        const place_of_key place = place_of(local);
-        return {pools_[pool].id, place.object, place.index};
+        return contest_keys::key_of(pools_[pool].id, local);
     }
 
     void make_lasting_pools() {
@@ -138,7 +116,7 @@ private:
         for (std::uint32_t i = 0; i < lasting_pools; ++i) {
             const result<pool_id> id = store_.create_pool(options[i]);
             if (!id) {
-                blame("a lasting pool could not be made");
+                report_.add("a lasting pool could not be made");
                 return;
             }
             pools_[i].id = *id;
@@ -148,7 +126,7 @@ private:
             oracle_page page;
             write_oracle_page(page, {0, 1});
             if (store_.put(key_of(0, 0), page) != status::ok || store_.erase(key_of(0, 0)) != status::ok) {
-                blame("the first put or erase failed");
+                report_.add("the first put or erase failed");
             }
         }
     }
@@ -249,25 +227,23 @@ private:
         w.log.push_back(e);
     }
     void operate_on_many(worker& w, rng& random, std::uint32_t pool, std::uint32_t local) {
-        const std::uint32_t pages = keys_a_pool / 4;
+        const std::uint32_t pages = contest_keys::an_object, object = local % contest_keys::objects;
         const bool whole_object = random.one_in(16);
-        const std::uint32_t first = whole_object ? 0 : local / 4;
+        const std::uint32_t first = whole_object ? 0 : local / contest_keys::objects;
         const std::uint32_t count =
             whole_object ? pages : std::min(pages - first, static_cast<std::uint32_t>(random.below(8)));
-        const page_key key = key_of(pool, first * 4 + local % 4);
-        // Of the object with a page an extent, whole extents.
-        const bool is_sparse = local % 4 == 2;
-        const std::uint64_t range_from = is_sparse ? key.index / extent_pages * extent_pages : key.index;
-        const std::uint64_t range = is_sparse ? std::uint64_t{count} * extent_pages : count;
+        const page_key key = key_of(pool, local);
+        const contest_keys::page_range range = contest_keys::range_of(first * contest_keys::objects + object, count);
         oracle_event e;
         e.operation = oracle_operation::erase_many;
         e.begin = stamp();
-        const result<std::size_t> erased = whole_object ? store_.erase_object(key.pool, key.object)
-                                                        : store_.erase_range(key.pool, key.object, range_from, range);
+        const result<std::size_t> erased = whole_object
+                                               ? store_.erase_object(key.pool, key.object)
+                                               : store_.erase_range(key.pool, key.object, range.first, range.count);
         e.end = stamp();
         e.answer = erased.error();
         for (std::uint32_t i = first; i < first + count; ++i) {
-            e.key = pool * keys_a_pool + i * 4 + local % 4;
+            e.key = pool * keys_a_pool + i * contest_keys::objects + object;
             w.log.push_back(e);
         }
         w.tally.note(call::erase_many, e.answer);
@@ -445,43 +421,15 @@ private:
         frame.may_lack_scratch = !plan_.is_warm;
         history_.judge(frame, events, [&](oracle_violation v) {
             v.event.key = key;
-            blame(v.rule, &v, events);
+            report_.add(v, events, "seed " + std::to_string(plan_.seed) + ", epoch " + std::to_string(epoch_));
         });
     }
 
     void expect(bool condition, const char* rule) {
         if (!condition) {
-            blame(rule);
+            report_.add(rule);
         }
     }
-    void blame(const char* rule, const oracle_violation* v = nullptr, std::span<const oracle_event> events = {}) {
-        ++violations_;
-        const auto known = std::find_if(rules_.begin(), rules_.end(), [&](const auto& r) { return r.first == rule; });
-        if (known != rules_.end()) {
-            ++known->second;
-        } else {
-            rules_.emplace_back(rule, 1);
-        }
-        if (v == nullptr || detailed_++ >= most_details) {
-            return;
-        }
-        details_ += "  seed " + std::to_string(plan_.seed) + ", epoch " + std::to_string(epoch_) + ", key " +
-                    std::to_string(v->event.key) + ": " + rule + " (" + std::to_string(v->other) + ")\n    " +
-                    text(v->event) + "\n    among\n";
-        // What overlaps it or stands near it.
-        auto from = std::lower_bound(events.begin(), events.end(), v->event.begin,
-                                     [](const oracle_event& e, std::uint64_t begin) { return e.begin < begin; });
-        from -= std::min<std::ptrdiff_t>(from - events.begin(), 8);
-        for (auto e = from; e != events.end() && e - from < 14; ++e) {
-            details_ += "    " + text(*e) + "\n";
-        }
-    }
-    static std::string text(const oracle_event& e) {
-        static constexpr const char* names[] = {"put", "get", "take", "erase", "erase_many"};
-        return std::string{names[static_cast<unsigned>(e.operation)]} + " " + to_string(e.answer) + " version " +
-               std::to_string(e.version) + " from " + std::to_string(e.begin) + " to " + std::to_string(e.end);
-    }
-
     contest_plan plan_;
     contested_store& store_;
     oracle_source& source_;
@@ -502,9 +450,7 @@ private:
     key_history history_;
     std::vector<oracle_event> events_;
     contest_tally tally_;
-    std::uint64_t violations_ = 0, detailed_ = 0;
-    std::vector<std::pair<const char*, std::uint64_t>> rules_;
-    std::string details_;
+    violation_report report_;
 };
 
 } // namespace pagefold::testing
