@@ -63,6 +63,11 @@ public:
     std::size_t rounded(std::size_t) const noexcept { return max_size; }
     void write(object_handle h, byte_view bytes) noexcept { std::copy_n(bytes.data(), bytes.size(), place_of(h)); }
     byte_view read(object_handle h, std::size_t n, byte_span) const noexcept { return {place_of(h), n}; }
+    bool contains(object_handle h) const noexcept {
+        const std::uint64_t at = static_cast<std::uint64_t>(h) / 4;
+        return at < pages_.size() && pages_[at].memory != nullptr && pages_[at].used.test(slot_of(h));
+    }
+    byte_span place(object_handle h) const noexcept { return {place_of(h), max_size}; }
     std::size_t allocated_bytes() const noexcept {
         std::size_t slots = 0;
         for (const page& p : pages_) {
@@ -103,9 +108,21 @@ public:
         deallocate(h);
         return *to;
     }
+    byte_span next_misplaced() noexcept {
+        for (page& p : pages_) {
+            for (unsigned slot = 0; p.victim && slot < 4; ++slot) {
+                if (p.used.test(slot) && !p.named.test(slot)) {
+                    p.named.set(slot);
+                    return {p.memory + slot * max_size, max_size};
+                }
+            }
+        }
+        return {};
+    }
     void finish_compaction() noexcept {
         for (page& p : pages_) {
             p.victim = false;
+            p.named.reset();
         }
     }
 
@@ -114,6 +131,7 @@ protected:
         std::byte* memory = nullptr;
         std::bitset<4> used;
         bool victim = false;
+        std::bitset<4> named = {};
     };
 
     static unsigned slot_of(object_handle h) noexcept {
@@ -180,6 +198,10 @@ struct rounded_is_narrow : plain { unsigned rounded(std::size_t) const noexcept;
 struct write_takes_no_view : plain { void write(object_handle, const void*) noexcept; };
 struct read_is_writable : plain { byte_span read(object_handle, std::size_t, byte_span) const noexcept; };
 struct read_takes_no_scratch : plain { byte_view read(object_handle, std::size_t) const noexcept; };
+struct contains_changes_it : plain { bool contains(object_handle) noexcept; };
+struct contains_may_throw : plain { bool contains(object_handle) const; };
+struct place_changes_it : plain { byte_span place(object_handle) noexcept; };
+struct place_is_read_only : plain { byte_view place(object_handle) const noexcept; };
 struct allocated_bytes_changes_it : plain { std::size_t allocated_bytes() noexcept; };
 struct bytes_held_may_throw : plain { std::size_t bytes_held() const; };
 struct table_bytes_may_throw : plain { std::size_t table_bytes() const; };
@@ -195,6 +217,10 @@ static_assert(!object_allocator<rounded_is_narrow>);
 static_assert(!object_allocator<write_takes_no_view>);
 static_assert(!object_allocator<read_is_writable>);
 static_assert(!object_allocator<read_takes_no_scratch>);
+static_assert(!object_allocator<contains_changes_it>);
+static_assert(!object_allocator<contains_may_throw>);
+static_assert(!object_allocator<place_changes_it>);
+static_assert(!object_allocator<place_is_read_only>);
 static_assert(!object_allocator<allocated_bytes_changes_it>);
 static_assert(!object_allocator<bytes_held_may_throw>);
 static_assert(!object_allocator<table_bytes_may_throw>);
@@ -209,6 +235,8 @@ struct plan_says_nothing : plain { void plan_compaction(std::size_t) noexcept; }
 struct misplaced_changes_it : plain { bool misplaced(object_handle) noexcept; };
 struct relocates_in_place : plain { status relocate(object_handle) noexcept; };
 struct relocate_may_throw : plain { result<object_handle> relocate(object_handle); };
+struct names_no_place : plain { object_handle next_misplaced() noexcept; };
+struct next_may_throw : plain { byte_span next_misplaced(); };
 struct finish_may_throw : plain { void finish_compaction(); };
 struct snug_allocates_a_bare_handle : aware { object_handle allocate_snug(std::size_t) noexcept; };
 struct snug_may_throw : aware { result<object_handle> allocate_snug(std::size_t); };
@@ -223,6 +251,8 @@ static_assert(only_object_allocator<plan_says_nothing>);
 static_assert(only_object_allocator<misplaced_changes_it>);
 static_assert(only_object_allocator<relocates_in_place>);
 static_assert(only_object_allocator<relocate_may_throw>);
+static_assert(only_object_allocator<names_no_place>);
+static_assert(only_object_allocator<next_may_throw>);
 static_assert(only_object_allocator<finish_may_throw>);
 static_assert(!snug_allocator<snug_allocates_a_bare_handle>);
 static_assert(!snug_allocator<snug_may_throw>);
@@ -277,15 +307,121 @@ struct wide_handle : plain {
     byte_view read(object_handle h, std::size_t n, byte_span scratch) const noexcept {
         return plain::read(narrow(h), n, scratch);
     }
+    bool contains(object_handle h) const noexcept { return plain::contains(narrow(h)); }
+    byte_span place(object_handle h) const noexcept { return plain::place(narrow(h)); }
     bool misplaced(object_handle h) const noexcept { return plain::misplaced(narrow(h)); }
     result<object_handle> relocate(object_handle h) noexcept {
         const result<object_handle> to = plain::relocate(narrow(h));
         return to ? narrow(*to) : to;
     }
 };
+struct contains_what_was_freed : plain {
+    using plain::plain;
+    bool contains(object_handle h) const noexcept {
+        const std::uint64_t at = static_cast<std::uint64_t>(h) / 4;
+        return at < pages_.size() && pages_[at].memory != nullptr;
+    }
+};
+struct contains_by_the_low_bits : plain {
+    using plain::plain;
+    bool contains(object_handle h) const noexcept { return plain::contains(low(h)); }
+    byte_span place(object_handle h) const noexcept { return plain::place(low(h)); }
+    static object_handle low(object_handle h) noexcept {
+        return object_handle{static_cast<std::uint64_t>(h) & 0xffffffffu};
+    }
+};
+struct contains_nothing_full : plain {
+    using plain::plain;
+    bool contains(object_handle h) const noexcept { return plain::contains(h) && !page_of(h).used.all(); }
+};
+struct place_is_too_short : plain {
+    using plain::plain;
+    byte_span place(object_handle h) const noexcept { return plain::place(h).first(max_size - 1); }
+};
+struct place_is_another : plain {
+    using plain::plain;
+    byte_span place(object_handle h) const noexcept {
+        return {page_of(h).memory + (slot_of(h) ^ 1) * max_size, max_size};
+    }
+};
+struct reads_change_the_tail : plain {
+    using plain::plain;
+    byte_view read(object_handle h, std::size_t n, byte_span scratch) const noexcept {
+        place_of(h)[max_size - 1] ^= std::byte{1};
+        return plain::read(h, n, scratch);
+    }
+};
+struct names_no_first_slot : plain {
+    using plain::plain;
+    byte_span next_misplaced() noexcept {
+        byte_span named = plain::next_misplaced();
+        while (!named.empty() && reinterpret_cast<std::uintptr_t>(named.data()) % 4096 == 0) {
+            named = plain::next_misplaced();
+        }
+        return named;
+    }
+};
+struct names_some_twice : plain {
+    using plain::plain;
+    byte_span next_misplaced() noexcept {
+        again_ = !again_;
+        last_ = again_ ? last_ : plain::next_misplaced();
+        return last_;
+    }
+    byte_span last_;
+    bool again_ = true;
+};
+struct names_what_was_freed : plain {
+    using plain::plain;
+    byte_span next_misplaced() noexcept {
+        for (page& p : pages_) {
+            for (unsigned slot = 0; p.victim && slot < 4; ++slot) {
+                if (!p.named.test(slot)) {
+                    p.named.set(slot);
+                    return {p.memory + slot * max_size, max_size};
+                }
+            }
+        }
+        return {};
+    }
+};
+struct names_after_the_end : plain {
+    using plain::plain;
+    byte_span next_misplaced() noexcept {
+        if (const byte_span named = plain::next_misplaced(); !named.empty()) {
+            return named;
+        }
+        for (page& p : pages_) {
+            if (p.used.any()) {
+                return {p.memory + static_cast<unsigned>(p.used.to_ulong() % 2 == 0) * max_size, max_size};
+            }
+        }
+        return {};
+    }
+};
+/// Those that a later plan adds are not named where the walk is past them.
+struct names_none_behind_the_walk : plain {
+    using plain::plain;
+    byte_span next_misplaced() noexcept {
+        for (; walked_ < pages_.size() * 4; ++walked_) {
+            page& p = pages_[walked_ / 4];
+            if (p.victim && p.used.test(walked_ % 4)) {
+                const std::size_t slot = walked_++ % 4;
+                return {p.memory + slot * max_size, max_size};
+            }
+        }
+        return {};
+    }
+    void finish_compaction() noexcept {
+        plain::finish_compaction();
+        walked_ = 0;
+    }
+    std::size_t walked_ = 0;
+};
 struct small_capacity : plain {
     using plain::plain;
     std::size_t capacity(object_handle) const noexcept { return max_size - 1; }
+    byte_span place(object_handle h) const noexcept { return plain::place(h).first(max_size - 1); }
 };
 struct rounds_down : plain {
     using plain::plain;
@@ -495,6 +631,17 @@ TEST_CASE_TEMPLATE_INVOKE(wrong_allocators, //
                           breaks<takes_huge_sizes, allocator_clause::refuses_bad_sizes>,
                           breaks<refuses_the_greatest, allocator_clause::serves_all_sizes>,
                           breaks<wide_handle, allocator_clause::handle_fits>,
+                          breaks<contains_what_was_freed, allocator_clause::contains_just_the_live>,
+                          breaks<contains_by_the_low_bits, allocator_clause::contains_just_the_live>,
+                          breaks<contains_nothing_full, allocator_clause::contains_just_the_live>,
+                          breaks<place_is_too_short, allocator_clause::place_is_the_objects>,
+                          breaks<place_is_another, allocator_clause::place_is_the_objects>,
+                          breaks<reads_change_the_tail, allocator_clause::place_is_the_objects>,
+                          breaks<names_no_first_slot, allocator_clause::names_each_misplaced>,
+                          breaks<names_some_twice, allocator_clause::names_each_misplaced>,
+                          breaks<names_what_was_freed, allocator_clause::names_each_misplaced>,
+                          breaks<names_after_the_end, allocator_clause::names_each_misplaced>,
+                          breaks<names_none_behind_the_walk, allocator_clause::names_each_misplaced>,
                           breaks<small_capacity, allocator_clause::capacity_suffices>,
                           breaks<rounds_down, allocator_clause::capacity_suffices>,
                           breaks<reads_the_capacity, allocator_clause::reads_asked_size>,

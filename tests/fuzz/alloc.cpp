@@ -42,7 +42,7 @@ constexpr void (*drivers[])(const std::uint8_t*, std::size_t) = {
     drive<guarded<zs<source>>, ignored>,
     drive<guarded<zs<source, 65536, 4>, 64, 3>, ignored>,
     drive<counted<zs<source>>, ignored_by_deallocate, size_class>,
-    drive<wiped<zs<source>>>,
+    drive<wiped<zs<source>>, dead_handles::undefined, size_class>,
     drive<guarded<counted<wiped<zs<source>>>>, ignored>,
     drive<wiped<counted<guarded<zs<source>>>>>,
     drive<xv<source>, ignored_by_deallocate>,

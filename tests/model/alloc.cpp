@@ -9,6 +9,7 @@
 #include <pagefold/alloc/wiped.hpp>
 #include <pagefold/alloc/xv.hpp>
 #include <pagefold/alloc/zs.hpp>
+#include <pagefold/core/bytes.hpp>
 
 #include <support/rng.hpp>
 #include <support/test_source.hpp>
@@ -62,8 +63,10 @@ private:
             CHECK(std::none_of(handles_.begin(), handles_.end(), [&](auto h) { return allocator_.misplaced(h); }));
         } else if (choice < 970) {
             squeeze();
-        } else {
+        } else if (choice < 985) {
             relocate_some();
+        } else {
+            relocate_named();
         }
     }
 
@@ -97,19 +100,32 @@ private:
         handles_.push_back(*h);
         model_[*h] = some_bytes(n);
         allocator_.write(*h, model_[*h]);
+        tag(handles_.size() - 1);
+    }
+    /// Leads from the place to the handle, as far as the content leaves room for it.
+    void tag(std::size_t at) {
+        const byte_span place = allocator_.place(handles_[at]);
+        if (model_[handles_[at]].size() + owner_bytes <= place.size() && place.size() < Allocator::max_size) {
+            store_native(place.data() + place.size() - owner_bytes, static_cast<std::uint32_t>(at));
+        }
     }
     void deallocate() {
         const std::size_t at = random_.below(handles_.size());
         verify(handles_[at]);
         allocator_.deallocate(handles_[at]);
+        REQUIRE_FALSE(allocator_.contains(handles_[at]));
         model_.erase(handles_[at]);
         handles_[at] = handles_.back();
         handles_.pop_back();
+        if (at < handles_.size()) {
+            tag(at);
+        }
     }
     void write(std::size_t at) {
         contents& bytes = model_[handles_[at]];
         bytes = some_bytes(1 + random_.below(allocator_.capacity(handles_[at])));
         allocator_.write(handles_[at], bytes);
+        tag(at);
     }
     void read() { verify(handles_[random_.below(handles_.size())]); }
     void plan() {
@@ -126,20 +142,42 @@ private:
             if (!allocator_.misplaced(handles_[at])) {
                 continue;
             }
-            const result<object_handle> h = allocator_.relocate(handles_[at]);
-            if (!h) {
-                CHECK(h.error() == status::no_memory);
-                continue;
-            }
-            REQUIRE(model_.find(*h) == model_.end());
-            REQUIRE_FALSE(allocator_.misplaced(*h));
-            auto node = model_.extract(handles_[at]);
-            node.key() = *h;
-            model_.insert(std::move(node));
-            handles_[at] = *h;
-            verify(*h);
+            relocate(at);
         }
         CHECK(source_.acquisitions() == acquisitions);
+    }
+    /// Those whose tag the content has not overwritten.
+    void relocate_named() {
+        const std::uint64_t acquisitions = source_.acquisitions();
+        for (unsigned i = 0; i < 16; ++i) {
+            const byte_span place = allocator_.next_misplaced();
+            if (place.empty()) {
+                break;
+            }
+            const std::size_t at = load_native<std::uint32_t>(place.data() + place.size() - owner_bytes);
+            if (at < handles_.size() && allocator_.place(handles_[at]).data() == place.data()) {
+                REQUIRE(allocator_.place(handles_[at]).size() == place.size());
+                REQUIRE(allocator_.misplaced(handles_[at]));
+                relocate(at);
+            }
+        }
+        CHECK(source_.acquisitions() == acquisitions);
+    }
+    void relocate(std::size_t at) {
+        const result<object_handle> h = allocator_.relocate(handles_[at]);
+        if (!h) {
+            CHECK(h.error() == status::no_memory);
+            return;
+        }
+        REQUIRE(model_.find(*h) == model_.end());
+        REQUIRE_FALSE(allocator_.misplaced(*h));
+        REQUIRE_FALSE(allocator_.contains(handles_[at]));
+        auto node = model_.extract(handles_[at]);
+        node.key() = *h;
+        model_.insert(std::move(node));
+        handles_[at] = *h;
+        verify(*h);
+        tag(at);
     }
     /// Switches between a source that has plenty and one at its limit.
     void squeeze() {
@@ -157,6 +195,8 @@ private:
         std::size_t written = 0, capacity = 0;
         for (const object_handle h : handles_) {
             verify(h);
+            REQUIRE(allocator_.contains(h));
+            REQUIRE(allocator_.place(h).size() == allocator_.capacity(h));
             written += model_[h].size();
             capacity += allocator_.capacity(h);
         }

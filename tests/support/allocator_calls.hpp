@@ -26,10 +26,12 @@ namespace pagefold::testing {
     return object_handle{static_cast<std::uint64_t>(h) + by};
 }
 
-/// Every call with a handle that is not live ends a checked build.
+/// Every call with a handle that is not live ends a checked build, but the one that asks whether it is.
 template <class Allocator>
 void check_dies_of(Allocator& a, object_handle dead) {
     CAPTURE(static_cast<std::uint64_t>(dead));
+    CHECK_FALSE(a.contains(dead));
+    CHECK(dies([&] { static_cast<void>(a.place(dead)); }));
     CHECK(dies([&] { a.deallocate(dead); }));
     CHECK(dies([&] { static_cast<void>(a.capacity(dead)); }));
     CHECK(dies([&] { static_cast<void>(a.read(dead, 1, {})); }));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/alloc/no_meter.hpp>
 #include <pagefold/config/assert.hpp>
 #include <pagefold/config/macros.hpp>
 #include <pagefold/core/bits.hpp>
@@ -9,12 +10,6 @@
 #include <cstdint>
 
 namespace pagefold {
-
-/// Counts nothing. An allocator that takes a meter calls `step` for every word, record and list head that an operation
-/// looks at, so that a test can count what its bound says.
-struct no_meter {
-    static constexpr void step() noexcept {}
-};
 
 /// How a span of up to `Granules` granules is cut into blocks, in one bit a granule. Blocks are used or free, of at least
 /// two granules, and no two free ones lie side by side.
@@ -38,6 +33,8 @@ public:
     static constexpr unsigned max_steps = 2 * (Granules / 64) + max_free_blocks;
     /// Steps to either end of a block, at most.
     static constexpr unsigned max_scan_steps = Granules / 64;
+    /// Steps of next_used, at most: three ends of blocks.
+    static constexpr unsigned max_next_steps = 3 * (1 + max_scan_steps);
 
     /// The granules from `start` on, and below `stop`.
     struct extent {
@@ -124,6 +121,16 @@ public:
             }
             start = stop;
         }
+    }
+
+    /// The first used block that starts at or above `from`, in a span of `end`; from end to end where there is none. `from`
+    /// must be the start or end of a block, be it of one that has become part of a free one since.
+    [[nodiscard]] extent next_used(unsigned from, unsigned end) const noexcept {
+        unsigned start = next(from);
+        if (start < end && test(start + 1)) {
+            start = next(start + min_block);
+        }
+        return start < end ? extent{start, next(start + 1)} : extent{end, end};
     }
 
     /// Whether the bits are such as operations leave them: no block is too small, and no free ones lie side by side.

@@ -29,15 +29,24 @@
 //   a.read(h, n, scratch)| byte_view              | –                  | the first n bytes: in place, or put together in
 //                        |                        |                    | scratch (≥ n bytes); valid until the next non-const
 //                        |                        |                    | call
+//   c.contains(h)        | bool                   | –                  | h is live; one whose free waits is not. Any value may
+//                        |                        |                    | be asked, in every build. O(1)
+//   c.place(h)           | byte_span              | –                  | where a live object is, all capacity(h) bytes of it,
+//                        |                        |                    | until it is relocated or freed. Of an object that was
+//                        |                        |                    | asked for with more than owner_bytes and less than
+//                        |                        |                    | max_size bytes, the last owner_bytes are its owner's
+//                        |                        |                    | to write there, for what leads from the place to the
+//                        |                        |                    | handle; a write() may change them
 //   a.allocated_bytes()  | size_t                 | –                  | sum of rounded sizes of live objects
 //   a.bytes_held()       | size_t                 | –                  | bytes of pages that hold objects, or memory of
 //                        |                        |                    | freed ones that has not come free
 //   a.table_bytes()      | size_t                 | –                  | bytes taken from the source besides
 //   a.check()            | bool                   | –                  | walks every structure; false when it is damaged
 //
-// compacting_allocator: its objects can be moved so that whole pages come free. The owner of the handles does the walk
-// (it knows where every handle is kept, so that an object carries no back-reference): plan, then for every handle it
-// owns relocate if misplaced, then finish. A plan may be left and taken up between other operations.
+// compacting_allocator: its objects can be moved so that whole pages come free. Their owner moves them, since it must learn
+// the new handles: plan, relocate what is misplaced, finish. It finds them in one of two ways. next_misplaced() names them
+// by their places, from where a tag in the last owner_bytes leads to the handle; or the owner walks all its handles and
+// asks misplaced(), so that an object needs no tag. A plan may be left and taken up between other operations.
 //
 //   a.plan_compaction(n) | size_t                 | –                  | picks sparse spans to empty, so that at most n bytes
 //                        |                        |                    | of objects need to move (or one span's, if that is
@@ -47,6 +56,12 @@
 //   a.relocate(h)        | result<object_handle>  | no_memory          | moves a misplaced object to a place that is not; h is
 //                        |                        |                    | dead after success, and unchanged after a failure.
 //                        |                        |                    | Takes no page from the source
+//   a.next_misplaced()   | byte_span              | –                  | the place of the next misplaced object; empty at the
+//                        |                        |                    | end, and where there is no plan. Each is named once a
+//                        |                        |                    | plan at most, whether it is moved, freed or left, and
+//                        |                        |                    | each that is neither freed nor relocated before is
+//                        |                        |                    | named, also those of spans that a further call of
+//                        |                        |                    | plan_compaction adds. O(1), amortised over a plan
 //   a.finish_compaction()| –                      | –                  | forgets the plan; spans not emptied serve again
 //
 // snug_allocator: where the source refuses, an object may go into a place that is much too large, which is better than
@@ -70,6 +85,8 @@ namespace pagefold {
 /// Where an object is, in at most handle_bits bits; 0 is a valid value, and there is no null.
 enum class object_handle : std::uint64_t {};
 inline constexpr unsigned handle_bits = 48;
+/// Bytes at the end of an object's place that its owner may write without the allocator.
+inline constexpr std::size_t owner_bytes = 4;
 /// The answer of fullness() for a span without a free byte.
 inline constexpr unsigned max_fullness = 256;
 
@@ -83,6 +100,8 @@ concept object_allocator = requires(T& a, const T& c, std::size_t n, object_hand
     { c.rounded(n) } noexcept -> std::same_as<std::size_t>;
     { a.write(h, bytes) } noexcept -> std::same_as<void>;
     { c.read(h, n, scratch) } noexcept -> std::same_as<byte_view>;
+    { c.contains(h) } noexcept -> std::same_as<bool>;
+    { c.place(h) } noexcept -> std::same_as<byte_span>;
     { c.allocated_bytes() } noexcept -> std::same_as<std::size_t>;
     { c.bytes_held() } noexcept -> std::same_as<std::size_t>;
     { c.table_bytes() } noexcept -> std::same_as<std::size_t>;
@@ -94,6 +113,7 @@ concept compacting_allocator = object_allocator<T> && requires(T& a, const T& c,
     { a.plan_compaction(n) } noexcept -> std::same_as<std::size_t>;
     { c.misplaced(h) } noexcept -> std::same_as<bool>;
     { a.relocate(h) } noexcept -> std::same_as<result<object_handle>>;
+    { a.next_misplaced() } noexcept -> std::same_as<byte_span>;
     { a.finish_compaction() } noexcept -> std::same_as<void>;
 };
 

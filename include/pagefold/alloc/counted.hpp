@@ -111,6 +111,8 @@ public:
     [[nodiscard]] byte_view read(object_handle h, std::size_t n, byte_span scratch) const noexcept {
         return inner_.read(h, n, scratch);
     }
+    [[nodiscard]] bool contains(object_handle h) const noexcept { return inner_.contains(h); }
+    [[nodiscard]] byte_span place(object_handle h) const noexcept { return inner_.place(h); }
     [[nodiscard]] std::size_t allocated_bytes() const noexcept { return inner_.allocated_bytes(); }
     [[nodiscard]] std::size_t bytes_held() const noexcept { return inner_.bytes_held(); }
     [[nodiscard]] std::size_t table_bytes() const noexcept { return inner_.table_bytes(); }
@@ -133,6 +135,7 @@ public:
         }
         return moved;
     }
+    byte_span next_misplaced() noexcept requires compacting_allocator<Allocator> { return inner_.next_misplaced(); }
     void finish_compaction() noexcept requires compacting_allocator<Allocator> { inner_.finish_compaction(); }
 
     [[nodiscard]] bool check() const noexcept {

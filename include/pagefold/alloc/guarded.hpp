@@ -20,7 +20,7 @@
 //
 //     handle:  record number (32 bits) | generation (16 bits)
 //     record:  where the object is in the allocator below, its exact size, its generation, a checksum of its content
-//     object:  | front zone | content, n bytes | rear zone |     zones of a known pattern
+//     object:  | front zone | content, n bytes | rear zone |  tag  |     zones of a known pattern
 //     freed:   | poison ...                                |     kept back for a while
 //
 // What finds what:
@@ -31,13 +31,19 @@
 //     would mostly be legal.
 //   - An object is written through write() only. The checksum of its content, kept in the record, hence finds any other
 //     write to it, and two objects that overlap. It is all that guards an object for which the zones leave no room in
-//     the allocator's max_size (they have 2 * Zone bytes less than it): those have what is left as rear zone, and an object
-//     of max_size has none. A larger unit for the allocator below would have given them zones, but then what is tested is
+//     the allocator's max_size (they have 2 * Zone bytes and the tag's less than it): those have what is left as rear zone,
+//     and an object of max_size has none. A larger unit for the allocator below would have given them zones, but then what is tested is
 //     not what is used: an object of max_size would not be one below.
 //   - The last `Quarantine` objects freed are filled with poison and given to the allocator below later. One whose poison
 //     is gone was written to after it was freed. Nobody but the guard may notice: when no object is live, or a compaction
 //     is planned, all of them are given back (a plan's promise counts what that frees), one in a span that is being emptied
 //     never is kept, and when the source refuses an allocation, the smallest one that suffices becomes the new object.
+//   - Where the owner may write the last bytes of an object through place(), they are in no checksum. A guard below another
+//     sees such a write as a stray one, since its own last bytes are the other guard's.
+//
+// The tag is the record's number, in the last bytes of the place below: the guard is the owner of what is there, and
+// next_misplaced() below names it by its place. An object that leaves no room for a tag is one of max_size below, which the
+// allocators here don't move.
 //
 // Where an object is looked at: read, write, deallocate, relocate, check and the guard's end. Each such look reads the
 // whole object. Besides that time by the byte, a guard costs 16 bytes of record and 32 of zones an object, and a buffer of
@@ -84,7 +90,7 @@ public:
     }
     /// Of the quarantine, too, only a place that is snug.
     result<object_handle> allocate_snug(std::size_t n) noexcept requires snug_allocator<Allocator> {
-        const std::size_t least = n == 0 || n > max_size ? 0 : inner_.rounded(image_bytes(n));
+        const std::size_t least = n == 0 || n > max_size ? 0 : inner_.rounded(place_bytes(n));
         return allocate_from(n, least + least / 16,
                              [this](std::size_t bytes) noexcept { return inner_.allocate_snug(bytes); });
     }
@@ -165,6 +171,13 @@ public:
         return scratch.first(n);
     }
 
+    [[nodiscard]] bool contains(object_handle h) const noexcept {
+        return names_record(h) && !records_[id_of(h)].is_freed();
+    }
+    /// The bytes that were asked for, without zones.
+    [[nodiscard]] byte_span place(object_handle h) const noexcept {
+        return require_live(h, guard_breach::use_after_free) ? content_of(records_[id_of(h)]) : byte_span{};
+    }
     [[nodiscard]] std::size_t allocated_bytes() const noexcept { return requested_; }
     [[nodiscard]] std::size_t bytes_held() const noexcept { return inner_.bytes_held(); }
     [[nodiscard]] std::size_t table_bytes() const noexcept {
@@ -195,7 +208,16 @@ public:
             return moved;
         }
         r.set_place(*moved, r.size());
+        tag(id);
         return name_anew(id);
+    }
+    /// Passes over an object whose tag is damaged, which the next look at it reports.
+    byte_span next_misplaced() noexcept requires compacting_allocator<Allocator> {
+        byte_span found = inner_.next_misplaced();
+        while (!found.empty() && !is_tagged(found)) {
+            found = inner_.next_misplaced();
+        }
+        return found.empty() ? found : content_of(records_[tag_at(found)]);
     }
     void finish_compaction() noexcept requires compacting_allocator<Allocator> { inner_.finish_compaction(); }
 
@@ -258,10 +280,14 @@ private:
         records_[id].set_live(++generation_);
         return handle_of(id);
     }
+    /// Whether the handle is the one that its record gave last; the object may be freed.
+    [[nodiscard]] bool names_record(object_handle h) const noexcept {
+        return static_cast<std::uint64_t>(h) >> handle_bits == 0 && records_.contains(id_of(h)) &&
+               handle_of(id_of(h)) == h;
+    }
     /// Whether the handle names an object, which is noted if not; `if_freed` is what it is to name one in quarantine.
     [[nodiscard]] bool require_live(object_handle h, guard_breach if_freed) const noexcept {
-        if (static_cast<std::uint64_t>(h) >> handle_bits != 0 || !records_.contains(id_of(h)) ||
-            handle_of(id_of(h)) != h) {
+        if (!names_record(h)) {
             note(guard_breach::unknown_handle, h);
             return false;
         }
@@ -291,12 +317,21 @@ private:
     // Bytes.
 
     [[nodiscard]] static constexpr std::size_t front_zone(std::size_t n) noexcept {
-        return n + 2 * Zone <= max_size ? Zone : 0;
+        return n + 2 * Zone + owner_bytes <= max_size ? Zone : 0;
     }
     /// Both zones and the object.
     [[nodiscard]] static constexpr std::size_t image_bytes(std::size_t n) noexcept {
         const std::size_t all = front_zone(n) + n + Zone;
         return all < max_size ? all : max_size;
+    }
+    /// What is asked of the allocator below: the tag, too; or where there is no room for it, an object of max_size.
+    [[nodiscard]] static constexpr std::size_t place_bytes(std::size_t n) noexcept {
+        return has_tag(n) ? front_zone(n) + n + Zone + owner_bytes : max_size;
+    }
+    [[nodiscard]] static constexpr bool has_tag(std::size_t n) noexcept { return n + Zone + owner_bytes <= max_size; }
+    /// What of an object the checksum is of: its owner may write the rest through its place.
+    [[nodiscard]] static constexpr std::size_t summed_bytes(std::size_t n) noexcept {
+        return n > owner_bytes && n < max_size ? n - owner_bytes : n;
     }
     /// Neighbouring bytes differ, so that a run of any one value is seen.
     [[nodiscard]] static constexpr std::byte zone_byte(std::size_t at) noexcept {
@@ -320,6 +355,23 @@ private:
         const std::size_t bytes = image_bytes(r.size());
         return inner_.read(r.place(), bytes, buffer_.first(bytes));
     }
+    [[nodiscard]] byte_span content_of(const record& r) const noexcept {
+        return inner_.place(r.place()).subview(front_zone(r.size()), r.size());
+    }
+    void tag(std::uint32_t id) noexcept {
+        if (const record& r = records_[id]; has_tag(r.size())) {
+            const byte_span place = inner_.place(r.place());
+            store_native(place.data() + place.size() - owner_bytes, id);
+        }
+    }
+    [[nodiscard]] static std::uint32_t tag_at(byte_span place) noexcept {
+        return load_native<std::uint32_t>(place.data() + place.size() - owner_bytes);
+    }
+    /// Whether the tag at the end of a place leads to the record of an object that is there.
+    [[nodiscard]] bool is_tagged(byte_span place) const noexcept {
+        const record* const r = place.size() < owner_bytes ? nullptr : records_.find(tag_at(place));
+        return r != nullptr && !r->is_freed() && has_tag(r->size()) && inner_.place(r->place()).data() == place.data();
+    }
     /// So that it keeps nothing of an object's content.
     void clear_buffer(const record& r) const noexcept {
         const byte_span image = buffer_.first(image_bytes(r.size()));
@@ -341,8 +393,12 @@ private:
             found = guard_breach::overrun;
         } else {
             record now = r;
-            now.set_sum(checksum(image.subview(front, r.size()), id));
-            found = now.sum() != r.sum() ? guard_breach::stray_write : found;
+            now.set_sum(checksum(image.subview(front, summed_bytes(r.size())), id));
+            if (now.sum() != r.sum()) {
+                found = guard_breach::stray_write;
+            } else if (has_tag(r.size()) && tag_at(inner_.place(r.place())) != id) {
+                found = guard_breach::overrun;
+            }
         }
         if (image.data() == buffer_.first(0).data()) {
             clear_buffer(r);
@@ -366,7 +422,8 @@ private:
         fill_bytes(image.data() + front + content.size(), fresh_byte, n - content.size());
         fill_zone(image.subview(front + n));
         inner_.write(r.place(), image);
-        r.set_sum(checksum(image.subview(front, n), id));
+        tag(id);
+        r.set_sum(checksum(image.subview(front, summed_bytes(n)), id));
     }
     void poison(const record& r) noexcept {
         const byte_span image = buffer_.first(image_bytes(r.size()));
@@ -403,7 +460,7 @@ private:
             const result<std::uint32_t> id = records_.insert();
             why = id.error();
             if (id) {
-                const result<object_handle> place = allocate_below(image_bytes(n));
+                const result<object_handle> place = allocate_below(place_bytes(n));
                 if (place) {
                     records_[*id].set_place(*place, n);
                     return id;
@@ -471,7 +528,7 @@ private:
         std::size_t best_bytes = most < ~std::size_t{0} ? most + 1 : most;
         for (unsigned at = 0; at < quarantined_; ++at) {
             const std::size_t bytes = inner_.capacity(records_[quarantine_[at]].place());
-            if (bytes >= image_bytes(n) && bytes < best_bytes) {
+            if (bytes >= place_bytes(n) && bytes < best_bytes) {
                 best = at;
                 best_bytes = bytes;
             }

@@ -3,6 +3,7 @@
 
 #include <pagefold/alloc/block_map.hpp>
 #include <pagefold/alloc/concept.hpp>
+#include <pagefold/alloc/no_meter.hpp>
 #include <pagefold/alloc/pending_frees.hpp>
 #include <pagefold/alloc/tlsf_span.hpp>
 #include <pagefold/alloc/whole_units.hpp>
@@ -115,6 +116,8 @@ public:
     /// few spans takes along one that waited.
     static constexpr unsigned max_steps =
         2 * (looks + 1 + 3 * 5 + block_map::max_steps + 2 * block_map::max_scan_steps);
+    /// Steps of a next_misplaced, at most: the span that the last call ended in, and the next, which has an object.
+    static constexpr unsigned max_steps_to_next = 2 * (1 + block_map::max_next_steps);
 
     tlsf(Source& source, node_id node) noexcept
         : source_{source}, node_{node}, spans_{source, node}, whole_{source, node} {}
@@ -174,6 +177,9 @@ public:
         return {address_of(h), n};
     }
 
+    [[nodiscard]] bool contains(object_handle h) const noexcept { return is_live(h); }
+    [[nodiscard]] byte_span place(object_handle h) const noexcept { return {address_of(h), capacity(h)}; }
+
     /// Places that are kept for objects to be moved count as live.
     [[nodiscard]] unsigned fullness(object_handle h) const noexcept {
         PAGEFOLD_ASSERT(is_live(h));
@@ -228,6 +234,21 @@ public:
         return moved;
     }
 
+    /// Looks at one span or two. Whole units are never misplaced.
+    byte_span next_misplaced() noexcept {
+        while (walked_ != nullptr) {
+            Meter::step();
+            const span& s = *walked_;
+            const auto block = s.map.next_used(next_granule_, s.end());
+            if (block.start != s.end()) {
+                next_granule_ = block.stop;
+                return {s.base() + block.start * granule, (block.stop - block.start) * granule};
+            }
+            walk_on(s);
+        }
+        return {};
+    }
+
     /// Cost: some steps for each object and victim left.
     void finish_compaction() noexcept {
         if (victims_ == nullptr) {
@@ -238,6 +259,7 @@ public:
                 drop_reserved(size);
             }
         }
+        walked_ = nullptr;
         while (victims_ != nullptr) {
             span& s = *victims_;
             victims_ = s.next[0].owner();
@@ -727,6 +749,10 @@ private:
             victims_->previous[0] = record_ref{s, 0};
         }
         victims_ = &s;
+        if (walked_ == nullptr) {
+            walked_ = &s;
+            next_granule_ = 0;
+        }
         victim_bytes_ += s.bytes();
         pending_bytes_ += s.used_bytes();
         return true;
@@ -738,6 +764,9 @@ private:
         if (merged.stop - merged.start != s.end()) {
             s.subtract_used(stop - start);
             return;
+        }
+        if (walked_ == &s) {
+            walk_on(s);
         }
         span* const previous = s.previous[0].owner();
         span* const next = s.next[0].owner();
@@ -751,6 +780,12 @@ private:
         }
         victim_bytes_ -= s.bytes();
         close_span(s);
+    }
+
+    /// From one victim to the one that became one after it.
+    void walk_on(const span& s) noexcept {
+        walked_ = s.previous[0].owner();
+        next_granule_ = 0;
     }
 
     /// The granules that are kept for an object of `size`.
@@ -903,7 +938,9 @@ private:
     record_ref heads_[list_count]{};     // the lists
     pending_frees waiting_;
     std::uint64_t reserved_[unit_granules + 1]{}; // by size, the first reserved block's handle plus one; 0 for none
-    span* victims_ = nullptr;                     // list of spans to be emptied
+    span* victims_ = nullptr;                     // list of spans to be emptied, the last one first
+    span* walked_ = nullptr;                      // the one of them whose objects next_misplaced names
+    unsigned next_granule_ = 0;                   // of that one, the first it has not looked at
     std::size_t victim_bytes_ = 0;                // their bytes
     std::size_t pending_bytes_ = 0;               // bytes of the objects in them
     std::size_t allocated_ = 0;                   // waiting frees' too

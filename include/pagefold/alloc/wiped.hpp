@@ -81,6 +81,8 @@ public:
     [[nodiscard]] byte_view read(object_handle h, std::size_t n, byte_span scratch) const noexcept {
         return inner_.read(h, n, scratch);
     }
+    [[nodiscard]] bool contains(object_handle h) const noexcept { return inner_.contains(h); }
+    [[nodiscard]] byte_span place(object_handle h) const noexcept { return of_our_size(inner_.place(h)); }
     [[nodiscard]] std::size_t allocated_bytes() const noexcept { return inner_.allocated_bytes(); }
     [[nodiscard]] std::size_t bytes_held() const noexcept { return inner_.bytes_held(); }
     [[nodiscard]] std::size_t table_bytes() const noexcept { return inner_.table_bytes() + buffer_.bytes(); }
@@ -106,6 +108,9 @@ public:
         clear_buffer(bytes);
         return moved;
     }
+    byte_span next_misplaced() noexcept requires compacting_allocator<Allocator> {
+        return of_our_size(inner_.next_misplaced());
+    }
     void finish_compaction() noexcept requires compacting_allocator<Allocator> { inner_.finish_compaction(); }
 
     [[nodiscard]] bool check() const noexcept {
@@ -114,6 +119,10 @@ public:
     [[nodiscard]] const inner_allocator& inner() const noexcept { return inner_; }
 
 private:
+    [[nodiscard]] static byte_span of_our_size(byte_span place) noexcept {
+        return place.first(place.size() < max_size ? place.size() : max_size);
+    }
+
     /// What write() takes zeros from.
     static constexpr std::byte zeros[max_size]{};
 

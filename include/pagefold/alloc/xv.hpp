@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pagefold/alloc/concept.hpp>
+#include <pagefold/alloc/no_meter.hpp>
 #include <pagefold/alloc/pending_frees.hpp>
 #include <pagefold/alloc/whole_units.hpp>
 #include <pagefold/alloc/xv_span.hpp>
@@ -68,9 +69,13 @@ namespace pagefold {
 /// Where the source refuses a span, a plan under way is dropped for the room in the spans that were to be emptied.
 /// deallocate ignores a handle that is not live, where checked builds assert; other calls with one are undefined without
 /// them.
-template <page_source Source, std::size_t Unit = 4096, unsigned MaxUnits = 8>
+template <page_source Source, std::size_t Unit = 4096, unsigned MaxUnits = 8, class Meter = no_meter>
 class xv {
 public:
+    /// The same over pages of another source, for decorators (over_source).
+    template <page_source Other>
+    using over = xv<Other, Unit, MaxUnits, Meter>;
+
     static_assert(is_power_of_two(Unit) && Unit >= 4096 && Unit <= 65536);
     static_assert(MaxUnits >= 1 && MaxUnits <= xv_span::max_units);
 
@@ -150,6 +155,9 @@ public:
         return {address_of(h), n};
     }
 
+    [[nodiscard]] bool contains(object_handle h) const noexcept { return is_live(h); }
+    [[nodiscard]] byte_span place(object_handle h) const noexcept { return {address_of(h), capacity(h)}; }
+
     [[nodiscard]] std::size_t allocated_bytes() const noexcept {
         return (allocated_ - granules_waiting()) * granule_bytes + whole_.bytes_held();
     }
@@ -209,6 +217,25 @@ public:
         copy_bytes(address_of(moved), address_of(h), size * granule_bytes);
         leave_victim(from, at);
         return object_handle{moved};
+    }
+
+    /// Looks at each entry of a victim's table once a plan: at up to those of two tables a call, and on the average at two or
+    /// so. Objects of a whole unit are never misplaced.
+    byte_span next_misplaced() noexcept {
+        while (walked_ != no_span) {
+            Meter::step();
+            const xv_span& span = spans_[walked_];
+            unsigned at = span.blocks;
+            if (next_granule_ < span.granules()) {
+                at = span.next_used(span.find(next_granule_), [] { Meter::step(); });
+            }
+            if (at != span.blocks) {
+                next_granule_ = span.start(at + 1);
+                return {span.base + span.start(at) * granule_bytes, room(span, at) * granule_bytes};
+            }
+            walk_on();
+        }
+        return {};
     }
 
     void finish_compaction() noexcept { drop_plan(false); }
@@ -548,6 +575,9 @@ private:
     }
     void set_group(xv_span& span, unsigned group) noexcept {
         group_links& links = links_[span.id];
+        if (walked_ == span.id) {
+            walk_on();
+        }
         if (span.group != 0) {
             (links.previous == no_span ? groups_[span.group] : links_[links.previous].next) = links.next;
             if (links.next != no_span) {
@@ -562,6 +592,15 @@ private:
             }
             groups_[group] = span.id;
         }
+        if (group == victim_group && walked_ == no_span) {
+            walked_ = span.id;
+            next_granule_ = 0;
+        }
+    }
+    /// From one victim to the one that became one after it, which is its predecessor in their group.
+    void walk_on() noexcept {
+        walked_ = links_[walked_].previous;
+        next_granule_ = 0;
     }
 
     // Compaction.
@@ -818,6 +857,8 @@ private:
     two_level_bitmap<unit_list + 1> reserved_lists_;
     xv_links heads_[list_count + 1]; // the last: spans without a hole, and those to be emptied
     std::uint32_t groups_[group_count];
+    std::uint32_t walked_ = no_span;    // the victim whose objects next_misplaced names
+    unsigned next_granule_ = 0;         // of that one, the first it has not looked at
     block_ref reserved_[unit_list + 1]; // linked through the first bytes of the blocks
 };
 

@@ -126,6 +126,18 @@ struct alignas(64) xv_span {
         return granule < granules() && table()[find(granule)] == entry(granule, used);
     }
 
+    /// The first block from `at` on that is in use; `blocks` where none is. `look()` is called for every entry looked at.
+    template <class Look>
+    [[nodiscard]] unsigned next_used(unsigned at, Look look) const noexcept {
+        for (; at < blocks; ++at) {
+            look();
+            if (state(at) == used) {
+                return at;
+            }
+        }
+        return blocks;
+    }
+
     [[nodiscard]] bool table_is_full() const noexcept { return blocks + 1u == table_size; }
     /// Cuts a block in two, the first of `granules`, which keeps its state; the table must not be full.
     void split(unsigned at, unsigned granules, block_state second) noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pagefold/alloc/concept.hpp>
+#include <pagefold/alloc/no_meter.hpp>
 #include <pagefold/alloc/pending_frees.hpp>
 #include <pagefold/alloc/size_classes.hpp>
 #include <pagefold/alloc/whole_units.hpp>
@@ -41,8 +42,9 @@
 //   freeing touch no line of any object. (To touch one, as links in the slots would, made free + allocate twice as slow
 //   with 200k objects.) The price is 120 slots a span at most, and 32 bytes a span, some 2 an object with 200k objects,
 //   because a class with many spans takes longer ones.
-// - Objects carry no reference to their owner, which zsmalloc pays for with 8 bytes of handle in each. Instead the owner
-//   walks its index once a plan and asks misplaced() of every handle, a look at a header.
+// - Objects carry no reference to their owner, which zsmalloc pays for with 8 bytes of handle in each. An owner keeps four
+//   bytes in the last of an object's slot, where it wants to be led from there to its handle (next_misplaced); or it walks
+//   its handles once a plan and asks misplaced() of every one, a look at a header.
 // - A class out of slots borrows one of the next larger class that has some. How many objects want a class fluctuates by
 //   the root of their number, and each class on its own would keep slots for that; next to each other they lend, and
 //   together need far fewer. For that, spans must follow what is wanted, not what fluctuates. The handle says what was
@@ -81,13 +83,19 @@ namespace pagefold {
 /// Where the source refuses a span, any larger free slot is taken, and when there is none, a plan under way is dropped
 /// for its victims' slots. deallocate ignores a handle that is not live, where checked builds assert; other calls with
 /// one are undefined without them.
-template <page_source Source, std::size_t Unit = 4096, unsigned MaxChain = 12>
+template <page_source Source, std::size_t Unit = 4096, unsigned MaxChain = 12, class Meter = no_meter>
 class zs {
     using classes = size_classes<Unit, MaxChain>;
     using span_header = zs_span<Unit, MaxChain>;
 
 public:
+    /// The same over pages of another source, for decorators (over_source).
+    template <page_source Other>
+    using over = zs<Other, Unit, MaxChain, Meter>;
+
     static constexpr std::size_t max_size = Unit;
+    /// Steps of a next_misplaced, at most: the span that the last call ended in, and the next, and the bits of both.
+    static constexpr unsigned max_steps_to_next = 4;
 
     zs(Source& source, node_id node) noexcept : source_{source}, node_{node}, spans_{source, node}, raw_{source, node} {
         for (class_state& c : classes_) {
@@ -143,6 +151,10 @@ public:
         PAGEFOLD_CHECK(n <= capacity(h));
         return {address_of(h), n};
     }
+
+    /// A handle that differs from a live one in the class that was asked for alone passes for it.
+    [[nodiscard]] bool contains(object_handle h) const noexcept { return is_live(h); }
+    [[nodiscard]] byte_span place(object_handle h) const noexcept { return {address_of(h), capacity(h)}; }
 
     [[nodiscard]] std::size_t allocated_bytes() const noexcept { return allocated_ - bytes_waiting(); }
     [[nodiscard]] std::size_t bytes_held() const noexcept { return held_; }
@@ -202,13 +214,30 @@ public:
         return moved;
     }
 
+    /// Looks at one span or two: where the one ends that the last call ended in, the next has an object. Whole units are
+    /// never misplaced.
+    byte_span next_misplaced() noexcept {
+        while (walked_ != no_span) {
+            Meter::step();
+            const span_header& span = spans_[walked_];
+            const unsigned slot = span.next_used(next_slot_);
+            Meter::step();
+            if (slot != span.slots()) {
+                next_slot_ = slot + 1;
+                return {span.slot(slot), span.shape().bytes};
+            }
+            walk_on(span);
+        }
+        return {};
+    }
+
     /// Cost: O(1) a victim left.
     void finish_compaction() noexcept {
         while (victims_ != no_span) {
             const std::uint32_t id = victims_;
             span_header& span = spans_[id];
             class_state& c = classes_[span.class_number()];
-            unlink(victims_, span);
+            remove_victim(id, span);
             span.set_victim(false);
             c.pending -= span.used();
             c.free += span.free_count();
@@ -292,7 +321,13 @@ private:
                raw_.contains(id_of(h));
     }
     [[nodiscard]] bool is_live(object_handle h) const noexcept {
-        return is_raw(h) ? is_live_raw(h) : find_live(h) != nullptr && !waiting_.contains(h);
+        return is_raw(h) ? is_live_raw(h) : find_live(h) != nullptr && !is_waiting(h);
+    }
+    /// Whether the object there is freed, whatever class the handle says.
+    [[nodiscard]] bool is_waiting(object_handle h) const noexcept {
+        return waiting_.sum([h](object_handle one) {
+            return id_of(one) == id_of(h) && slot_of(one) == slot_of(h) ? 1u : 0u;
+        }) != 0;
     }
 
     // Frees. A header comes from far away; so with many spans a free waits until it is there. A plan moves objects out of
@@ -539,7 +574,7 @@ private:
             --c.pending;
             pending_bytes_ -= span.shape().bytes;
             if (emptied) {
-                unlink(victims_, span);
+                remove_victim(id_of(h), span);
                 victim_bytes_ -= span.bytes();
                 close_span(id_of(h), span);
             }
@@ -604,6 +639,27 @@ private:
         }
     }
 
+    // The list of victims, the last one first. A walk over their objects goes from the first one to the last, so that those
+    // which come meanwhile lie ahead of it.
+
+    void add_victim(std::uint32_t id, span_header& span) noexcept {
+        link(victims_, id, span);
+        if (walked_ == no_span) {
+            walked_ = id;
+            next_slot_ = 0;
+        }
+    }
+    void remove_victim(std::uint32_t id, const span_header& span) noexcept {
+        if (walked_ == id) {
+            walk_on(span);
+        }
+        unlink(victims_, span);
+    }
+    void walk_on(const span_header& span) noexcept {
+        walked_ = span.previous;
+        next_slot_ = 0;
+    }
+
     /// Marks spans of one class and fullness for emptying, as far as the budget goes. False where one found no room for its
     /// objects: in its own class, or also `into_others` that are slightly larger.
     bool pick_victims(unsigned number, unsigned group, bool into_others, std::size_t max_bytes_to_move) noexcept {
@@ -622,7 +678,7 @@ private:
             }
             unlink_partial(span, number, group);
             span.set_victim(true);
-            link(victims_, id, span);
+            add_victim(id, span);
             c.pending += span.used();
             pending_bytes_ += bytes;
             victim_bytes_ += span.bytes();
@@ -740,6 +796,8 @@ private:
     std::uint64_t partial_[bitmap_words]{}; // bit set: the class has a span with a free slot
     class_state classes_[raw_class]{};
     std::uint32_t victims_ = no_span; // list of spans to be emptied
+    std::uint32_t walked_ = no_span;  // the one of them whose objects next_misplaced names
+    unsigned next_slot_ = 0;          // of that one, the first it has not looked at
     std::size_t victim_bytes_ = 0;    // bytes of pages of victims
     std::size_t pending_bytes_ = 0;   // bytes of slots of objects in victims
     pending_frees waiting_;

@@ -71,6 +71,18 @@ struct zs_span {
         high += one_free;
     }
 
+    /// The first slot from `from` on that is in use; slots() where none is. `from` may be slots().
+    [[nodiscard]] unsigned next_used(unsigned from) const noexcept {
+        const unsigned count = slots();
+        const std::uint64_t used_low = ~low & low_bits(count) & ~low_bits(from);
+        if (used_low != 0) {
+            return static_cast<unsigned>(std::countr_zero(used_low));
+        }
+        const std::uint64_t used_high =
+            ~high & low_bits(count < 64 ? 0 : count - 64u) & ~low_bits(from < 64 ? 0 : from - 64u);
+        return used_high != 0 ? 64u + static_cast<unsigned>(std::countr_zero(used_high)) : count;
+    }
+
     /// Its fields agree with each other.
     [[nodiscard]] bool consistent() const noexcept {
         if (class_number() + 1 >= classes::count()) {

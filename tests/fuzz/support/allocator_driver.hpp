@@ -6,6 +6,7 @@
 #include "fuzz/support/require.hpp"
 
 #include <pagefold/alloc/concept.hpp>
+#include <pagefold/core/bytes.hpp>
 
 #include <support/rng.hpp>
 
@@ -31,8 +32,9 @@ enum class dead_handles {
 ///
 ///     0..8    allocate (word: size), and write     19      plan (word: budget)
 ///     9..14   free (word: which)                   20      relocate some (word: from which on)
-///     15      free a row (word: first; byte: how   21      plan, relocate all, finish
-///             many; byte: each n-th)               22      finish
+///     15      free a row (word: first; byte: how   21      plan, relocate all, finish; or (odd number of objects)
+///             many; byte: each n-th)                       the same as an owner that is led by places
+///                                                  22      finish
 ///     16      write (word: which; word: how much)  23, 24  limit the source (byte: pages to spare; ≥ 200 no limit)
 ///     17, 18  read (word: which)                   25      refuse an acquisition (byte: the n-th from now)
 ///     26      allocate with sizes out of range     27      use a wrong handle (word: which; byte: a shift)
@@ -155,6 +157,7 @@ private:
         const std::size_t capacity = allocator_.capacity(*h);
         PAGEFOLD_FUZZ_REQUIRE(capacity >= n);
         PAGEFOLD_FUZZ_REQUIRE(allocator_.rounded(n) >= n);
+        PAGEFOLD_FUZZ_REQUIRE(allocator_.contains(*h));
         require_placed(*h);
         objects_.push_back({*h, capacity, {}});
         write(objects_.back(), n);
@@ -167,6 +170,7 @@ private:
         const std::size_t before = allocator_.allocated_bytes();
         allocator_.deallocate(objects_[at].handle);
         PAGEFOLD_FUZZ_REQUIRE(before - allocator_.allocated_bytes() == objects_[at].capacity);
+        PAGEFOLD_FUZZ_REQUIRE(!allocator_.contains(objects_[at].handle));
         dead_.push_back(objects_[at].handle);
         std::swap(objects_[at], objects_.back());
         objects_.pop_back();
@@ -198,6 +202,19 @@ private:
         if (n != 0) {
             allocator_.write(o.handle, o.content);
         }
+        require_its_place(o);
+        if (n + owner_bytes <= o.capacity && o.capacity < Allocator::max_size) {
+            store_native(tail_of(o), ++tags_);
+        }
+    }
+    [[nodiscard]] std::byte* tail_of(const object& o) const {
+        const byte_span place = allocator_.place(o.handle);
+        return place.data() + place.size() - owner_bytes;
+    }
+    void require_its_place(const object& o) const {
+        const byte_span place = allocator_.place(o.handle);
+        PAGEFOLD_FUZZ_REQUIRE(place.size() == o.capacity && o.content.size() <= o.capacity);
+        PAGEFOLD_FUZZ_REQUIRE(o.content.empty() || std::memcmp(o.content.data(), place.data(), o.content.size()) == 0);
     }
     void read(std::size_t at) {
         if (at >= objects_.size()) {
@@ -230,33 +247,59 @@ private:
         const std::uint64_t acquisitions = source_.acquisitions();
         for (std::size_t i = 0; i < objects_.size() && count > 0; ++i) {
             const std::size_t at = (first + i) % objects_.size();
-            object& o = objects_[at];
-            if (!allocator_.misplaced(o.handle)) {
-                continue;
+            if (allocator_.misplaced(objects_[at].handle)) {
+                --count;
+                relocate_one(at);
             }
-            --count;
-            if (const result<object_handle> h = allocator_.relocate(o.handle)) {
-                PAGEFOLD_FUZZ_REQUIRE(*h == o.handle || find(*h) == nullptr);
-                dead_.push_back(std::exchange(o.handle, *h));
-                o.capacity = allocator_.capacity(*h);
-                PAGEFOLD_FUZZ_REQUIRE(o.capacity >= o.content.size());
-                require_placed(*h);
-            } else {
-                PAGEFOLD_FUZZ_REQUIRE(h.error() == status::no_memory);
-            }
-            read(at);
         }
         PAGEFOLD_FUZZ_REQUIRE(source_.acquisitions() == acquisitions);
     }
+    void relocate_one(std::size_t at) requires compacts {
+        object& o = objects_[at];
+        if (const result<object_handle> h = allocator_.relocate(o.handle)) {
+            PAGEFOLD_FUZZ_REQUIRE(*h == o.handle || find(*h) == nullptr);
+            dead_.push_back(std::exchange(o.handle, *h));
+            o.capacity = allocator_.capacity(*h);
+            PAGEFOLD_FUZZ_REQUIRE(o.capacity >= o.content.size());
+            PAGEFOLD_FUZZ_REQUIRE(allocator_.contains(*h));
+            require_its_place(o);
+            require_placed(*h);
+        } else {
+            PAGEFOLD_FUZZ_REQUIRE(h.error() == status::no_memory);
+        }
+        read(at);
+    }
     void compact_all() requires compacts {
         finish();
+        const bool by_places = objects_.size() % 2 != 0;
         const std::size_t held = allocator_.bytes_held(), promise = allocator_.plan_compaction(~std::size_t{0});
-        relocate(0, objects_.size());
-        PAGEFOLD_FUZZ_REQUIRE(allocator_.bytes_held() + promise == held);
+        const std::size_t most_held = std::max(held, allocator_.bytes_held());
+        if (by_places) {
+            relocate_named();
+        } else {
+            relocate(0, objects_.size());
+        }
+        PAGEFOLD_FUZZ_REQUIRE(allocator_.bytes_held() + promise == most_held);
         finish();
+    }
+    void relocate_named() requires compacts {
+        std::size_t left = objects_.size();
+        for (byte_span named = allocator_.next_misplaced(); !named.empty(); named = allocator_.next_misplaced()) {
+            std::size_t at = 0;
+            while (at < objects_.size() && allocator_.place(objects_[at].handle).data() != named.data()) {
+                ++at;
+            }
+            PAGEFOLD_FUZZ_REQUIRE(at < objects_.size() && left-- != 0);
+            PAGEFOLD_FUZZ_REQUIRE(allocator_.misplaced(objects_[at].handle));
+            relocate_one(at);
+        }
+        for (const object& o : objects_) {
+            require_placed(o.handle);
+        }
     }
     void finish() requires compacts {
         allocator_.finish_compaction();
+        PAGEFOLD_FUZZ_REQUIRE(allocator_.next_misplaced().empty());
         for (const object& o : objects_) {
             require_placed(o.handle);
         }
@@ -269,6 +312,7 @@ private:
     }
     void use_wrong_handle() {
         const object_handle h = wrong_handle();
+        PAGEFOLD_FUZZ_REQUIRE(allocator_.contains(h) ? names_object(h) : find(h) == nullptr);
         if (Dead == dead_handles::undefined || names_object(h)) {
             return;
         }
@@ -342,6 +386,7 @@ private:
     std::vector<object_handle> dead_;
     std::vector<std::byte> scratch_;
     std::uint64_t contents_ = 0;
+    std::uint32_t tags_ = 0;
 };
 
 } // namespace pagefold::fuzz

@@ -8,6 +8,7 @@
 #include <pagefold/alloc/counted.hpp>
 #include <pagefold/alloc/guarded.hpp>
 #include <pagefold/alloc/wiped.hpp>
+#include <pagefold/alloc/xv.hpp>
 #include <pagefold/alloc/zs.hpp>
 
 #include <conformance/object_allocator.hpp>
@@ -272,9 +273,67 @@ TEST_CASE_TEMPLATE("the far ends of the zones count", T, plain, composed) {
 TEST_CASE_TEMPLATE("a write into an object that isn't by its handle is found, also where no zone fits", T,
                    PAGEFOLD_GUARDED) {
     for (const std::size_t n : {std::size_t{1}, std::size_t{1000}, T::max_size - 1, T::max_size}) {
+        const std::size_t owners = n > owner_bytes && n < T::max_size ? owner_bytes : 0;
         damage<T>(n, 0, guard_breach::stray_write);
-        damage<T>(n, static_cast<std::ptrdiff_t>(n) - 1, guard_breach::stray_write);
+        damage<T>(n, static_cast<std::ptrdiff_t>(n - owners) - 1, guard_breach::stray_write);
     }
+}
+
+TEST_CASE_TEMPLATE("the last bytes of an object are its owner's to write", T, PAGEFOLD_GUARDED) {
+    for (const std::size_t n : {owner_bytes + 1, std::size_t{1000}, T::max_size - 1}) {
+        CAPTURE(n);
+        scene<T> s;
+        const object_handle h = s.make(n, 3);
+        const byte_span place = s.a.place(h);
+        REQUIRE(place.size() == n);
+        REQUIRE(place.data() == s.memory_of(h, n));
+        fill_bytes(place.data() + n - owner_bytes, 0x77, owner_bytes);
+        CHECK(s.a.read(h, n, {})[n - 1] == std::byte{0x77});
+        s.expect_intact();
+        s.a.deallocate(h);
+        s.expect_intact();
+    }
+}
+
+TEST_CASE("damage far behind an object is found in the tag") {
+    // 16 bytes of zones on both sides and four of a tag, in granules of eight bytes.
+    for (std::ptrdiff_t at = 1020; at < 1024; ++at) {
+        damage<guarded<xv<test_source>>>(1000, at, guard_breach::overrun);
+    }
+}
+
+TEST_CASE("an object whose tag is damaged is not named, and moves when it is asked for") {
+    scene<guarded<xv<test_source>>> s;
+    std::vector<object_handle> handles;
+    for (unsigned i = 0; i < 200; ++i) {
+        handles.push_back(s.make(1000, 3));
+    }
+    for (unsigned i = 0; i < 200; ++i) {
+        if (i % 4 != 1) {
+            s.a.deallocate(handles[i]);
+        }
+    }
+    static_cast<void>(s.a.plan_compaction(~std::size_t{0}));
+    object_handle damaged{};
+    std::size_t misplaced = 0, named = 0;
+    for (unsigned i = 1; i < 200; i += 4) {
+        misplaced += s.a.misplaced(handles[i]) ? 1 : 0;
+        damaged = s.a.misplaced(handles[i]) ? handles[i] : damaged;
+    }
+    REQUIRE(misplaced > 3);
+    const byte_span place = s.a.place(damaged);
+    place.data()[1020] ^= std::byte{1};
+    for (byte_span one = s.a.next_misplaced(); !one.empty(); one = s.a.next_misplaced()) {
+        CHECK(one.data() != place.data());
+        CHECK(one.size() == 1000);
+        ++named;
+    }
+    CHECK(named >= misplaced - 1);
+    CHECK(noted_assertions.count == 0);
+    CHECK(s.a.relocate(damaged).has_value());
+    s.expect(guard_breach::overrun);
+    s.a.finish_compaction();
+    s.expect_intact();
 }
 
 TEST_CASE("a run of equal bytes over a zone is an overrun, whichever they are") {
@@ -294,7 +353,7 @@ object_handle written_after_free(scene<T>& s, std::size_t n = 500) {
     std::byte* const memory = s.memory_of(h, n);
     s.a.deallocate(h);
     CHECK(s.a.check());
-    memory[n - 1] = std::byte{7};
+    memory[n - 1] = std::byte{7}; // also of what was the owner's
     CHECK_FALSE(s.a.check());
     CHECK(noted_assertions.count == 0);
     return h;
