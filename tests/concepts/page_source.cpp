@@ -9,6 +9,7 @@
 
 #include <array>
 #include <memory>
+#include <utility>
 
 namespace pagefold::testing {
 namespace {
@@ -70,6 +71,25 @@ static_assert(!page_source<without_release>);
 static_assert(!page_source<release_of_bool>);
 static_assert(!page_source<release_may_throw>);
 static_assert(!page_source<release_without_count>);
+
+struct smallest_trimmable : smallest {
+    std::size_t trim() noexcept { return 0; }
+};
+static_assert(trimmable_page_source<smallest_trimmable>);
+static_assert(!trimmable_page_source<smallest>);
+
+struct trim_of_nothing : smallest {
+    void trim() noexcept {}
+};
+struct trim_may_throw : smallest {
+    std::size_t trim() { return 0; }
+};
+struct trims_without_pages {
+    std::size_t trim() noexcept { return 0; }
+};
+static_assert(!trimmable_page_source<trim_of_nothing>);
+static_assert(!trimmable_page_source<trim_may_throw>);
+static_assert(!trimmable_page_source<trims_without_pages>);
 
 /// A good one to spoil: an array of pages and of who is taken.
 struct array_source {
@@ -187,6 +207,35 @@ struct takes_nothing_back : array_source {
     void release(void*, std::size_t) noexcept {}
 };
 
+struct trims : array_source {
+    std::size_t kept = 0;
+    void release(void* p, std::size_t pages) noexcept {
+        kept += pages * 4096;
+        array_source::release(p, pages);
+    }
+    std::size_t trim() noexcept { return std::exchange(kept, 0); }
+};
+struct trims_bit_by_bit : trims {
+    std::size_t trim() noexcept { return kept == 0 ? 0 : std::exchange(kept, kept - 4096) - kept; }
+};
+struct trims_odd_bytes : trims {
+    std::size_t trim() noexcept { return std::exchange(kept, 0) + 1; }
+};
+struct trims_what_is_held : trims {
+    std::size_t trim() noexcept {
+        for (std::size_t i = 0; i < count; ++i) { // all pages, not those that are free
+            memory[i * 4096] = std::byte{0};
+        }
+        return trims::trim();
+    }
+};
+struct trims_for_good : trims {
+    std::size_t trim() noexcept {
+        taken[count - 1] = true;
+        return trims::trim();
+    }
+};
+
 template <class Source>
 std::string violation() {
     const auto source = std::make_unique<Source>();
@@ -195,6 +244,7 @@ std::string violation() {
 
 TEST_CASE("the suite finds nothing in a page source that keeps its contract") {
     CHECK(violation<array_source>() == "");
+    CHECK(violation<trims>() == "");
 }
 
 TEST_CASE("the suite convicts a page source of the clause that it breaks") {
@@ -212,6 +262,10 @@ TEST_CASE("the suite convicts a page source of the clause that it breaks") {
     CHECK(violation<scribbles>() == "keeps_contents");
     CHECK(violation<leaks>() == "serves_again");
     CHECK(violation<takes_nothing_back>() == "serves_again");
+    CHECK(violation<trims_bit_by_bit>() == "trims_all");
+    CHECK(violation<trims_odd_bytes>() == "trims_all");
+    CHECK(violation<trims_what_is_held>() == "keeps_contents");
+    CHECK(violation<trims_for_good>() == "serves_again");
 }
 
 } // namespace

@@ -66,6 +66,12 @@ TEST_CASE("wiping_source keeps the contract of a page source") {
     static_source<> source{memory};
     wiping_source wiping{source};
     CHECK(page_source_violation(wiping, 1000) == "");
+
+    mmap_source<> trimmable;
+    wiping_source wiping_and_trimming{trimmable};
+    CHECK(page_source_violation(wiping_and_trimming, 1000) == "");
+    CHECK(wiping_and_trimming.trim() != 0);
+    CHECK(trimmable.resident_bytes() == 0);
 }
 
 } // namespace

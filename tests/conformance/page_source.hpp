@@ -30,6 +30,7 @@ enum class page_source_clause {
     apart,              ///< no page is handed out twice
     keeps_contents,     ///< what was written stays until release
     serves_again,       ///< released pages can be had again
+    trims_all,          ///< a trim leaves nothing to the next one (of a trimmable source)
 };
 
 [[nodiscard]] inline const char* to_string(page_source_clause clause) noexcept {
@@ -43,6 +44,7 @@ enum class page_source_clause {
     case page_source_clause::apart: return "apart";
     case page_source_clause::keeps_contents: return "keeps_contents";
     case page_source_clause::serves_again: return "serves_again";
+    case page_source_clause::trims_all: return "trims_all";
     }
     return "unknown";
 }
@@ -92,11 +94,14 @@ public:
         const std::size_t count = drain();
         expect(count > 0, clause::serves);
         check_refusals();
+        trim();
         release_all();
+        trim();
         expect(drain() == count, clause::serves_again);
         release_all();
         random_runs();
         release_all();
+        trim();
         expect(drain() == count, clause::serves_again);
         release_all();
         return broken_;
@@ -173,6 +178,12 @@ private:
         }
         return pages_held_;
     }
+    void trim() {
+        if constexpr (trimmable_page_source<Source>) {
+            const std::size_t bytes = source_.trim();
+            expect(bytes % page_size_ == 0 && source_.trim() == 0, clause::trims_all);
+        }
+    }
     void random_runs() {
         for (int i = 0; i < 3000 && !broken_; ++i) {
             const bool growing = i / 500 % 2 == 0;
@@ -184,6 +195,9 @@ private:
                 }
             } else {
                 release_some();
+            }
+            if (random_.one_in(100)) {
+                trim();
             }
         }
     }

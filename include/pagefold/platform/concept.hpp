@@ -23,6 +23,13 @@
 // waits for it: the thread would wait for a lock that it holds. A source that needs others to give up memory first
 // answers no_memory and lets its caller do that.
 //
+// trimmable_page_source: a page source that keeps released pages for a while (hosted/mmap_source.hpp: up to a limit), and
+// can be told not to.
+//
+//   s.trim()              | size_t          | –                   | gives all that nobody has acquired to where it came
+//                         |                 |                     | from; the bytes. Right after it there is nothing
+//                         |                 |                     | left to trim. As safe from many threads as release
+//
 // lockable: lock() and unlock(). Never called by a thread that holds the same lock. (Threads that wait by the host's
 // means: platform/parking.hpp.)
 //
@@ -36,6 +43,11 @@ concept page_source = requires(T& s, const T& c, std::size_t n, node_id node, vo
     { c.page_size() } noexcept -> std::same_as<std::size_t>;
     { s.acquire(n, node) } noexcept -> std::same_as<result<void*>>;
     { s.release(p, n) } noexcept -> std::same_as<void>;
+};
+
+template <class T>
+concept trimmable_page_source = page_source<T> && requires(T& s) {
+    { s.trim() } noexcept -> std::same_as<std::size_t>;
 };
 
 template <class T>

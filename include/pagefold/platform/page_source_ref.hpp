@@ -21,18 +21,25 @@ public:
           }},
           release_{[](void* self, void* p, std::size_t pages) noexcept {
               static_cast<Source*>(self)->release(p, pages);
-          }} {}
+          }} {
+        if constexpr (trimmable_page_source<Source>) {
+            trim_ = [](void* self) noexcept { return static_cast<Source*>(self)->trim(); };
+        }
+    }
     // clang-format on
 
     [[nodiscard]] std::size_t page_size() const noexcept { return page_size_; }
     result<void*> acquire(std::size_t pages, node_id node) noexcept { return acquire_(source_, pages, node); }
     void release(void* p, std::size_t pages) noexcept { release_(source_, p, pages); }
+    /// What a trimmable source does; 0 where the source is none.
+    std::size_t trim() noexcept { return trim_ != nullptr ? trim_(source_) : 0; }
 
 private:
     void* source_;
     std::size_t page_size_;
     result<void*> (*acquire_)(void*, std::size_t, node_id) noexcept;
     void (*release_)(void*, void*, std::size_t) noexcept;
+    std::size_t (*trim_)(void*) noexcept = nullptr;
 };
 
 } // namespace pagefold

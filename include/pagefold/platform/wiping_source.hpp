@@ -26,6 +26,8 @@ public:
         }
         source_.release(p, pages);
     }
+    /// What the source below does, if it is a trimmable one; else 0.
+    std::size_t trim() noexcept { return source_.trim(); }
 
     /// For a user that wipes by itself until its end. Not while another thread releases.
     void wipe_from_now() noexcept { wipes_ = true; }

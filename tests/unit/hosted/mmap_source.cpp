@@ -17,7 +17,7 @@
 namespace pagefold::testing {
 namespace {
 
-static_assert(page_source<mmap_source<>>);
+static_assert(trimmable_page_source<mmap_source<>>);
 static_assert(page_source<mmap_source<null_lock>>);
 
 constexpr std::size_t chunk = mmap_source<>::chunk_bytes;

@@ -27,7 +27,7 @@ TEST_CASE("host_seed: every bit is 0 or 1 about equally often") {
         unsigned ones[64] = {};
         for (int i = 0; i < 1024; ++i) {
             for (std::uint64_t bit = 0, found = seed(); bit < 64; ++bit) {
-                ones[bit] += found >> bit & 1u;
+                ones[bit] += static_cast<unsigned>(found >> bit & 1u);
             }
         }
         for (const unsigned count : ones) {

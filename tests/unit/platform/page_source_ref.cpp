@@ -12,6 +12,7 @@ using namespace pagefold;
 using namespace pagefold::testing;
 
 static_assert(page_source<page_source_ref>);
+static_assert(trimmable_page_source<page_source_ref>);
 static_assert(std::is_trivially_copyable_v<page_source_ref>);
 static_assert(std::is_convertible_v<test_source&, page_source_ref>);
 static_assert(!std::is_convertible_v<test_source, page_source_ref>); // a temporary would be gone at once
@@ -29,6 +30,14 @@ struct node_source : test_source {
     node_id last_node = any_node;
 };
 
+struct trimmable_source : test_source {
+    std::size_t trim() noexcept {
+        ++trims;
+        return 5 * 4096;
+    }
+    unsigned trims = 0;
+};
+
 } // namespace
 
 TEST_CASE("a reference passes everything on to its source") {
@@ -43,6 +52,17 @@ TEST_CASE("a reference passes everything on to its source") {
     CHECK(ref.acquire(0, any_node).error() == status::invalid);
     ref.release(p, 3);
     CHECK(source.bytes_held() == 0);
+}
+
+TEST_CASE("a reference trims a source that can be trimmed, and no other") {
+    trimmable_source can;
+    test_source can_not;
+    page_source_ref ref = can;
+    CHECK(ref.trim() == 5 * 4096);
+    CHECK(can.trims == 1);
+    ref = can_not;
+    CHECK(ref.trim() == 0);
+    CHECK(can.trims == 1);
 }
 
 TEST_CASE("a copy of a reference names the source itself, not the first reference") {

@@ -11,7 +11,7 @@
 
 using namespace pagefold;
 
-static_assert(page_source<wiping_source>);
+static_assert(trimmable_page_source<wiping_source>);
 
 namespace {
 
@@ -33,7 +33,20 @@ std::ptrdiff_t left_after_release(bool wipes, bool wipe_from_now) {
     return std::count(memory.begin(), memory.end(), std::byte{0x5e});
 }
 
+struct trimmable_source : static_source<> {
+    using static_source::static_source;
+    std::size_t trim() noexcept { return 3 * page; }
+};
+
 } // namespace
+
+TEST_CASE("a trim goes to the source below") {
+    std::vector<std::byte> memory(8 * page);
+    trimmable_source can{memory};
+    static_source<> can_not{memory};
+    CHECK(wiping_source{can}.trim() == 3 * page);
+    CHECK(wiping_source{can_not}.trim() == 0);
+}
 
 TEST_CASE("what is released holds zeros") {
     CHECK(left_after_release(true, false) == 0);
