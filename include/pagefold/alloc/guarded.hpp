@@ -331,7 +331,7 @@ private:
     [[nodiscard]] static constexpr bool has_tag(std::size_t n) noexcept { return n + Zone + owner_bytes <= max_size; }
     /// What of an object the checksum is of: its owner may write the rest through its place.
     [[nodiscard]] static constexpr std::size_t summed_bytes(std::size_t n) noexcept {
-        return n > owner_bytes && n < max_size ? n - owner_bytes : n;
+        return n >= owner_bytes && n < max_size ? n - owner_bytes : n;
     }
     /// Neighbouring bytes differ, so that a run of any one value is seen.
     [[nodiscard]] static constexpr std::byte zone_byte(std::size_t at) noexcept {

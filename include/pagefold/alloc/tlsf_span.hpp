@@ -52,7 +52,9 @@ struct tlsf_span {
     };
 
     std::uint64_t where; // address; in its low 12 bits: used granules less one 0..8, units less one 9..10, victim 11
-    std::uint32_t reserved[2]; // what is reserved, 24 bits each; above: records in use, and free blocks without one
+    std::uint32_t
+        reserved[2]; // what is reserved, 24 bits each; above, of the first: records in use 24..26, group 28..31;
+                     // of the second: free blocks without a record
     block_map map;
     lanes starts; // of the blocks that have a record; other: the low half of the span's number
     lanes sizes;  // and their granules, 0 for no record; other: the high half
@@ -91,6 +93,16 @@ struct tlsf_span {
         where = (where & ~std::uint64_t{0x800}) | (value ? std::uint64_t{0x800} : 0);
     }
 
+    /// A number below 16 for its allocator to say which list by fullness it is in; 0 at first.
+    [[nodiscard]] unsigned group() const noexcept { return reserved[0] >> 28; }
+    void set_group(unsigned number) noexcept { reserved[0] = (reserved[0] & 0x0fffffffu) | number << 28; }
+    /// The eighths of it that are free, 0 to 7, as long as there is something in it.
+    [[nodiscard]] PAGEFOLD_ALWAYS_INLINE unsigned free_eighths() const noexcept {
+        constexpr std::uint32_t eighths[] = {65536 / 16, 65536 / 32,
+                                             65536 / 48 + 1}; // of 2^16, a granule's part of a span
+        return (end() - used()) * eighths[units() - 1] >> 16;
+    }
+
     [[nodiscard]] bool has_reserved() const noexcept { return ((reserved[0] | reserved[1]) & low_bits(24)) != 0; }
     [[nodiscard]] unsigned reserved_count() const noexcept {
         return count_ones(reserved[0] & low_bits(24)) + count_ones(reserved[1] & low_bits(24));
@@ -123,7 +135,7 @@ struct tlsf_span {
         for (unsigned i = 0; i < record_count; ++i) {
             clear_record(i);
         }
-        reserved[0] = 0;
+        reserved[0] &= 0xf0000000u;
         reserved[1] = 0;
     }
     /// The record of the free block that starts, or ends, at a granule; one that is of no block.

@@ -80,6 +80,7 @@ public:
     static_assert(MaxUnits >= 1 && MaxUnits <= xv_span::max_units);
 
     static constexpr std::size_t max_size = Unit;
+    static constexpr unsigned spans_a_plan = 64; ///< that a plan looks at, at most
 
     xv(Source& source, node_id node) noexcept
         : source_{source}, node_{node}, spans_{source, node}, links_{source, node}, tables_{source, node},
@@ -183,9 +184,10 @@ public:
     }
 
     /// Emptiest spans first, as long as their objects find places in the others, which are reserved at once; one span even
-    /// where the budget is smaller than it, but none for 0. Called again before finish_compaction, it adds to its victims;
-    /// answers and budget are for all that are left. May take memory for tables. Cost: a walk over the tables of the spans
-    /// picked for each of 16 bands of size.
+    /// where the budget is smaller than it, but none for 0, and of spans_a_plan at most. Called again before
+    /// finish_compaction, it adds to its victims; answers and budget are for all that are left. Spans for whose objects there
+    /// was no place come last in the next calls. May take memory for tables. Cost, in any store: a walk over the tables of the
+    /// spans looked at for each of 16 bands of size.
     std::size_t plan_compaction(std::size_t max_bytes_to_move) noexcept {
         free_waiting();
         const std::uint32_t first = pick_victims(max_bytes_to_move / granule_bytes, max_bytes_to_move != 0);
@@ -261,7 +263,8 @@ private:
     static constexpr unsigned list_count = unit_list + (MaxUnits - 1) * (xv_span::unit_granules / long_step) + 1;
     static constexpr unsigned no_list = list_count;
     static constexpr unsigned victim_group = 8; // after the eighths that a span may be empty by
-    static constexpr unsigned group_count = 9;
+    static constexpr unsigned other_side = 8;   // added to these: the same for spans that a plan found no places for
+    static constexpr unsigned group_count = 16;
     static constexpr unsigned band_granules = xv_span::unit_granules / 16;
 
     /// A span's neighbours in its group.
@@ -563,14 +566,17 @@ private:
         tables_.deallocate(cell);
     }
 
-    // Groups of spans by how empty they are; those that cannot be emptied now are in none.
+    // Groups of spans by how empty they are; those that cannot be emptied now are in none. There are two sides: a plan picks
+    // from one, and leaves what it finds no places for on the other, until there is no more on this one.
 
-    void regroup(xv_span& span) noexcept {
+    [[nodiscard]] static unsigned emptiness(const xv_span& span) noexcept {
         const unsigned eighth = span.units * (xv_span::unit_granules / 8);
-        const unsigned group =
-            span.free_granules < eighth || span.reserved_blocks != 0 ? 0 : span.free_granules / eighth;
-        if (group != span.group) {
-            set_group(span, group);
+        return span.free_granules < eighth || span.reserved_blocks != 0 ? 0 : span.free_granules / eighth;
+    }
+    void regroup(xv_span& span) noexcept {
+        const unsigned group = emptiness(span);
+        if (group != (span.group & (other_side - 1)) || span.group == victim_group) {
+            set_group(span, group == 0 ? 0 : group | side_);
         }
     }
     void set_group(xv_span& span, unsigned group) noexcept {
@@ -608,10 +614,21 @@ private:
     /// Takes the emptiest spans out of the lists, as long as their objects might find room in the others and may be moved.
     /// Returns the first of them; each one's predecessor in the group is the next.
     std::uint32_t pick_victims(std::size_t most_to_move, bool any) noexcept {
+        const std::uint32_t first = any ? pick_from_side(most_to_move) : no_span;
+        if (first != no_span || !any) {
+            return first;
+        }
+        side_ ^= other_side;
+        return pick_from_side(most_to_move);
+    }
+    std::uint32_t pick_from_side(std::size_t most_to_move) noexcept {
         std::uint32_t first = no_span;
         std::size_t picked = 0;
-        for (unsigned group = victim_group - 1; any && group > 0; --group) {
-            while (groups_[group] != no_span) {
+        unsigned left = spans_a_plan;
+        for (unsigned eighths = 7; eighths > 0; --eighths) {
+            const unsigned group = eighths | side_;
+            for (; groups_[group] != no_span && left != 0; --left) {
+                Meter::step();
                 const std::uint32_t id = groups_[group];
                 xv_span& span = spans_[id];
                 const std::size_t to_move = span.used_granules();
@@ -666,6 +683,9 @@ private:
             }
         }
         restore(span);
+        if (span.group != 0) {
+            set_group(span, span.group ^ other_side);
+        }
     }
     /// The block serves any object of the same list, so that it doesn't matter which is moved first.
     bool reserve(unsigned granules) noexcept {
@@ -776,13 +796,12 @@ private:
             const xv_span& span = spans_[id];
             const unsigned largest = xv_span::hole_size(span.holes[0]);
             const unsigned list = span.group == victim_group || largest == 0 ? no_list : list_of(largest);
-            const unsigned eighths = span.free_granules * 8u / span.granules();
-            const unsigned group = span.group == victim_group ? victim_group : span.reserved_blocks != 0 ? 0 : eighths;
-            if (span.list != list || span.group != group) {
+            const bool in_group = span.group == victim_group || emptiness(span) == (span.group & (other_side - 1));
+            if (span.list != list || !in_group) {
                 return false;
             }
             ++listed;
-            grouped += group != 0 ? 1 : 0;
+            grouped += span.group != 0 ? 1 : 0;
         }
         for (unsigned list = 0; list <= no_list; ++list) {
             if (lists_.test(list) != (heads_[list].next != &heads_[list] || list == no_list)) {
@@ -857,6 +876,7 @@ private:
     two_level_bitmap<unit_list + 1> reserved_lists_;
     xv_links heads_[list_count + 1]; // the last: spans without a hole, and those to be emptied
     std::uint32_t groups_[group_count];
+    unsigned side_ = 0;                 // of the groups that the next plan picks from: 0 or other_side
     std::uint32_t walked_ = no_span;    // the victim whose objects next_misplaced names
     unsigned next_granule_ = 0;         // of that one, the first it has not looked at
     block_ref reserved_[unit_list + 1]; // linked through the first bytes of the blocks

@@ -96,6 +96,9 @@ public:
     static constexpr std::size_t max_size = Unit;
     /// Steps of a next_misplaced, at most: the span that the last call ended in, and the next, and the bits of both.
     static constexpr unsigned max_steps_to_next = 4;
+    static constexpr unsigned spans_a_plan = 64; ///< that a plan adds to its victims, at most
+    /// Steps of a plan_compaction, at most: spans that it looks at.
+    static constexpr unsigned max_steps_to_plan = spans_a_plan + 2 * (classes::count() - 1);
 
     zs(Source& source, node_id node) noexcept : source_{source}, node_{node}, spans_{source, node}, raw_{source, node} {
         for (class_state& c : classes_) {
@@ -162,20 +165,29 @@ public:
 
     /// Emptiest spans first, of all classes, while the objects of a class's victims fit into the free slots of its other
     /// spans; then also while they fit into slots up to a quarter larger. One span even where the budget is smaller than
-    /// it, but none for 0. Victims take no new objects. Called again before finish_compaction, it keeps its victims and
-    /// adds to them; answers and budget are for all that are left. Cost: two glances at every class and eighth, and for
-    /// each victim and each class one at the classes up to a quarter larger.
+    /// it, but none for 0, and at most spans_a_plan more than there are. Victims take no new objects. Called again before
+    /// finish_compaction, it keeps its victims and adds to them; answers and budget are for all that are left.
+    ///
+    /// Cost, in any store: a look at each victim added and at up to two more of each class, and for each of them one at
+    /// the classes up to a quarter larger.
     std::size_t plan_compaction(std::size_t max_bytes_to_move) noexcept {
         free_waiting();
         renew_claims();
+        unsigned left = max_bytes_to_move != 0 ? spans_a_plan : 0;
         for (const bool into_others : {false, true}) {
-            std::uint64_t hopeless[bitmap_words]{}; // classes whose emptiest span found no room; fuller ones won't
-            for (unsigned group = group_count; group-- > 0 && max_bytes_to_move != 0;) {
-                for (unsigned number = next_partial(0); number != no_class; number = next_partial(number + 1)) {
-                    std::uint64_t& word = hopeless[number / 64];
-                    const std::uint64_t bit = std::uint64_t{1} << (number % 64);
-                    if ((word & bit) == 0 && !pick_victims(number, group, into_others, max_bytes_to_move)) {
-                        word |= bit;
+            class_set
+                open[group_count]{}; // of the classes that have spans so empty; less those whose emptiest finds no room
+            for (unsigned number = next_partial(0); number != no_class; number = next_partial(number + 1)) {
+                for (std::uint32_t groups = classes_[number].groups; groups != 0; groups &= groups - 1) {
+                    open[std::countr_zero(groups)].add(number);
+                }
+            }
+            class_set hopeless{};
+            for (unsigned group = group_count; group-- > 0;) {
+                for (unsigned number = open[group].next(0); number != no_class && left != 0;
+                     number = open[group].next(number + 1)) {
+                    if (!hopeless.has(number) && !pick_victims(number, group, into_others, max_bytes_to_move, left)) {
+                        hopeless.add(number);
                     }
                 }
             }
@@ -245,6 +257,7 @@ public:
         }
         victim_bytes_ = 0;
         pending_bytes_ = 0;
+        pending_ = {};
     }
 
     [[nodiscard]] bool check() const noexcept {
@@ -257,7 +270,9 @@ public:
                     return false;
                 }
             }
-            if ((classes_[number].groups != 0) != ((partial_[number / 64] >> (number % 64) & 1u) != 0)) {
+            const class_state& c = classes_[number];
+            if ((c.groups != 0) != partial_.has(number) || (c.pending != 0 && !pending_.has(number)) ||
+                (c.claimed != 0 && !claimed_.has(number))) {
                 return false;
             }
         }
@@ -274,6 +289,32 @@ private:
     static constexpr std::uint32_t no_span = 0xffffffffu;
     static constexpr unsigned group_count = 8;
     static constexpr std::uint32_t chains_a_doubling = 64; // a doubled span is then 1/32 of its class
+
+    /// A set of classes that are cut into slots.
+    struct class_set {
+        std::uint64_t words[bitmap_words];
+
+        void add(unsigned number) noexcept { words[number / 64] |= std::uint64_t{1} << (number % 64); }
+        void remove(unsigned number) noexcept { words[number / 64] &= ~(std::uint64_t{1} << (number % 64)); }
+        [[nodiscard]] bool has(unsigned number) const noexcept {
+            return (words[number / 64] >> (number % 64) & 1u) != 0;
+        }
+        /// The first from `number` on, or no_class.
+        [[nodiscard]] unsigned next(unsigned number) const noexcept {
+            unsigned word = number / 64;
+            if (word == bitmap_words) {
+                return no_class;
+            }
+            std::uint64_t bits = words[word] & ~low_bits(number % 64);
+            while (bits == 0) {
+                if (++word == bitmap_words) {
+                    return no_class;
+                }
+                bits = words[word];
+            }
+            return word * 64 + static_cast<unsigned>(std::countr_zero(bits));
+        }
+    };
 
     /// What is known of a size class; a cache line.
     struct alignas(64) class_state {
@@ -353,20 +394,7 @@ private:
     }
 
     /// The first class from `number` on that has a span with a free slot, or no_class.
-    [[nodiscard]] unsigned next_partial(unsigned number) const noexcept {
-        unsigned word = number / 64;
-        if (word == bitmap_words) {
-            return no_class;
-        }
-        std::uint64_t bits = partial_[word] & ~low_bits(number % 64);
-        while (bits == 0) {
-            if (++word == bitmap_words) {
-                return no_class;
-            }
-            bits = partial_[word];
-        }
-        return word * 64 + static_cast<unsigned>(std::countr_zero(bits));
-    }
+    [[nodiscard]] unsigned next_partial(unsigned number) const noexcept { return partial_.next(number); }
 
     /// The largest slot that an object may take from another class: a quarter more than its own, and the more of what is
     /// held lies idle, the more.
@@ -626,7 +654,7 @@ private:
         class_state& c = classes_[number];
         link(c.heads[group], id, span);
         c.groups |= 1u << group;
-        partial_[number / 64] |= std::uint64_t{1} << (number % 64);
+        partial_.add(number);
     }
     void unlink_partial(const span_header& span, unsigned number, unsigned group) noexcept {
         class_state& c = classes_[number];
@@ -634,7 +662,7 @@ private:
         if (c.heads[group] == no_span) {
             c.groups &= ~(1u << group);
             if (c.groups == 0) {
-                partial_[number / 64] &= ~(std::uint64_t{1} << (number % 64));
+                partial_.remove(number);
             }
         }
     }
@@ -660,16 +688,18 @@ private:
         next_slot_ = 0;
     }
 
-    /// Marks spans of one class and fullness for emptying, as far as the budget goes. False where one found no room for its
-    /// objects: in its own class, or also `into_others` that are slightly larger.
-    bool pick_victims(unsigned number, unsigned group, bool into_others, std::size_t max_bytes_to_move) noexcept {
+    /// Marks up to `left` spans of one class and fullness for emptying. False where the next, and so any fuller one, is
+    /// beyond the budget, or finds no room for its objects: in its own class, or also `into_others` that are slightly larger.
+    bool pick_victims(unsigned number, unsigned group, bool into_others, std::size_t max_bytes_to_move,
+                      unsigned& left) noexcept {
         class_state& c = classes_[number];
-        while ((c.groups >> group & 1u) != 0) {
+        for (; (c.groups >> group & 1u) != 0 && left != 0; --left) {
+            Meter::step();
             const std::uint32_t id = c.heads[group];
             span_header& span = spans_[id];
             const std::size_t bytes = std::size_t{span.used()} * span.shape().bytes;
             if (victims_ != no_span && pending_bytes_ + bytes > max_bytes_to_move) {
-                return true;
+                return false;
             }
             c.free -= span.free_count();
             if (c.free < c.claimed || !claim(number, span.used(), into_others)) {
@@ -680,6 +710,7 @@ private:
             span.set_victim(true);
             add_victim(id, span);
             c.pending += span.used();
+            pending_.add(number);
             pending_bytes_ += bytes;
             victim_bytes_ += span.bytes();
         }
@@ -692,7 +723,7 @@ private:
         if (own != count && (!into_others || claim_above(number, count - own, false) != count - own)) {
             return false;
         }
-        classes_[number].claimed += own;
+        set_aside(number, own);
         claim_above(number, count - own, true);
         return true;
     }
@@ -706,10 +737,16 @@ private:
                 break;
             }
             const std::uint32_t taken = lesser(count - found, spare(above));
-            classes_[above].claimed += good ? taken : 0;
+            set_aside(above, good ? taken : 0);
             found += taken;
         }
         return found;
+    }
+    void set_aside(unsigned number, std::uint32_t count) noexcept {
+        if (count != 0) {
+            classes_[number].claimed += count;
+            claimed_.add(number);
+        }
     }
     /// Free slots that are not set aside.
     [[nodiscard]] std::uint32_t spare(unsigned number) const noexcept {
@@ -720,13 +757,14 @@ private:
 
     /// Sets aside anew what the victims of earlier plans still need: objects came and went since.
     void renew_claims() noexcept {
-        for (class_state& c : classes_) {
-            c.claimed = 0;
+        for (unsigned number = claimed_.next(0); number != no_class; number = claimed_.next(number + 1)) {
+            classes_[number].claimed = 0;
         }
-        for (unsigned number = 0; number < raw_class; ++number) {
+        claimed_ = {};
+        for (unsigned number = pending_.next(0); number != no_class; number = pending_.next(number + 1)) {
             const std::uint32_t count = classes_[number].pending;
             const std::uint32_t own = lesser(count, spare(number));
-            classes_[number].claimed += own;
+            set_aside(number, own);
             claim_above(number, count - own, true);
         }
     }
@@ -792,8 +830,10 @@ private:
     Source& source_;
     node_id node_;
     slot_pool<span_header, Source> spans_;
-    whole_units<Source, Unit> raw_;         // objects of a whole unit
-    std::uint64_t partial_[bitmap_words]{}; // bit set: the class has a span with a free slot
+    whole_units<Source, Unit> raw_; // objects of a whole unit
+    class_set partial_{};           // classes that have a span with a free slot
+    class_set pending_{};           // those that have had objects in victims since the last finish_compaction
+    class_set claimed_{};           // those of which slots are set aside
     class_state classes_[raw_class]{};
     std::uint32_t victims_ = no_span; // list of spans to be emptied
     std::uint32_t walked_ = no_span;  // the one of them whose objects next_misplaced names
