@@ -200,7 +200,7 @@ struct evicting_config : default_config {
 class limit_contest {
 public:
     limit_contest(const support::corpus& pages, std::size_t keys) : work_{pages.pages(), keys} {
-        add<clock<>>("clock");
+        add<clock>("clock");
         add<fifo>("fifo");
         add<lru>("lru");
     }

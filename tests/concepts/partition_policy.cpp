@@ -11,7 +11,7 @@ namespace pagefold::testing {
 namespace {
 
 struct smallest {
-    partition_id home(const page_key&, node_id, std::size_t) const noexcept { return 0; }
+    partition_id home(const page_key&, std::uint64_t, node_id, std::size_t) const noexcept { return 0; }
     partition_id spill(partition_id home, std::size_t attempt, std::size_t count) const noexcept {
         return (home + attempt + 1) % count;
     }
@@ -20,20 +20,24 @@ struct smallest {
 static_assert(partition_policy<smallest>);
 
 struct without_home : smallest {
-    partition_id home(const page_key&, node_id, std::size_t) const noexcept = delete;
+    partition_id home(const page_key&, std::uint64_t, node_id, std::size_t) const noexcept = delete;
 };
 struct home_of_int : smallest {
-    int home(const page_key&, node_id, std::size_t) const noexcept { return 0; }
+    int home(const page_key&, std::uint64_t, node_id, std::size_t) const noexcept { return 0; }
 };
 struct home_may_throw : smallest {
-    partition_id home(const page_key&, node_id, std::size_t) const { return 0; }
+    partition_id home(const page_key&, std::uint64_t, node_id, std::size_t) const { return 0; }
+};
+struct home_without_hash : smallest {
+    partition_id home(const page_key&, node_id, std::size_t) const noexcept { return 0; }
 };
 struct home_changes_policy : smallest {
-    partition_id home(const page_key&, node_id, std::size_t) noexcept { return 0; }
+    partition_id home(const page_key&, std::uint64_t, node_id, std::size_t) noexcept { return 0; }
 };
 static_assert(!partition_policy<without_home>);
 static_assert(!partition_policy<home_of_int>);
 static_assert(!partition_policy<home_may_throw>);
+static_assert(!partition_policy<home_without_hash>);
 static_assert(!partition_policy<home_changes_policy>);
 
 struct without_spill : smallest {
@@ -71,14 +75,18 @@ static_assert(!partition_policy<node_may_throw>);
 static_assert(!partition_policy<node_changes_policy>);
 
 struct home_beyond_the_last : smallest {
-    partition_id home(const page_key&, node_id, std::size_t count) const noexcept { return count; }
+    partition_id home(const page_key&, std::uint64_t, node_id, std::size_t count) const noexcept { return count; }
 };
 struct home_by_turns : smallest {
     static inline std::size_t turn = 0;
-    partition_id home(const page_key&, node_id, std::size_t count) const noexcept { return ++turn % 2 % count; }
+    partition_id home(const page_key&, std::uint64_t, node_id, std::size_t count) const noexcept {
+        return ++turn % 2 % count;
+    }
 };
 struct home_by_page : smallest {
-    partition_id home(const page_key& key, node_id, std::size_t count) const noexcept { return key.index % count; }
+    partition_id home(const page_key& key, std::uint64_t, node_id, std::size_t count) const noexcept {
+        return key.index % count;
+    }
 };
 struct spill_beyond_the_last : smallest {
     partition_id spill(partition_id home, std::size_t attempt, std::size_t count) const noexcept {

@@ -4,6 +4,7 @@
 
 #include <pagefold/alloc/zs.hpp>
 #include <pagefold/platform/null_lock.hpp>
+#include <pagefold/platform/parking.hpp>
 #include <pagefold/store/config.hpp>
 #include <pagefold/store/default_config.hpp>
 
@@ -120,6 +121,25 @@ struct scratches_of : default_config {
 };
 static_assert(store_config<scratches_of<1>>);
 static_assert(!store_config<scratches_of<0>>);
+
+template <class Parking>
+struct parked_by : default_config {
+    using parking_type = Parking;
+    using lock_type = null_lock;
+};
+static_assert(store_config<parked_by<spin_parking>>);
+static_assert(!store_config<parked_by<no_part>>);
+
+template <unsigned Bits>
+struct checked_by : default_config {
+    static constexpr unsigned checksum_bits = Bits;
+};
+static_assert(store_config<checked_by<28>>);
+static_assert(store_config<checked_by<60>>);
+static_assert(!store_config<checked_by<0>>);
+static_assert(!store_config<checked_by<27>>);
+static_assert(!store_config<checked_by<32>>);
+static_assert(!store_config<checked_by<64>>);
 
 static_assert(!store_config<no_part>);
 static_assert(!store_config<int>);

@@ -50,14 +50,15 @@ template <partition_policy Policy>
             const std::uint64_t extent = random() % (max_page_index / extent_pages);
             page_key key{static_cast<pool_id>(random()), random.one_in(2) ? random() : random.below(10),
                          extent * extent_pages};
+            const std::uint64_t hash = random.one_in(4) ? (random.one_in(2) ? ~std::uint64_t{0} : 0) : random();
             const node_id wish = random.one_in(2) ? any_node : static_cast<node_id>(random.below(4));
-            const partition_id home = policy.home(key, wish, count);
+            const partition_id home = policy.home(key, hash, wish, count);
             expect(home < count, clause::home_in_range);
-            const bool is_stable = policy.home(key, wish, count) == home;
+            const bool is_stable = policy.home(key, hash, wish, count) == home;
             expect(is_stable, clause::home_is_stable);
             for (const unsigned page : {1u, 2u, extent_pages / 2, extent_pages - 1}) {
                 key.index = extent * extent_pages + page;
-                expect(!is_stable || policy.home(key, wish, count) == home, clause::extent_together);
+                expect(!is_stable || policy.home(key, hash, wish, count) == home, clause::extent_together);
             }
         }
         for (partition_id home = 0; home < count; home += 1 + count / 20) {

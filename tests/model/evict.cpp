@@ -52,38 +52,47 @@ struct naive_lru : naive_fifo {
 
 struct naive_clock {
     std::map<slot_id, bool> was_hit;
-    slot_id hand = no_slot;
+    slot_id hand = no_slot; // the page that is looked at next, or none: the first
 
     void on_insert(slot_id slot) { was_hit[slot] = false; }
     void on_hit(slot_id slot) { was_hit[slot] = true; }
-    void on_remove(slot_id slot) { was_hit.erase(slot); }
+    void on_remove(slot_id slot) {
+        hand = hand == slot ? after(slot) : hand;
+        was_hit.erase(slot);
+    }
     void on_move(slot_id from, slot_id to) {
         was_hit[to] = was_hit[from];
         was_hit.erase(from);
+        hand = hand == from ? to : hand;
     }
     template <class Predicate>
     slot_id evict(Predicate predicate, std::size_t& steps) {
-        slot_id at = hand;
         for (std::set<slot_id> refused; refused.size() < was_hit.size();) { // since the last second chance
+            hand = hand != no_slot ? hand : was_hit.begin()->first;
             if (steps == 0) {
-                hand = at;
                 return no_slot;
             }
             --steps;
-            auto next = at == no_slot ? was_hit.end() : was_hit.upper_bound(at);
-            next = next == was_hit.end() ? was_hit.begin() : next;
-            at = next->first;
-            if (next->second) {
-                next->second = false;
+            const slot_id at = hand;
+            if (was_hit[at]) {
+                was_hit[at] = false;
                 refused.clear();
             } else if (predicate(at)) {
-                was_hit.erase(next);
-                return hand = at;
+                on_remove(at);
+                return at;
             } else {
                 refused.insert(at);
             }
+            hand = was_hit.size() == 1 ? at : after(at);
         }
         return no_slot;
+    }
+    [[nodiscard]] slot_id after(slot_id slot) const {
+        if (was_hit.size() == 1) {
+            return no_slot;
+        }
+        const auto next = was_hit.upper_bound(slot);
+        return next == was_hit.end() ? was_hit.begin()->first : next->first;
     }
 };
 

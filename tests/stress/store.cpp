@@ -50,8 +50,9 @@ std::uint64_t version_of(const page& p, std::uint64_t name) {
 
 /// Looks at the wish, as the policies for machines of several nodes do.
 struct wishful : hashed {
-    [[nodiscard]] partition_id home(const page_key& key, node_id wish, std::size_t count) const noexcept {
-        const partition_id id = hashed::home(key, wish, count);
+    [[nodiscard]] partition_id home(const page_key& key, std::uint64_t hash, node_id wish,
+                                    std::size_t count) const noexcept {
+        const partition_id id = hashed::home(key, hash, wish, count);
         return wish == any_node ? id : (id + 1) % count;
     }
 };

@@ -40,6 +40,12 @@ public:
     T fetch_sub(T delta, memory_order order) noexcept requires std::is_integral_v<T> {
         return __atomic_fetch_sub(&value_, delta, static_cast<int>(order));
     }
+    T fetch_or(T bits, memory_order order) noexcept requires std::is_integral_v<T> {
+        return __atomic_fetch_or(&value_, bits, static_cast<int>(order));
+    }
+    T fetch_and(T bits, memory_order order) noexcept requires std::is_integral_v<T> {
+        return __atomic_fetch_and(&value_, bits, static_cast<int>(order));
+    }
     /// On failure `expected` receives the value found, loaded relaxed.
     [[nodiscard]] bool compare_exchange(T& expected, T desired, memory_order success) noexcept {
         return __atomic_compare_exchange(&value_, &expected, &desired, false, static_cast<int>(success),

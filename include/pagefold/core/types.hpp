@@ -6,8 +6,8 @@
 
 namespace pagefold {
 
-/// A tenant's pool, as `create_pool` returned it. An id is never used again before some 2^19 others of its slot were.
-enum class pool_id : std::uint32_t {};
+/// A tenant's pool, as `create_pool` returned it. No id is ever used again: 2^51 pools can have each slot, one after another.
+enum class pool_id : std::uint64_t {};
 
 /// A memory node of the host (a NUMA node); `any_node` leaves the choice to the page source.
 enum class node_id : std::uint16_t {};

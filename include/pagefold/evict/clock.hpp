@@ -39,34 +39,38 @@ public:
         }
     }
     template <slot_view<hook> View>
-    void on_remove(View&, slot_id) noexcept {
+    void on_remove(View& v, slot_id slot) noexcept {
         PAGEFOLD_CHECK(size_ > 0);
+        if (hand_ == slot) {
+            hand_ = after(v, slot);
+        }
         --size_;
     }
-    /// The bit lies in the hook, and the hand is a place in the round, which stays where it is when the page there leaves.
     template <slot_view<hook> View>
-    void on_move(View&, slot_id, slot_id) noexcept {}
+    void on_move(View&, slot_id from, slot_id to) noexcept {
+        hand_ = hand_ == from ? to : hand_;
+    }
     template <slot_view<hook> View, std::predicate<slot_id> Predicate>
     [[nodiscard]] slot_id evict(View& v, Predicate&& predicate, std::size_t& steps) noexcept {
-        slot_id slot = hand_;
-        for (std::size_t refused = 0; refused < size_;) { // in a row: then every slot has been
-            if (steps == 0) {
-                hand_ = slot;
-                return no_slot;
+        hand_ = hand_ != no_slot ? hand_ : v.next(no_slot);
+        for (std::size_t refused = 0; refused < size_ && steps != 0;) { // in a row: then every slot has been
+            const slot_id slot = hand_;
+            if (slot == no_slot) {
+                return no_slot; // the view lost its way, which it says nothing of
             }
             --steps;
-            slot = v.next(slot);
-            PAGEFOLD_CHECK(slot != no_slot);
-            if (v.get(slot) != 0) {
+            const bool was_hit = v.get(slot) != 0;
+            if (was_hit) {
                 v.set(slot, 0);
                 refused = 0;
             } else if (predicate(slot)) {
+                hand_ = after(v, slot);
                 --size_;
-                hand_ = slot;
                 return slot;
             } else {
                 ++refused;
             }
+            hand_ = v.next(slot);
         }
         return no_slot;
     }
@@ -91,7 +95,14 @@ public:
     }
 
 private:
-    slot_id hand_ = no_slot;
+    /// The slot behind one that leaves; no_slot if there is no other.
+    template <class View>
+    [[nodiscard]] static slot_id after(const View& v, slot_id slot) noexcept {
+        const slot_id next = v.next(slot);
+        return next != slot ? next : no_slot;
+    }
+
+    slot_id hand_ = no_slot; // the page that is looked at next; no_slot: the first of the round
     std::size_t size_ = 0;
 };
 

@@ -16,9 +16,10 @@
 //
 //   v.get(slot)             | P::hook | the slot's hook; all-zero for a slot just inserted
 //   v.set(slot, hook)       | –       | replaces it
-//   v.next(slot)            | slot_id | the next slot in the policy's care after `slot` in a fixed cyclic order of the slots
-//                           |         | (no_slot starts it; `slot` itself may be gone); no_slot when there is none at all. A
-//                           |         | page that moves to another slot has another place in the order then
+//   v.next(slot)            | slot_id | the next slot in the policy's care after `slot` in a cyclic order; no_slot starts it.
+//                           |         | `slot` is in the policy's care: while on_remove and evict run, the slot that leaves still
+//                           |         | is. no_slot when there is none at all, and where the view is damaged. New pages come
+//                           |         | into the order anywhere; it is otherwise fixed
 //
 // policy P:
 //

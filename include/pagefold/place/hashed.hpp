@@ -13,9 +13,8 @@ namespace pagefold {
 /// Spreads extents evenly over the partitions, without regard to memory nodes. The pages of an extent stay together.
 struct hashed {
     /// `count` is below 2^32.
-    [[nodiscard]] constexpr partition_id home(const page_key& key, node_id, std::size_t count) const noexcept {
-        const std::uint64_t object = mix(static_cast<std::uint32_t>(key.pool), key.object);
-        const std::uint64_t hash = mix(object, key.index / extent_pages);
+    [[nodiscard]] constexpr partition_id home(const page_key&, std::uint64_t hash, node_id,
+                                              std::size_t count) const noexcept {
         // The high half times count, shifted down: even for any count and without a division (Lemire: "Fast random
         // integer generation in an interval", ACM TOMACS 2019). Hash tables inside a partition take the low bits.
         return static_cast<partition_id>((hash >> 32) * count >> 32);

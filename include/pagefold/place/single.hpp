@@ -5,12 +5,15 @@
 #include <pagefold/place/concept.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace pagefold {
 
 /// Everything in partition 0; the others serve only when its memory is exhausted.
 struct single {
-    [[nodiscard]] constexpr partition_id home(const page_key&, node_id, std::size_t) const noexcept { return 0; }
+    [[nodiscard]] constexpr partition_id home(const page_key&, std::uint64_t, node_id, std::size_t) const noexcept {
+        return 0;
+    }
     [[nodiscard]] constexpr partition_id spill(partition_id home, std::size_t attempt,
                                                std::size_t count) const noexcept {
         PAGEFOLD_CHECK(home < count && attempt < count - 1);

@@ -4,9 +4,13 @@
 #include <pagefold/config/assert.hpp>
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/checksum.hpp>
+#include <pagefold/platform/host_seed.hpp>
+#include <pagefold/store/codec_stage.hpp>
 #include <pagefold/store/config.hpp>
+#include <pagefold/store/located_key.hpp>
 #include <pagefold/store/partition.hpp>
-#include <pagefold/store/pool.hpp>
+#include <pagefold/store/pool_registry.hpp>
+#include <pagefold/store/reclaim.hpp>
 #include <pagefold/store/scratch_pool.hpp>
 #include <pagefold/store/stats.hpp>
 
@@ -16,18 +20,21 @@
 
 // The store: what page_store and partitioned_store share.
 //
-// A put compresses into a scratch, takes the lock of the page's partition, places and copies the stream in, and leaves. A
-// get takes the lock, finds and copies the stream out into a scratch, leaves, checks the checksum and decompresses. So
-// nobody waits for anybody's codec, and a lock is held for a copy of some two kilobytes. (Pinning the stream and decoding
-// in place would save that copy and cost two atomic operations and a reader count in every entry's neighbourhood.)
+// A put takes a scratch, copies the page, compresses the copy, takes the lock of the page's partition, places and copies the
+// stream in, and leaves. A get takes the lock, finds and copies the stream out into a scratch, leaves, checks the checksum
+// and decompresses. So nobody waits for anybody's codec, and a lock is held for a copy of some two kilobytes. (Pinning the
+// stream and decoding in place would save that copy and cost two atomic operations and a reader count in every entry's
+// neighbourhood.) A put that finds no place makes room step by step (reclaim.hpp), and meanwhile the old version of its page
+// stays readable.
 //
 // Invariants. (1) A page that was answered `ok` reads back the same bytes, or `corrupt`, until it is erased, taken, or, in
-// an ephemeral pool, dropped. (2) After a put, whatever it answers, no older content of the page can be read. (3) The bytes
-// taken from the page source never exceed the limit, and stats().total_bytes is their exact sum. (4) A failed operation
-// leaves no trace but counters.
+// an ephemeral pool, dropped. (2) A reader finds the version of the last put or, while one is under way, that before it;
+// after a put that is refused, none. (3) The bytes taken from the page source never exceed the limit, and
+// stats().total_bytes is their exact sum. (4) A failed operation leaves no trace but counters. (5) No lock is held for more
+// than 64 pages' or 64 extents' work, and whoever waits, waits by the host's hook (platform/parking.hpp).
 //
 // All memory comes from the page source: the partitions themselves, the pools' records, tables, scratch and payload. The
-// first create_pool takes the first page.
+// first create_pool takes the first page, and the first scratch with it.
 
 namespace pagefold {
 
@@ -36,17 +43,21 @@ class basic_store {
     using compressor_type = typename Config::compressor_type;
     using admission_type = typename Config::admission_type;
     using partition_type = partition<Config>;
-    using scratch_type = scratch_pool<compressor_type, Config::max_scratch>;
+    using scratch_type =
+        scratch_pool<compressor_type, Config::max_scratch, typename Config::parking_type, partition_type::exclusive>;
 
 public:
     static constexpr std::size_t page_size = Config::page_size;
 
-    /// Takes no memory. The source must outlive the store; its page size divides the store's. Compressor and admission policy are copied.
+    /// Takes no memory. The source must outlive the store; its page size divides the store's. Compressor and admission policy
+    /// are copied.
     basic_store(page_source_ref source, const store_options& options, const compressor_type& compressor,
                 const admission_type& admission, const Place& place) noexcept
-        : source_ref_{source}, budget_{options.limit_bytes}, source_{source, budget_}, compressor_{compressor},
-          admission_{admission}, place_{place}, scratch_{compressor_, page_size, source_}, partition_count_{
-                                                                                               options.partitions} {
+        : source_ref_{source}, budget_{options.limit_bytes}, source_{source, budget_}, codec_{compressor, admission},
+          place_{place}, hasher_{options.seed != 0 ? options.seed : host_seed()}, scratch_{codec_.compressor(),
+                                                                                           page_size, source_, budget_,
+                                                                                           registry_.table().at_locks},
+          reclaimer_{registry_.table(), budget_, place_}, partition_count_{options.partitions} {
         PAGEFOLD_CHECK(options.partitions >= 1 && options.partitions <= max_partitions);
         PAGEFOLD_CHECK(page_size % source.page_size() == 0);
     }
@@ -56,7 +67,8 @@ public:
             partitions_[i].~partition_type();
         }
         release_array(partitions_, partition_count_);
-        release_array(table_.records, table_.count);
+        release_array(gauges_, partition_count_);
+        release_array(registry_.table().records, registry_.table().count);
     }
     basic_store(const basic_store&) = delete;
     basic_store& operator=(const basic_store&) = delete;
@@ -64,120 +76,125 @@ public:
     // Pools.
 
     /// Makes a pool. Fails with `limit` or `no_memory` where its records have no room, `limit` where there are max_pools
-    /// already, and `invalid` for a weight of 0, a reservation above the cap, or a strict node that no partition is on.
+    /// already or all reservations together would exceed the store's limit, and `invalid` for a weight of 0, a reservation
+    /// above the cap, or a strict node that no partition is on. `busy` if this call interrupts another.
     result<pool_id> create_pool(const pool_options& options = {}) noexcept {
-        const lock_guard guard{pools_lock_};
+        if (interrupts_itself()) {
+            return status::busy;
+        }
+        const lock_guard guard{registry_.lock()};
         if (options.weight == 0 || options.reserved_bytes > options.cap_bytes || !can_keep_to(options)) {
             return status::invalid;
         }
         if (const status s = set_up(); s != status::ok) {
             return s;
         }
-        std::uint32_t slot = 0;
-        while (slot < table_.count && table_.records[slot].live) {
-            ++slot;
+        const std::size_t limit = budget_.limit(), fixed = set_up_bytes();
+        const result<pool_id> id = registry_.open(options, limit > fixed ? limit - fixed : 0);
+        if (!id) {
+            return id;
         }
-        if (slot == table_.count) {
-            return status::limit;
-        }
-        pool_record& record = table_.records[slot];
-        record.options = options;
-        record.node.store(options.node, memory_order::relaxed); // the id is handed out later, and carries its own order
-        record.id = pool_ids::next(record.id, slot, options.kind);
         for (std::size_t i = 0; i < partition_count_; ++i) {
-            if (const status s = partitions_[i].open_pool(record.id); s != status::ok) {
+            if (const status s = partitions_[i].open_pool(*id); s != status::ok) {
                 while (i > 0) {
-                    partitions_[--i].close_pool(record.id);
+                    partitions_[--i].close_pool(*id);
                 }
-                record.options = pool_options{};
+                free_pool(*id);
                 return s;
             }
         }
-        record.live = true;
-        record.reserved.store(options.reserved_bytes, memory_order::relaxed);
-        table_.reserving.fetch_add(options.reserved_bytes != 0 ? 1 : 0, memory_order::relaxed);
-        return record.id;
+        registry_.publish(*id);
+        return id;
     }
 
-    /// Erases all pages of a pool, and the pool. From the first moment no operation on it succeeds. The work is in
-    /// proportion to the pages stored (of all pools); locks are held for a bounded part of it at a time. `invalid` if
-    /// there is no such pool.
+    /// Erases all pages of a pool, and the pool. From the first moment no operation on it succeeds. The work is in proportion
+    /// to the pool's pages; no lock is held for more than a bounded part of it, and other pools come and go meanwhile.
+    /// `invalid` if there is no such pool; `busy` if this call interrupts another, and nothing happened.
     status destroy_pool(pool_id id) noexcept {
-        const lock_guard guard{pools_lock_};
-        const std::uint32_t slot = pool_ids::slot(id);
-        if (slot >= table_.count || !table_.records[slot].live || table_.records[slot].id != id) {
-            return status::invalid;
+        if (interrupts_itself()) {
+            return status::busy;
         }
-        pool_record& record = table_.records[slot];
-        table_.reserving.fetch_sub(record.options.reserved_bytes != 0 ? 1 : 0, memory_order::relaxed);
-        record.reserved.store(0, memory_order::relaxed);
+        {
+            const lock_guard guard{registry_.lock()};
+            if (!registry_.retire(id)) {
+                return status::invalid;
+            }
+        }
         for (std::size_t i = 0; i < partition_count_; ++i) {
             partitions_[i].close_pool(id);
         }
         for (std::size_t i = 0; i < partition_count_; ++i) {
-            std::uint32_t cursor = 0;
-            while (!partitions_[i].sweep_pool(slot, cursor)) {
+            while (!partitions_[i].drain_pool(pool_ids::slot(id))) {
+                give_way<Config>(between_erasures);
             }
         }
-        record.live = false;
+        const lock_guard guard{registry_.lock()};
+        free_pool(id);
         return status::ok;
     }
 
-    // Pages. All of these are safe from many threads; of puts to one key at the same time one wins.
+    // Pages. All of these are safe from many threads; of puts to one key at the same time one wins. All answer `busy`, and
+    // do nothing, where they interrupt another operation of the same thread that they would have to wait for.
 
-    /// Stores the page, or replaces what was stored under its key. `page` must be page_size bytes.
+    /// Stores the page, or replaces what was stored under its key. `page` must be page_size bytes; it may change meanwhile,
+    /// and one of the contents it had is stored.
     ///
     /// ok: a persistent pool keeps it until it is erased; an ephemeral one may drop it. limit, no_memory: there is no room,
-    /// and nothing (more) to drop. incompressible: the admission policy refused. After any refusal but invalid the page is
-    /// not stored, in any version. invalid: the size, the pool or the index (at least max_page_index).
+    /// and nothing that could be dropped for it. incompressible: the admission policy refused. After any refusal but invalid
+    /// and busy the page is not stored, in any version; until then readers find the old one. invalid: the size, the pool or
+    /// the index (at least max_page_index).
     ///
-    /// Costs a compression, and a copy of the stream under the lock.
+    /// Costs a copy, a compression, and a copy of the stream under the lock.
     status put(const page_key& key, byte_view page) noexcept {
         if (page.size() != page_size || !is_valid(key)) {
             return status::invalid;
         }
-        status reason = status::no_memory;
-        const auto lease = scratch_.acquire(reason);
+        const auto lease = scratch_.acquire();
         if (!lease) {
-            return refused(key, reason);
+            return status::busy;
         }
-        home(key).foresee(key);
-        byte_view stream = page;
-        const result<std::size_t> packed = compressor_.compress(page, lease.buffer(), lease.scratch());
-        if (packed && *packed < page_size) {
-            stream = lease.buffer().first(*packed);
+        const located_key k = hasher_.locate(key);
+        const partition_id home = home_of(k);
+        partition_type& target = partitions_[home];
+        target.prefetch(k);
+        const result<byte_view> stream = codec_.pack(page, lease.page(), lease.buffer(), lease.scratch(), most_packed_,
+                                                     pool_ids::kind(key.pool), k.sum_seed);
+        if (!stream) {
+            const status s = target.refuse(k, stream.error());
+            return s == status::ok ? stream.error() : s;
         }
-        const admission_query query{page_size, stream.size(), pool_ids::kind(key.pool), key_hash(key)};
-        switch (admission_.admit(query)) {
-        case admission::packed: break;
-        case admission::raw: stream = page; break;
-        case admission::reject: return refused(key, status::incompressible);
-        }
-        if (home(key).rounded(stream.size()) >= page_size) {
-            stream = page; // it would take a whole page all the same, and raw it needs no decoding
-        }
-        return place_stream(key, stream);
+        return place_stream(home, k, *stream);
     }
 
     /// Copies the page to `out`, which must be page_size bytes. Its content is undefined unless ok. not_found, corrupt, or
-    /// invalid as for put; before anything was stored also limit or no_memory, for the scratch. Costs a copy of the stream under the lock, its checksum, and a decompression.
+    /// invalid as for put. Costs a copy of the stream under the lock, its checksum, and a decompression.
     status get(const page_key& key, byte_span out) noexcept { return read(key, out, false); }
 
     /// Like get, and erases the page in the same step: of several takers one gets it. A page found corrupt stays.
     status take(const page_key& key, byte_span out) noexcept { return read(key, out, true); }
 
     /// ok, not_found or invalid.
-    status erase(const page_key& key) noexcept { return is_valid(key) ? home(key).erase(key) : status::invalid; }
+    status erase(const page_key& key) noexcept {
+        if (!is_valid(key)) {
+            return status::invalid;
+        }
+        const located_key k = hasher_.locate(key);
+        return partitions_[home_of(k)].erase(k);
+    }
     /// Erases all pages of an object; says how many there were. invalid: no such pool.
     result<std::size_t> erase_object(pool_id pool, std::uint64_t object) noexcept {
         return erase_range(pool, object, 0, max_page_index);
     }
     /// Erases pages first to first + count − 1 of an object; says how many there were. The range may reach beyond the last
-    /// possible page. Locks are held for some hundred extents at a time. invalid: no such pool.
+    /// possible page. No lock is held for more than 64 pages or extents at a time. The cost is that of the range's extents
+    /// or of the object's, whichever are fewer. invalid: no such pool.
     result<std::size_t> erase_range(pool_id pool, std::uint64_t object, std::uint64_t first,
                                     std::uint64_t count) noexcept {
-        if (!is_valid({pool, object, 0}) || !knows(pool)) {
+        if (!is_valid({pool, object, 0})) {
             return status::invalid;
+        }
+        if (interrupts_itself()) {
+            return status::busy;
         }
         std::size_t erased = 0;
         if (count == 0 || first >= max_page_index) {
@@ -185,8 +202,11 @@ public:
         }
         const std::uint64_t last = count > max_page_index - first ? max_page_index - 1 : first + count - 1;
         for (std::size_t i = 0; i < partition_count_; ++i) {
-            std::uint64_t cursor = first / extent_pages;
-            while (!partitions_[i].erase_range(pool, object, first, last, cursor, erased)) {
+            range_cursor cursor{first / extent_pages};
+            status s = status::busy;
+            while (s == status::busy) {
+                s = partitions_[i].erase_range(pool, object, first, last, cursor, erased);
+                give_way<Config>(between_erasures);
             }
         }
         return erased;
@@ -196,20 +216,19 @@ public:
 
     /// Sets a new byte limit. It holds at once for what is taken from now on. ok: the store is within it. busy: it is not
     /// yet, though a bounded amount of work was done; call again, or shrink. limit: what is left can't be dropped. Once it
-    /// is met, and was not raised, fragmentation ends as well: more than a sixteenth of idle places is compacted.
+    /// is met, and was not raised, fragmentation ends as well: more than a sixteenth of idle memory is compacted.
     status resize(std::size_t limit_bytes) noexcept {
         const bool is_lower = limit_bytes <= budget_.limit();
         budget_.set_limit(limit_bytes);
         const status s = reclaim_to(limit_bytes, resize_work);
-        if (s == status::ok && is_lower && partitions_ready() && slack() > budget_.used() / tolerated_slack) {
-            compaction_work done;
-            compact(resize_work, done);
+        if (s == status::ok && is_lower) {
+            static_cast<void>(maintain(resize_work));
         }
         return s;
     }
 
-    /// Drops ephemeral pages and compacts until `bytes` were given back to the page source, or no more can be; says how many
-    /// were.
+    /// Gives back scratch that nobody uses, drops ephemeral pages and compacts until `bytes` were given back to the page
+    /// source, or no more can be; says how many were.
     std::size_t shrink(std::size_t bytes) noexcept {
         const std::size_t before = budget_.used();
         static_cast<void>(reclaim_to(before > bytes ? before - bytes : 0, ~std::size_t{0}));
@@ -217,13 +236,20 @@ public:
         return before > after ? before - after : 0;
     }
 
-    /// Moves about `budget` bytes of objects, so that whole pages go back to the page source; says how many bytes did. The
-    /// next call goes on where this one stopped. A lock is held for one object's move at a time; a sweep besides looks at every
-    /// page of the index once.
+    /// Moves about `budget` bytes of objects and tables, so that whole pages go back to the page source; says how many
+    /// bytes did. The next call goes on where this one stopped. A lock is held for one object's move, or 64 extents, at a time.
     std::size_t compact(std::size_t budget) noexcept {
         compaction_work done;
-        compact(budget, done);
+        if (partitions_ready() && !interrupts_itself()) {
+            reclaimer_.compact(budget, done);
+        }
         return done.freed_bytes;
+    }
+
+    /// What a host may call when it has time: compacts where more than a sixteenth is idle, so that puts needn't. Moves at
+    /// most about `budget` bytes; says how many went back.
+    std::size_t maintain(std::size_t budget) noexcept {
+        return partitions_ready() && reclaimer_.has_much_idle() ? compact(budget) : 0;
     }
 
     // Statistics.
@@ -233,10 +259,17 @@ public:
         for (std::size_t i = 0; partitions_ready() && i < partition_count_; ++i) {
             partitions_[i].add_to(s);
         }
+        s.reject_compress_fail = codec_.failures();
         s.mem_limit = budget_.limit();
         s.mem_used_max = budget_.peak();
         s.total_bytes = budget_.used();
         s.metadata_bytes = s.total_bytes > s.mem_used_total ? s.total_bytes - s.mem_used_total : 0;
+        std::uint64_t charged = 0;
+        const pool_table& table = registry_.table();
+        for (std::uint32_t i = 0; i < table.bound.load(memory_order::relaxed); ++i) {
+            charged += pool_charge::of(table, table.records[i]);
+        }
+        s.fixed_bytes = s.total_bytes > charged ? s.total_bytes - charged : 0;
         return s;
     }
     /// invalid if there is no such pool.
@@ -250,6 +283,8 @@ public:
                 return status::invalid;
             }
         }
+        const pool_table& table = registry_.table();
+        s.used_bytes = pool_charge::of(table, table.records[pool_ids::slot(id)]);
         return s;
     }
 
@@ -272,24 +307,13 @@ public:
             }
             bytes += partitions_[i].bytes_taken();
         }
-        return bytes + scratch_.bytes() + array_bytes<partition_type>(partitions_ != nullptr ? partition_count_ : 0) +
-                   array_bytes<pool_record>(table_.count) ==
-               budget_.used();
+        return bytes + set_up_bytes() + scratch_.bytes() == budget_.used() && registry_.check();
     }
 
 private:
     static constexpr std::size_t max_partitions = 1024;
+    static constexpr unsigned between_erasures = 24;                  // pauses: about the time of a hold
     static constexpr std::size_t resize_work = std::size_t{64} << 20; // bytes of pages dropped and of streams moved
-    static constexpr std::size_t evictions_a_round = 64;
-    // A put that finds holes and no place: how much a plan may move (the larger it is, the less of the index is looked at
-    // for each object), how much is to come free before the put tries again, and how often it does.
-    static constexpr std::size_t least_plan_for_put = 64 * page_size;
-    static constexpr std::size_t enough_for_put = 16 * page_size;
-    static constexpr unsigned max_compactions_a_put = 4;
-    static constexpr std::size_t tolerated_slack = 16; // after a shrink, 1/16 of what is taken
-    // Where holes are many and no compaction helps: enough to empty a span of a handful of pages, and little more.
-    static constexpr std::size_t compaction_step = 16 * page_size;
-    static constexpr std::size_t evictions_a_step = 8;
 
     // Set-up.
 
@@ -303,36 +327,69 @@ private:
             source_.release(array, array_bytes<T>(count) / source_ref_.page_size());
         }
     }
-    /// Memory for the pools' records and the partitions, once.
+    /// Memory for `count` objects; null and a reason where there is none.
+    template <class T>
+    status acquire_array(std::size_t count, T*& array) noexcept {
+        const result<void*> memory = source_.acquire(array_bytes<T>(count) / source_ref_.page_size(), any_node);
+        array = memory ? static_cast<T*>(*memory) : nullptr;
+        return memory.error();
+    }
+    /// Memory for the pools' records, the first scratch and the partitions, once.
     status set_up() noexcept {
-        if (table_.records == nullptr) {
-            const result<void*> memory =
-                source_.acquire(array_bytes<pool_record>(Config::max_pools) / source_ref_.page_size(), any_node);
-            if (!memory) {
-                return memory.error();
+        pool_table& table = registry_.table();
+        if (table.records == nullptr) {
+            pool_record* records = nullptr;
+            if (const status s = acquire_array(Config::max_pools, records); s != status::ok) {
+                return s;
             }
-            pool_record* const records = static_cast<pool_record*>(*memory);
             for (std::uint32_t i = 0; i < Config::max_pools; ++i) {
                 ::new (static_cast<void*>(records + i)) pool_record{};
             }
-            table_.records = records;
-            table_.count = Config::max_pools;
+            table.records = records;
+            table.count = Config::max_pools;
+        }
+        if (const status s = scratch_.set_up(); s != status::ok) {
+            return s;
+        }
+        if (gauges_ == nullptr) {
+            partition_gauge* gauges = nullptr;
+            if (const status s = acquire_array(partition_count_, gauges); s != status::ok) {
+                return s;
+            }
+            for (std::size_t i = 0; i < partition_count_; ++i) {
+                ::new (static_cast<void*>(gauges + i)) partition_gauge{};
+            }
+            gauges_ = gauges;
         }
         if (partitions_ == nullptr) {
-            const result<void*> memory =
-                source_.acquire(array_bytes<partition_type>(partition_count_) / source_ref_.page_size(), any_node);
-            if (!memory) {
-                return memory.error();
+            partition_type* partitions = nullptr;
+            if (const status s = acquire_array(partition_count_, partitions); s != status::ok) {
+                return s;
             }
-            partition_type* const partitions = static_cast<partition_type*>(*memory);
             for (std::size_t i = 0; i < partition_count_; ++i) {
-                ::new (static_cast<void*>(partitions + i)) partition_type{source_ref_, budget_, table_, place_.node(i)};
+                ::new (static_cast<void*>(partitions + i))
+                    partition_type{source_ref_, budget_, table, hasher_, gauges_[i], place_.node(i)};
             }
+            most_packed_ = partitions[0].most_packed();
             partitions_ = partitions;
+            reclaimer_.set_partitions(partitions, gauges_, partition_count_);
             // Releases the partitions to threads that come with no pool id (stats); a pool id carries its own order.
             ready_.store(1, memory_order::release);
         }
         return status::ok;
+    }
+    /// The pool's slot serves again. The registry's lock is held.
+    void free_pool(pool_id id) noexcept {
+        const std::uint32_t before = registry_.bound();
+        registry_.free(id);
+        for (std::size_t i = 0; registry_.bound() < before && i < partition_count_; ++i) {
+            partitions_[i].trim_pools(registry_.bound());
+        }
+    }
+    [[nodiscard]] std::size_t set_up_bytes() const noexcept {
+        return array_bytes<pool_record>(registry_.table().count) +
+               array_bytes<partition_gauge>(gauges_ != nullptr ? partition_count_ : 0) +
+               array_bytes<partition_type>(partitions_ != nullptr ? partition_count_ : 0);
     }
     [[nodiscard]] bool partitions_ready() const noexcept { return ready_.load(memory_order::acquire) != 0; }
     [[nodiscard]] bool can_keep_to(const pool_options& options) const noexcept {
@@ -342,7 +399,7 @@ private:
         // The pool's pages may come to any partition that the place policy picks for this node.
         for (std::uint64_t extent = 0; extent < 4 * partition_count_; ++extent) {
             const page_key probe{pool_id{}, 0, extent * extent_pages};
-            if (place_.node(place_.home(probe, options.node, partition_count_)) != options.node) {
+            if (place_.node(place_.home(probe, mix(extent, 0), options.node, partition_count_)) != options.node) {
                 return false;
             }
         }
@@ -351,114 +408,80 @@ private:
 
     // Keys.
 
-    /// Whether the key can be looked up; its pool may still be gone.
+    /// Whether the key can be looked up. A pool is gone for all operations from the same moment, whatever partition they go
+    /// to; one that has passed this may still find it closed.
     [[nodiscard]] bool is_valid(const page_key& key) const noexcept {
-        return partitions_ready() && pool_ids::slot(key.pool) < table_.count && key.index < max_page_index;
+        if (!partitions_ready() || pool_ids::slot(key.pool) >= registry_.table().count || key.index >= max_page_index) {
+            return false;
+        }
+        const std::size_t live = registry_.table().records[pool_ids::slot(key.pool)].live.load(memory_order::relaxed);
+        return live != 0 && live == static_cast<std::size_t>(key.pool);
     }
-    [[nodiscard]] bool knows(pool_id id) const noexcept {
-        pool_stats ignored{};
-        return partitions_[0].add_to(ignored, id);
-    }
-    /// Also the seed of the page's checksum: a stream in another page's place fails its check.
-    [[nodiscard]] static std::uint64_t key_hash(const page_key& key) noexcept {
-        return mix(mix(key.object, static_cast<std::uint64_t>(key.pool)), key.index);
-    }
-    [[nodiscard]] partition_id home_id(const page_key& key) const noexcept {
-        return place_.home(key, table_.records[pool_ids::slot(key.pool)].node.load(memory_order::relaxed),
+    [[nodiscard]] partition_id home_of(const located_key& k) const noexcept {
+        return place_.home(k.key, k.extent_hash, registry_.table().records[k.pool].node.load(memory_order::relaxed),
                            partition_count_);
     }
-    [[nodiscard]] partition_type& home(const page_key& key) const noexcept { return partitions_[home_id(key)]; }
+
+    /// Whether this call comes from within one of the same thread that is at a partition's lock.
+    [[nodiscard]] bool interrupts_itself() const noexcept {
+        return registry_.table().at_locks.has(partition_type::token());
+    }
 
     // Pages.
 
-    status refused(const page_key& key, status why) noexcept {
-        const status s = home(key).refuse(key, why);
-        return s == status::ok ? why : s;
+    /// Puts the stream into its home partition, and makes room for it, step by step, as long as that comes to anything.
+    status place_stream(partition_id home, const located_key& k, byte_view stream) noexcept {
+        const std::uint64_t sum = checksum(stream, k.sum_seed);
+        partition_type& target = partitions_[home];
+        typename partition_type::put_terms terms;
+        put_effort effort;
+        for (;;) {
+            const auto outcome = target.put(k, stream, sum, held_back_from(k), terms);
+            if (outcome.wants_rates) {
+                reclaimer_.renew_rates();
+            }
+            const bool met_limit = outcome.result == status::limit || outcome.has_dropped;
+            if (met_limit && !effort.has_met_limit) {
+                effort.has_met_limit = true;
+                target.note_limit();
+            }
+            if (terms.is_last || (outcome.result != status::limit && outcome.result != status::no_memory)) {
+                return outcome.result;
+            }
+            terms.is_last = !reclaimer_.make_room(home, k, outcome, terms, effort);
+        }
     }
-    /// Puts the stream into its home partition; where that has nothing left to drop, other partitions drop pages for it.
-    status place_stream(const page_key& key, byte_view stream) noexcept {
-        const std::uint64_t sum = checksum(stream, key_hash(key));
-        const partition_id home_partition = home_id(key);
-        partition_type& target = partitions_[home_partition];
-        auto outcome = target.put(key, stream, sum, {.is_last = partition_count_ == 1});
-        for (unsigned rounds = 1; outcome.wants_compaction; ++rounds) {
-            gather(target);
-            outcome = target.put(key, stream, sum,
-                                 {.is_first = false,
-                                  .is_last = partition_count_ == 1,
-                                  .may_ask_for_compaction = rounds < max_compactions_a_put});
-        }
-        for (std::size_t attempt = 0; attempt + 1 < partition_count_; ++attempt) {
-            if (outcome.result != status::limit && outcome.result != status::no_memory) {
-                break;
-            }
-            const std::uint32_t victims = outcome.at_pool_cap ? pool_ids::slot(key.pool) : partition_type::any_pool;
-            const bool last_try = attempt + 2 == partition_count_;
-            if (outcome.at_pool_cap && pool_ids::kind(key.pool) == pool_kind::persistent) {
-                break;
-            }
-            if (make_room_in(partitions_[place_.spill(home_partition, attempt, partition_count_)], victims) ||
-                last_try) {
-                outcome = target.put(key, stream, sum,
-                                     {.is_first = false, .is_last = last_try, .may_ask_for_compaction = false});
-            }
-        }
-        return outcome.result;
-    }
-    /// Drops some ephemeral pages of a partition so that at least a page goes back to the source, if that is possible.
-    bool make_room_in(partition_type& other, std::uint32_t victims) noexcept {
-        const std::size_t before = budget_.used();
-        std::size_t evicted = 0;
-        for (unsigned round = 0; round < 4; ++round) {
-            const std::size_t evicted_before = evicted;
-            static_cast<void>(other.evict(evictions_a_round, victims, evicted));
-            if (budget_.used() < before || evicted == evicted_before) {
-                break;
-            }
-        }
-        compaction_work done;
-        while (evicted != 0 && budget_.used() >= before && other.compact(page_size * 64, done)) {
-        }
-        return evicted != 0;
-    }
-    /// Compacts a partition until some pages went back to the source, or a sweep ended.
-    void gather(partition_type& target) noexcept {
-        const std::size_t share = budget_.used() / partition_count_ / 64;
-        const std::size_t plan = share > least_plan_for_put ? share : least_plan_for_put;
-        compaction_work done;
-        while (done.freed_bytes < enough_for_put && target.compact(plan, done)) {
-        }
+    [[nodiscard]] std::size_t held_back_from(const located_key& k) const noexcept {
+        const pool_table& table = registry_.table();
+        return pool_charge::held_back_from(table, table.records[k.pool]) + scratch_.kept_free();
     }
 
     status read(const page_key& key, byte_span out, bool removing) noexcept {
         if (out.size() != page_size || !is_valid(key)) {
             return status::invalid;
         }
-        status reason = status::no_memory;
-        const auto lease = scratch_.acquire(reason);
+        const auto lease = scratch_.acquire();
         if (!lease) {
-            return reason;
+            return status::busy;
         }
-        const std::uint64_t seed = key_hash(key);
+        const located_key k = hasher_.locate(key);
+        partition_type& partition = partitions_[home_of(k)];
         typename partition_type::fetched found;
-        partition_type& partition = home(key);
-        if (const status s = partition.fetch(key, out, lease.buffer(), seed, removing, found); s != status::ok) {
+        if (const status s = partition.fetch(k, out, lease.buffer(), removing, found); s != status::ok) {
             return s;
         }
-        status s = removing || found.e.matches(checksum(found.stream, seed)) ? status::ok : status::corrupt;
-        if (s == status::ok && found.stream.size() < page_size) {
-            s = compressor_.decompress(found.stream, out, lease.scratch());
+        status s = removing || found.e.matches(checksum(found.stream, k.sum_seed)) ? status::ok : status::corrupt;
+        if (s == status::ok) {
+            s = codec_.unpack(found.stream, out, lease.scratch());
         }
         if (s != status::ok) {
             partition.note_corruption();
-            return status::corrupt;
         }
-        return status::ok;
+        return s;
     }
 
     // Memory.
 
-    /// Drops and compacts until no more than `target` bytes are taken, or `work` bytes of pages were dropped and moved.
     status reclaim_to(std::size_t target, std::size_t work) noexcept {
         if (budget_.used() <= target) {
             return status::ok;
@@ -466,72 +489,26 @@ private:
         if (!partitions_ready()) {
             return status::limit;
         }
-        for (;;) {
-            const std::size_t used = budget_.used();
-            if (used <= target) {
-                return status::ok;
-            }
-            if (work == 0) {
-                return status::busy;
-            }
-            const std::size_t over = used - target, holes = slack();
-            // No page occupies more than page_size: this many never is more than it takes.
-            const std::size_t wanted = holes < over ? (over - holes) / page_size + 1 : 0;
-            const std::size_t pages = work / page_size + 1;
-            std::size_t dropped = wanted != 0 ? evict_everywhere(wanted < pages ? wanted : pages) : 0;
-            compaction_work done;
-            if (slack() >= over || dropped == 0) {
-                const std::size_t gain = over < ~std::size_t{0} / 4 ? 2 * over + compaction_step : over;
-                const std::size_t before = budget_.used();
-                compact(gain < work ? gain : work, done);
-                if (dropped == 0 && budget_.used() >= before) {
-                    dropped = evict_everywhere(evictions_a_step);
-                    if (dropped == 0) {
-                        return status::limit;
-                    }
-                }
-            }
-            const std::size_t worked = dropped * page_size + done.moved_bytes;
-            work -= worked < work ? worked : work;
+        if (interrupts_itself()) {
+            return status::busy;
         }
-    }
-    /// Goes through the partitions until the budget is used up; through each until a sweep comes to nothing.
-    void compact(std::size_t budget, compaction_work& done) noexcept {
-        for (std::size_t i = 0; partitions_ready() && i < partition_count_ && done.moved_bytes < budget; ++i) {
-            while (done.moved_bytes < budget && (partitions_[i].compact(budget - done.moved_bytes, done) ||
-                                                 partitions_[i].compaction_was_worthwhile())) {
-            }
-        }
-    }
-    std::size_t evict_everywhere(std::size_t pages) noexcept {
-        std::size_t evicted = 0;
-        for (std::size_t i = 0; i < partition_count_ && evicted < pages; ++i) {
-            const std::size_t share = (pages - evicted) / (partition_count_ - i) + 1;
-            std::size_t here = 0;
-            static_cast<void>(partitions_[i].evict(share, partition_type::any_pool, here));
-            evicted += here;
-        }
-        return evicted < pages ? evicted : pages;
-    }
-    [[nodiscard]] std::size_t slack() const noexcept {
-        std::size_t bytes = 0;
-        for (std::size_t i = 0; i < partition_count_; ++i) {
-            bytes += partitions_[i].slack();
-        }
-        return bytes;
+        static_cast<void>(scratch_.trim());
+        return reclaimer_.reclaim_to(target, work);
     }
 
     page_source_ref source_ref_;
     byte_budget budget_;
     limited_source source_;
-    compressor_type compressor_;
-    admission_type admission_;
+    codec_stage<compressor_type, admission_type> codec_;
     Place place_;
+    key_hasher hasher_;
+    pool_registry<typename Config::lock_type> registry_; // its lock is taken before a partition's, never after one
     scratch_type scratch_;
-    typename Config::lock_type pools_lock_; // taken before a partition's lock, never after one
-    pool_table table_;
+    reclaimer<Config, Place> reclaimer_;
     std::size_t partition_count_;
+    std::size_t most_packed_ = 0;
     partition_type* partitions_ = nullptr;
+    partition_gauge* gauges_ = nullptr;
     atomic<std::uint32_t> ready_{0};
 };
 

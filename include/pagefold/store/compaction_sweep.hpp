@@ -3,137 +3,120 @@
 
 #include <pagefold/alloc/concept.hpp>
 #include <pagefold/core/bits.hpp>
+#include <pagefold/core/bytes.hpp>
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/types.hpp>
-#include <pagefold/store/entry.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
-// Compaction as a partition drives it: the allocator plans which spans are to be emptied, the sweep walks the index in
-// order and moves what lies in them. No object carries a reference to its entry, because the walk comes by the entry.
+// Compaction as a partition drives it: the allocator plans which spans to empty and names the objects in them one by one;
+// each carries the number of its page's slot behind its stream, and so the entry to change is found without a walk.
 //
-//     idle ──plan──► planning ──plan grows no more, or is as large as asked──► sweeping ──end of the index──► idle
+//     idle ──plan──► planning ──plan grows no more, or is as large as asked──► moving ──no object left──► idle
 //
-// Every step is short, so that the partition's lock can be let go between any two: a share of the plan, or one extent of
-// which nothing has to move, or one object moved. What comes and goes between steps does no harm: a page stored behind the
-// sweep lies in a span that is to stay, since victims take no objects, and a page that goes takes its object along.
+// The cost of a compaction is that of the objects it moves, whatever the size of the index. Every step is short, so that
+// the partition's lock can be let go between any two: a share of the plan, or one object. What comes and goes between steps
+// does no harm: victims take no objects, and a page that goes takes its object along.
 //
-// The plan grows by shares for the same reason: marking all sparse spans of a large store at once would take as long as
-// many moves.
+// A tag is looked at before it is followed: the slot must have a page, and that page's object must be this one. If not, the
+// object is passed over; nobody can read it either.
 
 namespace pagefold {
 
 /// What compaction has done, over one step or over many.
 struct compaction_work {
-    std::size_t moved_bytes = 0; ///< of streams
+    std::size_t moved_bytes = 0; ///< of streams, and of tables
     std::size_t freed_bytes = 0; ///< of pages that went back to the page source
     std::uint64_t objects_moved = 0;
 };
 
-template <class Index, compacting_allocator Allocator>
+/// `State`: a partition_state whose allocator compacts.
+template <class State>
 class compaction_sweep {
+    using allocator_type = typename State::allocator_type;
+
 public:
-    /// One step; false at the end of a sweep, or where no plan was worth making. `budget`: bytes of objects that a plan made
-    /// now may move. The partition's lock is held.
-    bool step(Index& index, Allocator& allocator, std::size_t budget, compaction_work& done) noexcept {
-        switch (stage_) {
-        case stage::idle: return start(allocator, budget);
-        case stage::planning: return plan_more(allocator);
-        case stage::sweeping: break;
+    /// One step; false at the end of a sweep, or where no plan was worth making. `budget`: bytes of objects that a plan
+    /// made now may move. The partition's lock is held.
+    bool step(State& state, std::size_t budget, compaction_work& done) noexcept {
+        if constexpr (!compacting_allocator<allocator_type>) {
+            return false; // objects that don't move
+        } else {
+            switch (stage_) {
+            case stage::idle: return start(state.allocator, budget);
+            case stage::planning: return plan_more(state.allocator);
+            case stage::moving: break;
+            }
+            const byte_span place = state.allocator.next_misplaced();
+            if (place.size() == 0) {
+                state.allocator.finish_compaction();
+                stage_ = stage::idle;
+                return false;
+            }
+            const std::size_t held = state.allocator.bytes_held();
+            move(state, place, done);
+            const std::size_t freed = held - state.allocator.bytes_held();
+            done.freed_bytes += freed;
+            gain_ += freed;
+            return true;
         }
-        const std::uint32_t extent = index.next_extent(cursor_ / extent_pages);
-        if (extent == Index::none) {
-            allocator.finish_compaction();
-            stage_ = stage::idle;
-            return false;
-        }
-        if (extent != cursor_ / extent_pages) {
-            cursor_ = extent * extent_pages;
-        }
-        const std::size_t held = allocator.bytes_held();
-        move_one(index, allocator, done);
-        const std::size_t freed = held - allocator.bytes_held();
-        done.freed_bytes += freed;
-        gain_ += freed;
-        return true;
     }
 
     /// Whether the sweep that ended last moved or freed anything; one that did not would come to nothing again.
     [[nodiscard]] bool was_worthwhile() const noexcept { return gain_ != 0; }
 
 private:
-    enum class stage : std::uint8_t { idle, planning, sweeping };
-    static constexpr std::size_t share = 32 * Allocator::max_size;
+    enum class stage : std::uint8_t { idle, planning, moving };
+    static constexpr std::size_t share = 32 * allocator_type::max_size;
 
-    bool start(Allocator& allocator, std::size_t budget) noexcept {
+    bool start(allocator_type& allocator, std::size_t budget) noexcept {
         gain_ = 0;
-        cursor_ = 0;
         budget_ = budget;
         planned_budget_ = budget < share ? budget : share;
         planned_gain_ = allocator.plan_compaction(planned_budget_);
         if (planned_gain_ == 0) {
             return false;
         }
-        stage_ = planned_budget_ < budget_ ? stage::planning : stage::sweeping;
+        stage_ = planned_budget_ < budget_ ? stage::planning : stage::moving;
         return true;
     }
-    bool plan_more(Allocator& allocator) noexcept {
+    bool plan_more(allocator_type& allocator) noexcept {
         planned_budget_ += budget_ - planned_budget_ < share ? budget_ - planned_budget_ : share;
         const std::size_t gain = allocator.plan_compaction(planned_budget_);
         if (gain <= planned_gain_ || planned_budget_ == budget_) {
-            stage_ = stage::sweeping;
+            stage_ = stage::moving;
         }
         planned_gain_ = gain;
         return true;
     }
-    /// Moves the first misplaced object from the cursor to the end of its extent, and stays behind it.
-    void move_one(Index& index, Allocator& allocator, compaction_work& done) noexcept {
-        const std::uint32_t extent = cursor_ / extent_pages;
-        std::uint64_t pages = index.pages_of(extent) & ~low_bits(cursor_ % extent_pages);
-        for (; pages != 0; pages &= pages - 1) {
-            const slot_id slot = extent * extent_pages + static_cast<unsigned>(std::countr_zero(pages));
-            const entry e = index.get(slot);
-            if (e.is_inline() || !allocator.misplaced(e.handle())) {
-                continue;
-            }
-            cursor_ = slot + 1;
-            if (const result<object_handle> h = allocator.relocate(e.handle()); h) {
-                index.set(slot, entry{static_cast<std::uint64_t>(*h) << 16 | (e.size() - 1), e.meta()});
-                done.moved_bytes += e.size();
-                ++done.objects_moved;
-                gain_ += e.size();
-                return;
-            }
+    void move(State& state, byte_span place, compaction_work& done) noexcept {
+        const slot_id slot = load_native<slot_id>(place.data() + place.size() - State::tag_bytes);
+        if (!state.index.contains(slot)) {
+            return;
         }
-        cursor_ = (extent + 1) * extent_pages;
+        auto e = state.index.get(slot);
+        if (e.is_inline() || !state.is_readable(e) || state.allocator.place(e.handle()).data() != place.data() ||
+            !state.allocator.misplaced(e.handle())) {
+            return;
+        }
+        const result<object_handle> moved = state.allocator.relocate(e.handle());
+        if (!moved) {
+            return;
+        }
+        e.set_handle(*moved);
+        state.index.set(slot, e);
+        state.tag(e, slot);
+        done.moved_bytes += e.size();
+        ++done.objects_moved;
+        gain_ += e.size();
     }
 
     std::size_t budget_ = 0;         // bytes of objects that the plan may move
     std::size_t planned_budget_ = 0; // of those, what was asked for so far
     std::size_t planned_gain_ = 0;   // bytes of pages that the plan will free
     std::size_t gain_ = 0;           // bytes moved and freed in this sweep
-    slot_id cursor_ = 0;             // the next slot to look at
     stage stage_ = stage::idle;
 };
-
-/// For an allocator whose objects don't move: never anything to do.
-template <class Index, object_allocator Allocator>
-class no_sweep {
-public:
-    bool step(Index&, Allocator&, std::size_t, compaction_work&) noexcept { return false; }
-    [[nodiscard]] bool was_worthwhile() const noexcept { return false; }
-};
-
-/// The sweep for an allocator; for its type only.
-template <class Index, object_allocator Allocator>
-auto sweep_for() noexcept {
-    if constexpr (compacting_allocator<Allocator>) {
-        return compaction_sweep<Index, Allocator>{};
-    } else {
-        return no_sweep<Index, Allocator>{};
-    }
-}
 
 } // namespace pagefold

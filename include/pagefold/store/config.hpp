@@ -7,11 +7,13 @@
 #include <pagefold/evict/concept.hpp>
 #include <pagefold/place/concept.hpp>
 #include <pagefold/platform/concept.hpp>
+#include <pagefold/platform/parking.hpp>
 #include <pagefold/store/limited_source.hpp>
 
 #include <bit>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 
 // store_config: the named choices that make a store. Derive from default_config and override lines.
 //
@@ -26,7 +28,10 @@
 //   C::sparse_candidates       when pages must go to give memory back: how many candidates of the eviction policy may be
 //                              passed over for one whose span is nearly empty; 0 keeps to the policy's order. Otherwise
 //                              the allocator must be span-aware
-//   C::max_scratch             operations that compress or decompress at the same time; more wait
+//   C::max_scratch             operations that compress or decompress at the same time; more wait. At most 64 are used
+//   C::parking_type            parking: how who waits for a scratch sleeps, and how the host tells its threads apart
+//   C::checksum_bits           28 or 60 bits of checksum kept for each page: an entry takes 12 or 16 bytes, and damage passes
+//                              unnoticed once in 2^28 times, or 2^60
 
 namespace pagefold {
 
@@ -41,6 +46,7 @@ concept store_config =
     admission_policy<typename C::admission_type> &&
     lockable<typename C::lock_type> && std::is_nothrow_default_constructible_v<typename C::lock_type> &&
     partition_policy<typename C::place_type> &&
+    parking<typename C::parking_type> && (C::checksum_bits == 28 || C::checksum_bits == 60) &&
     (C::max_pools >= 1 && C::max_pools <= 4096) && (C::max_scratch >= 1) &&
     (C::sparse_candidates == 0 ||
      (C::sparse_candidates <= 1024 && span_aware_allocator<typename C::template allocator_type<limited_source, C::page_size>>));
@@ -52,6 +58,9 @@ struct store_options {
     std::size_t limit_bytes = ~std::size_t{0};
     /// For a partitioned_store: how many partitions, from 1 to 1024. Two for each thread that works at a time are plenty.
     std::size_t partitions = 8;
+    /// The secret of the store's hash of keys, which tenants must not know: 0 takes one from the host (host_seed). Give one
+    /// where runs should be alike, or where the host has no random numbers and the caller has.
+    std::uint64_t seed = 0;
 };
 
 } // namespace pagefold

@@ -7,7 +7,8 @@
 #include <pagefold/compress/page_or_lz.hpp>
 #include <pagefold/evict/clock.hpp>
 #include <pagefold/place/hashed.hpp>
-#include <pagefold/platform/spin_lock.hpp>
+#include <pagefold/platform/host_parking.hpp>
+#include <pagefold/platform/parking_lock.hpp>
 #include <pagefold/store/config.hpp>
 
 #include <cstddef>
@@ -27,11 +28,13 @@ struct default_config {
     using allocator_type = zs<Source, PageSize>;
     using eviction_type = clock;
     using admission_type = always;
-    using lock_type = spin_lock;
+    using parking_type = host_parking;
+    using lock_type = parking_lock<parking_type>;
     using place_type = hashed;
     static constexpr unsigned sparse_candidates = 0;
     static constexpr unsigned max_pools = 64;
     static constexpr unsigned max_scratch = 64;
+    static constexpr unsigned checksum_bits = 28;
 };
 
 } // namespace pagefold

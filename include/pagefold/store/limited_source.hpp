@@ -14,8 +14,8 @@ namespace pagefold {
 
 /// The byte limit of a store: the one thing that its partitions share. Safe from many threads.
 ///
-/// The counter orders nothing: bytes are charged before the pages exist and returned after they are gone, and nobody
-/// reads memory on the strength of it. Hence relaxed throughout.
+/// The counters order nothing: bytes are charged before the pages exist and returned after they are gone, and nobody
+/// reads memory on the strength of them. Hence relaxed throughout.
 class byte_budget {
 public:
     explicit byte_budget(std::size_t limit) noexcept : limit_{limit} {}
@@ -53,7 +53,8 @@ private:
 ///
 /// To release pages may take a system call of microseconds, or the split of a huge page, where everything else under a
 /// partition's lock takes a fraction of one. So its releases are `deferred`: noted in the pages themselves, and done by
-/// whoever lets the lock go (take_deferred, then release_all). An acquisition that is refused does them first.
+/// whoever lets the lock go (take_deferred, then release_all). An acquisition that is refused does them first. A source that
+/// releases at once is as safe from many threads as what is behind it; one that defers belongs to who has the lock.
 class limited_source {
 public:
     enum class releases { at_once, deferred };
@@ -70,6 +71,20 @@ public:
             std::size_t pages;
         };
         run* first_ = nullptr;
+    };
+
+    /// For a scope, acquisitions leave so many bytes of the limit free: what others have reserved.
+    class [[nodiscard]] holding_back {
+    public:
+        holding_back(limited_source& source, std::size_t bytes) noexcept : source_{source} {
+            source_.held_back_ = bytes;
+        }
+        ~holding_back() { source_.held_back_ = 0; }
+        holding_back(const holding_back&) = delete;
+        holding_back& operator=(const holding_back&) = delete;
+
+    private:
+        limited_source& source_;
     };
 
     limited_source(page_source_ref source, byte_budget& budget, releases mode = releases::at_once) noexcept
@@ -95,9 +110,13 @@ public:
         if (mode_ == releases::at_once) {
             release_now(p, pages);
         } else {
+            ++changes_;
             deferred_.first_ = ::new (p) deferred_runs::run{deferred_.first_, pages};
         }
     }
+
+    /// A number that changes with every acquisition and release, where those are deferred.
+    [[nodiscard]] std::uint64_t changes() const noexcept { return changes_; }
 
     /// What was released since the last time. The owner of the lock calls it.
     deferred_runs take_deferred() noexcept {
@@ -114,9 +133,6 @@ public:
         }
     }
 
-    /// Bytes that the next acquisitions must leave free: what other pools have reserved. The owner of the lock sets it.
-    void hold_back(std::size_t bytes) noexcept { held_back_ = bytes; }
-
 private:
     result<void*> acquire_charged(std::size_t pages, node_id node) noexcept {
         const std::size_t bytes = pages * source_.page_size();
@@ -126,6 +142,9 @@ private:
         const result<void*> memory = source_.acquire(pages, node);
         if (!memory) {
             budget_.give_back(bytes);
+        }
+        if (mode_ == releases::deferred) {
+            ++changes_;
         }
         return memory;
     }
@@ -139,6 +158,7 @@ private:
     releases mode_;
     deferred_runs deferred_;
     std::size_t held_back_ = 0;
+    std::uint64_t changes_ = 0;
 };
 
 } // namespace pagefold

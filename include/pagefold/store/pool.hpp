@@ -3,6 +3,7 @@
 
 #include <pagefold/core/atomic.hpp>
 #include <pagefold/core/types.hpp>
+#include <pagefold/store/presence.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -12,8 +13,8 @@ namespace pagefold {
 /// What create_pool is told.
 struct pool_options {
     pool_kind kind = pool_kind::persistent;
-    /// Most bytes that the pool may use (streams rounded up, and their entries). A persistent pool refuses puts beyond
-    /// it, an ephemeral one drops its own pages.
+    /// Most bytes that the pool may use, in the currency of the store's limit: streams as they are placed, their share of
+    /// tables and slack. A persistent pool refuses puts beyond it, an ephemeral one drops its own pages.
     std::size_t cap_bytes = ~std::size_t{0};
     /// Bytes that other pools can't take, neither by filling the store nor by having this pool's pages dropped.
     std::size_t reserved_bytes = 0;
@@ -26,50 +27,59 @@ struct pool_options {
     bool strict_node = false;
 };
 
-/// A pool as all partitions share it. The options don't change while the pool lives.
-struct pool_record {
-    pool_options options;
-    pool_id id{};                    // of the pool that has the slot now, or had it last
-    bool live = false;               // guarded by the store's pool lock
-    atomic<std::size_t> used{0};     // counted only where a cap or a reservation needs it
-    atomic<std::size_t> reserved{0}; // options.reserved_bytes while the pool lives
-    atomic<node_id> node{any_node}; // options.node, for whoever comes with the id of a pool that may be gone: any value
-                                    // will do then, since no partition knows the id
+/// A pool's life: a slot is free, its pool is live, and then dying until its last page is gone.
+enum class pool_stage : std::uint8_t { free, live, dying };
 
-    [[nodiscard]] bool is_metered() const noexcept {
-        return options.cap_bytes != ~std::size_t{0} || options.reserved_bytes != 0;
-    }
+inline constexpr std::uint32_t max_pool_slots = 4096;
+
+/// A pool as all partitions share it. Options, id and stage are guarded by the registry's lock; a partition reads the
+/// options of pools that are open in it, which are set before and don't change while the pool lives. What everybody reads
+/// without a lock is atomic, and relaxed: each is a number that somebody compares, and orders nothing.
+struct alignas(64) pool_record {
+    atomic<std::size_t> payload{0};  // bytes that the pool's streams occupy
+    atomic<std::size_t> tables{0};   // bytes of the index that are its pages'
+    atomic<std::size_t> reserved{0}; // options.reserved_bytes while the pool lives
+    atomic<std::size_t> unmet{0};    // of those, what it does not use; its part of pool_table::unmet
+    atomic<std::uint32_t> weight{0}; // options.weight of a live ephemeral pool, else 0
+    atomic<node_id> node{any_node};  // options.node, for whoever comes with the id of a pool that may be gone
+    atomic<std::size_t> live{
+        0}; // the pool's id (of 32 bits, its low half) from its first moment to the first of its end
+    pool_stage stage = pool_stage::free;
+    pool_id id{}; // of the pool that has the slot now, or had it last
+    pool_options options;
 };
 
-/// The records of all pools, and whether any of them is to be looked at in every put.
+/// What partitions share: the records of all pools, what they come to together, and who is at a lock.
 struct pool_table {
     pool_record* records = nullptr;
     std::uint32_t count = 0;
-    atomic<std::uint32_t> reserving{0}; // pools with a reservation; read without order: reservations are met to within
-                                        // what other threads are just now storing
+    atomic<std::uint32_t> bound{0};              // no slot at or above it is in use
+    atomic<std::size_t> unmet{0};                // sum of the records' unmet reservations
+    atomic<std::uint32_t> payload_rate{0x10000}; // what a byte of payload is charged, in 65536ths
+    atomic<std::uint32_t> tables_rate{0x10000};  // the same for a byte of the index
+    presence at_locks;                           // threads that are at a partition's lock
 };
 
-// A pool id: slot in bits 0..11, kind in bit 12, generation in bits 13..31 (never 0, so that pool_id{} names no pool).
+// A pool id: slot in bits 0..11, kind in bit 12, generation in bits 13..63 (never 0, so that pool_id{} names no pool).
 namespace pool_ids {
 
 inline constexpr unsigned slot_bits = 12;
-inline constexpr unsigned generation_bits = 19;
+static_assert(max_pool_slots == 1u << slot_bits);
 
 [[nodiscard]] constexpr std::uint32_t slot(pool_id id) noexcept {
-    return static_cast<std::uint32_t>(id) & ((1u << slot_bits) - 1);
+    return static_cast<std::uint32_t>(static_cast<std::uint64_t>(id) & (max_pool_slots - 1));
 }
 [[nodiscard]] constexpr pool_kind kind(pool_id id) noexcept {
-    return (static_cast<std::uint32_t>(id) >> slot_bits & 1u) != 0 ? pool_kind::ephemeral : pool_kind::persistent;
+    return (static_cast<std::uint64_t>(id) >> slot_bits & 1u) != 0 ? pool_kind::ephemeral : pool_kind::persistent;
 }
-[[nodiscard]] constexpr std::uint32_t generation(pool_id id) noexcept {
-    return static_cast<std::uint32_t>(id) >> (slot_bits + 1);
+[[nodiscard]] constexpr std::uint64_t generation(pool_id id) noexcept {
+    return static_cast<std::uint64_t>(id) >> (slot_bits + 1);
 }
-/// The id of the next pool in a slot.
+/// The id of the next pool in a slot; `pool_id{}` after 2^51 − 1 of them, when the slot is used up.
 [[nodiscard]] constexpr pool_id next(pool_id last, std::uint32_t slot, pool_kind kind) noexcept {
-    std::uint32_t generation_number = (generation(last) + 1) & ((1u << generation_bits) - 1);
-    generation_number += generation_number == 0 ? 1 : 0;
-    return static_cast<pool_id>(generation_number << (slot_bits + 1) |
-                                (kind == pool_kind::ephemeral ? 1u << slot_bits : 0u) | slot);
+    const std::uint64_t number = (generation(last) + 1) << (slot_bits + 1);
+    return number == 0 ? pool_id{}
+                       : static_cast<pool_id>(number | (kind == pool_kind::ephemeral ? 1u << slot_bits : 0u) | slot);
 }
 
 } // namespace pool_ids

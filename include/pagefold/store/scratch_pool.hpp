@@ -1,40 +1,71 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <pagefold/config/macros.hpp>
+#include <pagefold/config/assert.hpp>
 #include <pagefold/core/atomic.hpp>
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/types.hpp>
+#include <pagefold/platform/parking.hpp>
 #include <pagefold/store/limited_source.hpp>
+#include <pagefold/store/presence.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
+// Working memory for codecs, so that no lock is held while they work.
+//
+// A slot has a scratch, prepared once by the codec, a buffer for one stream and one for the page as it was when the
+// operation began. Slot 0 has its memory from the store's beginning and keeps it, so that no operation fails for want of
+// scratch. Others get theirs when every slot that has some is taken, one request to the source for each operation at most,
+// and none for a while after a refusal; trim() gives them back. Room for the first few is kept free under the byte limit:
+// a store that one thread filled must not leave its readers one scratch.
+//
+//     free ──take──► taken ──lease ends──► free                 (nobody waits)
+//                       └──every 16th, where somebody waits──► handed ──a waiter takes it──► taken
+//
+// Invariants. A slot is used by who took it from `free` or `handed`: one word says which it is, or whose, so that a handler
+// which comes at any instruction finds a slot free or sees that its own thread has it. While somebody waits, no slot stays
+// free without a wake after it, and a waiter gets the slot of one of 16 operations; a newcomer has to sleep first before it
+// takes such a one. So who works without a pause can't shut out the others for long, even on a single processor. Handing
+// every one over would be fair and slow: a change of threads for each page.
+//
+// Cost. Uncontended: one exchange to take and one to give back, in a cache line of the slot's own, and a look at a line
+// that seldom changes. Threads begin at different slots, by their token, so that each meets the slot warm in its cache.
+
 namespace pagefold {
 
-/// Working memory for codecs, so that no lock is held while they work. Each slot has a scratch, prepared once by the
-/// codec, and a buffer for one stream. A slot's memory is taken from the source when it is first used, and kept.
-///
-/// Threads start looking at different slots (by where their stacks are), so that a thread meets the slot that is warm in
-/// its cache, and a store used by one thread has one slot. If all slots are taken, acquire waits.
-template <class Compressor, unsigned Slots>
-class scratch_pool {
+/// `Exclusive`: one thread at a time uses the store, so a slot that is taken was taken by a call that this one interrupts.
+template <class Compressor, unsigned Slots, parking Parking, bool Exclusive>
+requires(Slots >= 1) class scratch_pool {
+    using mask = std::size_t; // a bit a slot
+    static constexpr unsigned mask_bits = sizeof(mask) * 8;
+    static constexpr unsigned slot_count = Slots < mask_bits ? Slots : mask_bits;
+
+    // What a slot's word says: one of these, or the token of the thread that has it, which is a pointer or a small number.
+    static constexpr std::uintptr_t free = 0;
+    static constexpr std::uintptr_t handed = ~std::uintptr_t{0}; // for a waiter
+    static constexpr std::uintptr_t nameless =
+        ~std::uintptr_t{0} - 1; // taken, where the host can't tell its threads apart
+
     struct alignas(64) slot {
-        // Taken by an exchange that acquires what the last holder released: the codec's state in the memory.
-        atomic<std::uint32_t> taken{0};
-        std::byte* memory = nullptr; // guarded by `taken`
+        atomic<std::uintptr_t> holder{free};
+        std::byte* memory = nullptr; // guarded by `holder`
     };
 
 public:
+    /// Slots for which room is kept free.
+    static constexpr unsigned kept_slots = slot_count < 8 ? slot_count : 8;
+
     /// The right to use a slot, given back at the end of the scope.
     class [[nodiscard]] lease {
     public:
         lease(scratch_pool& pool, slot* taken) noexcept : pool_{pool}, slot_{taken} {}
         ~lease() {
             if (slot_ != nullptr) {
-                slot_->taken.store(0, memory_order::release);
+                pool_.give_back(*slot_);
             }
         }
         lease(const lease&) = delete;
@@ -42,18 +73,25 @@ public:
 
         [[nodiscard]] explicit operator bool() const noexcept { return slot_ != nullptr; }
         [[nodiscard]] byte_span scratch() const noexcept { return {slot_->memory, pool_.scratch_bytes_}; }
+        /// For a stream, or for what a compressor makes.
         [[nodiscard]] byte_span buffer() const noexcept {
-            return {slot_->memory + round_up(pool_.scratch_bytes_, 64), pool_.buffer_bytes_};
+            return {slot_->memory + pool_.buffer_at_, pool_.buffer_bytes_};
         }
+        /// For a copy of the page.
+        [[nodiscard]] byte_span page() const noexcept { return {slot_->memory + pool_.page_at_, pool_.page_bytes_}; }
 
     private:
         scratch_pool& pool_;
         slot* slot_;
     };
 
-    scratch_pool(const Compressor& compressor, std::size_t page_size, limited_source& source) noexcept
-        : compressor_{compressor}, source_{source}, scratch_bytes_{compressor.scratch_size(page_size)},
-          buffer_bytes_{compressor.bound(page_size) > page_size ? compressor.bound(page_size) : page_size} {}
+    /// `at_locks`: threads that a handler must not wait for; who waits here is one of them.
+    scratch_pool(const Compressor& compressor, std::size_t page_size, limited_source& source, const byte_budget& budget,
+                 presence& at_locks) noexcept
+        : compressor_{compressor}, source_{source}, budget_{budget}, at_locks_{at_locks},
+          scratch_bytes_{compressor.scratch_size(page_size)}, page_bytes_{page_size},
+          buffer_bytes_{compressor.bound(page_size) > page_size ? compressor.bound(page_size) : page_size},
+          buffer_at_{round_up(scratch_bytes_, 64)}, page_at_{round_up(buffer_at_ + buffer_bytes_, 64)} {}
     ~scratch_pool() {
         for (slot& s : slots_) {
             if (s.memory != nullptr) {
@@ -64,47 +102,196 @@ public:
     scratch_pool(const scratch_pool&) = delete;
     scratch_pool& operator=(const scratch_pool&) = delete;
 
-    /// A slot; empty only where no slot has memory and none can be had (`reason` then says why).
-    lease acquire(status& reason) noexcept {
-        const std::uint64_t stack = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) >> 16;
-        const unsigned start = static_cast<unsigned>(mix(stack, 0) % Slots);
-        for (;;) {
-            bool someone_has_memory = false;
-            for (unsigned i = 0; i < Slots; ++i) {
-                slot& s = slots_[(start + i) % Slots];
-                if (s.taken.load(memory_order::relaxed) != 0 || s.taken.exchange(1, memory_order::acquire) != 0) {
-                    someone_has_memory = true;
-                    continue;
-                }
-                if (s.memory == nullptr) {
-                    reason = give_memory(s);
-                }
-                if (s.memory != nullptr) {
-                    return {*this, &s};
-                }
-                s.taken.store(0, memory_order::release);
-            }
-            if (!someone_has_memory) {
-                return {*this, nullptr};
-            }
-            PAGEFOLD_CPU_RELAX();
+    /// Takes the memory of slot 0; once, before the first acquire. Fails with what the source or the codec answered.
+    status set_up() noexcept {
+        slot& first = slots_[0];
+        if (first.memory != nullptr) {
+            return status::ok;
         }
+        return give_memory(first, 0);
+    }
+
+    /// A slot. Waits where all are taken; empty where that would be for ever, because this call interrupts another of the
+    /// same thread (`busy` to the caller).
+    lease acquire() noexcept {
+        const std::uintptr_t self = token();
+        const unsigned start = hint(self);
+        slot* found = take(free, start, self);
+        if (found == nullptr) [[unlikely]] {
+            found = acquire_slowly(start, self);
+        }
+        return {*this, found};
+    }
+
+    /// Gives back the memory of slots that nobody uses, all but the first; says how many bytes. Waits for nothing.
+    std::size_t trim() noexcept {
+        std::size_t bytes = 0;
+        for (unsigned i = 1; i < slot_count; ++i) {
+            slot& s = slots_[i];
+            if ((warm_.load(memory_order::relaxed) >> i & 1u) == 0 || !claim_unused(s, token())) {
+                continue;
+            }
+            if (s.memory != nullptr) {
+                source_.release(s.memory, page_count());
+                s.memory = nullptr;
+                warm_.fetch_sub(mask{1} << i, memory_order::relaxed); // the bit was set: only its holder changes it
+                bytes += slot_bytes();
+            }
+            give_back(s);
+        }
+        return bytes;
     }
 
     /// Bytes taken from the source. Exact while no operation is under way.
     [[nodiscard]] std::size_t bytes() const noexcept {
-        std::size_t count = 0;
-        for (const slot& s : slots_) {
-            count += s.memory != nullptr ? page_count() : 0;
-        }
-        return count * source_.page_size();
+        return count_ones(warm_.load(memory_order::relaxed)) * slot_bytes();
+    }
+    /// Bytes of the limit that everything else leaves free, so that the first kept_slots can be had; at most a 64th.
+    [[nodiscard]] std::size_t kept_free() const noexcept {
+        const unsigned have = count_ones(warm_.load(memory_order::relaxed));
+        const std::size_t wanted = have < kept_slots ? (kept_slots - have) * slot_bytes() : 0;
+        const std::size_t most = budget_.limit() / 64;
+        return wanted < most ? wanted : most;
     }
 
 private:
-    [[nodiscard]] std::size_t page_count() const noexcept {
-        return ceil_div(round_up(scratch_bytes_, 64) + buffer_bytes_, source_.page_size());
+    static constexpr unsigned operations_a_handover = 16;
+    static constexpr std::uint32_t calls_after_refusal = 1024; // that find no slot, before the source is asked again
+
+    [[nodiscard]] static std::uintptr_t token() noexcept {
+        const std::uintptr_t self = Exclusive ? 1 : Parking::self();
+        return self != 0 ? self : nameless;
     }
-    status give_memory(slot& s) noexcept {
+    /// Where a thread begins to look: by its token, or by where its stack is.
+    [[nodiscard]] static unsigned hint(std::uintptr_t self) noexcept {
+        self = self != nameless ? self : reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) >> 16;
+        return slot_count == 1 ? 0 : static_cast<unsigned>(mix(self, 0) % slot_count);
+    }
+    [[nodiscard]] std::size_t page_count() const noexcept {
+        return ceil_div(page_at_ + page_bytes_, source_.page_size());
+    }
+    [[nodiscard]] std::size_t slot_bytes() const noexcept { return page_count() * source_.page_size(); }
+
+    /// Takes a slot that is as said. The exchange acquires what the last holder released: the codec's state in the memory.
+    /// seq_cst, and the look before it too, as it may be a waiter's last one before it sleeps; see give_back().
+    [[nodiscard]] static bool claim(slot& s, std::uintptr_t is, std::uintptr_t self) noexcept {
+        return s.holder.load(memory_order::seq_cst) == is && s.holder.compare_exchange(is, self, memory_order::seq_cst);
+    }
+    /// The same of one that nobody has, and nobody waits for.
+    [[nodiscard]] bool claim_unused(slot& s, std::uintptr_t self) noexcept {
+        // relaxed: whoever begins to wait now gets another.
+        return claim(s, free, self) || (waiters_.load(memory_order::relaxed) == 0 && claim(s, handed, self));
+    }
+    /// A slot that has memory and is as said.
+    [[nodiscard]] slot* take(std::uintptr_t is, unsigned start, std::uintptr_t self) noexcept {
+        // A bit that is not seen yet is a slot that is not found this time; seq_cst for a waiter's last look, as above.
+        const mask warm = std::rotr(warm_.load(memory_order::seq_cst), static_cast<int>(start));
+        for (mask bits = warm; bits != 0; bits &= bits - 1) {
+            slot& s = slots_[(start + static_cast<unsigned>(std::countr_zero(bits))) % mask_bits];
+            if (claim(s, is, self)) {
+                if (s.memory != nullptr) [[likely]] {
+                    return &s;
+                }
+                s.holder.store(free, memory_order::release); // trimmed just now
+            }
+        }
+        return nullptr;
+    }
+    PAGEFOLD_NOINLINE slot* acquire_slowly(unsigned start, std::uintptr_t self) noexcept {
+        // From within the page source, which would be asked within itself; and who has a scratch may wait for a lock that
+        // this thread has.
+        if (is_growing(self) || (self != nameless && at_locks_.has(self))) {
+            return nullptr;
+        }
+        if (waiters_.load(memory_order::relaxed) == 0) { // relaxed: whoever begins to wait now gets another
+            if (slot* const left = take(handed, start, self); left != nullptr) {
+                return left;
+            }
+        }
+        if (slot* const grown = grow(start, self); grown != nullptr) {
+            return grown;
+        }
+        return is_ours(self) ? nullptr : wait(start, self);
+    }
+    [[nodiscard]] slot* wait(unsigned start, std::uintptr_t self) noexcept {
+        // A handler that comes meanwhile must not wait for what was handed to this thread.
+        const presence::stay stay{at_locks_, self != nameless ? self : 0};
+        if (!stay) {
+            return nullptr;
+        }
+        // Who comes when others wait already has to sleep before it takes what may be meant for one of them. If all of those
+        // find other slots, they wake it when they give them back.
+        bool may_take_handed = waiters_.fetch_add(1, memory_order::seq_cst) == 0;
+        slot* found = nullptr;
+        for (;;) {
+            // Read before the look, so that a slot given back after it changes the word and ends the wait.
+            const std::uint32_t epoch = epoch_.load(memory_order::seq_cst);
+            found = take(free, start, self);
+            if (found == nullptr && may_take_handed) {
+                found = take(handed, start, self);
+            }
+            if (found != nullptr) {
+                break;
+            }
+            Parking::wait(epoch_, epoch);
+            may_take_handed = true;
+        }
+        waiters_.fetch_sub(1, memory_order::relaxed); // one too many only costs a wake
+        return found;
+    }
+    /// A slot that never had memory, or gave it back, with new memory; null where there is none, or the source refuses.
+    [[nodiscard]] slot* grow(unsigned start, std::uintptr_t self) noexcept {
+        // relaxed: a number of tries that nobody relies on.
+        if (const std::uint32_t pause = pause_.load(memory_order::relaxed); pause != 0) {
+            pause_.store(pause - 1, memory_order::relaxed);
+            return nullptr;
+        }
+        for (unsigned i = 0; i < slot_count; ++i) {
+            const unsigned number = (start + i) % slot_count;
+            slot& s = slots_[number];
+            if ((warm_.load(memory_order::relaxed) >> number & 1u) != 0 || !claim(s, free, self)) {
+                continue;
+            }
+            if (s.memory == nullptr && give_memory(s, number) != status::ok) {
+                pause_.store(calls_after_refusal, memory_order::relaxed);
+                give_back(s);
+                return nullptr;
+            }
+            return &s;
+        }
+        return nullptr;
+    }
+    /// Whether this thread is inside an operation already: it would wait for itself.
+    [[nodiscard]] bool is_ours(std::uintptr_t self) const noexcept {
+        bool ours = Exclusive;
+        for (const slot& s : slots_) {
+            // relaxed: only this thread ever stores its own token, so what it reads of that is what it did.
+            ours = ours || (self != nameless && s.holder.load(memory_order::relaxed) == self);
+        }
+        return ours;
+    }
+
+    /// Whether this thread is at the page source for a slot.
+    [[nodiscard]] bool is_growing(std::uintptr_t self) const noexcept {
+        bool grows = false;
+        for (const slot& s : slots_) {
+            grows = grows || (self != nameless && s.holder.load(memory_order::relaxed) == self && s.memory == nullptr);
+        }
+        return grows;
+    }
+
+    void give_back(slot& s) noexcept {
+        const bool is_handed = waiters_.load(memory_order::relaxed) != 0 && s.memory != nullptr &&
+                               turn_.fetch_add(1, memory_order::relaxed) % operations_a_handover == 0;
+        // Releases what this holder wrote. seq_cst, here and on waiters_: either a waiter's look comes later and finds the
+        // slot, or its count is seen here and it is woken.
+        static_cast<void>(s.holder.exchange(is_handed ? handed : free, memory_order::seq_cst));
+        if (waiters_.load(memory_order::seq_cst) != 0) [[unlikely]] {
+            epoch_.fetch_add(1, memory_order::seq_cst);
+            Parking::wake_one(epoch_);
+        }
+    }
+    status give_memory(slot& s, unsigned number) noexcept {
         const result<void*> memory = source_.acquire(page_count(), any_node);
         if (!memory) {
             return memory.error();
@@ -115,14 +302,26 @@ private:
             return prepared;
         }
         s.memory = bytes;
+        // The bit was clear, and its holder alone sets it. seq_cst: in front of the slot's return, for a waiter's last look.
+        warm_.fetch_add(mask{1} << number, memory_order::seq_cst);
         return status::ok;
     }
 
     const Compressor& compressor_;
     limited_source& source_;
+    const byte_budget& budget_;
+    presence& at_locks_;
     std::size_t scratch_bytes_;
+    std::size_t page_bytes_;
     std::size_t buffer_bytes_;
-    slot slots_[Slots];
+    std::size_t buffer_at_;
+    std::size_t page_at_;
+    alignas(64) atomic<mask> warm_{0}; // bit set: the slot has memory
+    atomic<std::uint32_t> pause_{0};
+    alignas(64) atomic<std::uint32_t> waiters_{0};
+    atomic<std::uint32_t> epoch_{0}; // changes with every slot given back while somebody waits
+    atomic<std::uint32_t> turn_{0};
+    slot slots_[slot_count];
 };
 
 } // namespace pagefold

@@ -25,10 +25,12 @@ struct store_stats {
     std::uint64_t reject_reclaim_fail;  ///< puts refused because nothing could be dropped to make room
     std::uint64_t reject_alloc_fail;    ///< puts refused because the page source had no more
     std::uint64_t reject_compress_poor; ///< puts that the admission policy refused
+    std::uint64_t reject_compress_fail; ///< pages that the compressor failed on; they are kept raw
     std::uint64_t decompress_fail;      ///< reads that found corruption; nothing was handed out
 
     // ours
-    std::uint64_t total_bytes;     ///< all memory taken from the page source: payload, slack, tables, scratch
+    std::uint64_t total_bytes; ///< all memory taken from the page source: payload, slack, tables, scratch
+    std::uint64_t fixed_bytes; ///< of those, what is charged to no pool: the pools' used_bytes and this are total_bytes
     std::uint64_t metadata_bytes;  ///< total_bytes less the pages that hold streams
     std::uint64_t allocated_bytes; ///< streams, each rounded up to what it occupies
     std::uint64_t puts;            ///< puts that stored a page
@@ -37,6 +39,7 @@ struct store_stats {
     std::uint64_t erased_pages;    ///< pages erased, replaced or taken
     std::uint64_t evicted_pages;   ///< ephemeral pages dropped to make room
     std::uint64_t objects_moved;   ///< by compaction
+    std::uint64_t damaged_tables;  ///< times that a table contradicted itself; pages were lost, and none mixed up
 
     /// Thousandths of data over memory, all overhead included; 0 for an empty store.
     [[nodiscard]] constexpr std::uint64_t ratio_permille() const noexcept {
@@ -50,12 +53,12 @@ struct pool_stats {
     std::uint64_t same_pages;      ///< of those, pages without payload
     std::uint64_t huge_pages;      ///< of those, pages stored raw
     std::uint64_t compr_data_size; ///< bytes of their streams
-    std::uint64_t used_bytes;      ///< what counts against the pool's cap: streams rounded up, and their entries
-    std::uint64_t puts;            ///< puts that stored a page
-    std::uint64_t hits;            ///< gets and takes that found one
-    std::uint64_t misses;          ///< gets and takes that did not
-    std::uint64_t evicted_pages;   ///< pages dropped to make room
-    std::uint64_t rejected_puts;   ///< puts refused, for any reason
+    std::uint64_t used_bytes; ///< what the pool is charged: its streams' places, its tables, its share of what is idle
+    std::uint64_t puts;       ///< puts that stored a page
+    std::uint64_t hits;       ///< gets and takes that found one
+    std::uint64_t misses;     ///< gets and takes that did not
+    std::uint64_t evicted_pages; ///< pages dropped to make room
+    std::uint64_t rejected_puts; ///< puts refused, for any reason
 };
 
 } // namespace pagefold

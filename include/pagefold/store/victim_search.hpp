@@ -2,7 +2,7 @@
 #pragma once
 
 #include <pagefold/alloc/concept.hpp>
-#include <pagefold/store/entry.hpp>
+#include <pagefold/core/types.hpp>
 
 #include <cstddef>
 
@@ -10,8 +10,8 @@
 //
 // A put needs a place: a victim that occupies one into which the new stream fits makes room by itself, where others would
 // have to empty a whole span first. A shrink needs pages: victims that share a sparse span bring its pages back without
-// anything being moved. So candidates that don't serve are passed over, but only so many, because the policy has its
-// reasons for its order, and because every look costs a cold line.
+// anything being moved. So candidates that don't serve are passed over, but only a few, because the policy has its reasons
+// for its order, and because every look costs a cold line; what doesn't fit then, compaction makes fit.
 //
 // How sparse is sparse enough can't be a constant: after a shrink by half all spans are sparse, in a full store none is.
 // The bar is fed back: a search that ends early lowers it, one that runs out of candidates raises it to the sparsest that
@@ -19,37 +19,42 @@
 
 namespace pagefold {
 
-/// The predicate of one search. `Candidates`: Config::sparse_candidates.
-template <class Index, class Allocator, unsigned Candidates>
+/// The predicate of one search. `State`: a partition_state. `Candidates`: Config::sparse_candidates.
+template <class State, unsigned Candidates>
 class victim_search {
 public:
-    /// `need`: bytes of the stream that wants a place, 0 where memory is to be given back. `bar`: greatest fullness of a span
+    /// `need`: bytes of the object that wants a place, 0 where memory must come back. `bar`: greatest fullness of a span
     /// that counts as sparse; kept from search to search.
-    victim_search(const Index& index, const Allocator& allocator, std::size_t need, unsigned& bar) noexcept
-        : index_{index},
-          allocator_{allocator}, need_{need}, snug_{need != 0 ? allocator.rounded(need) * 9 / 8 : 0}, bar_{bar} {}
+    victim_search(const State& state, std::size_t need, unsigned& bar) noexcept
+        : state_{state}, need_{need}, snug_{need != 0 ? state.allocator.rounded(need) * 9 / 8 : 0}, bar_{bar} {}
 
     [[nodiscard]] bool operator()(slot_id slot) noexcept {
-        const entry e = index_.get(slot);
-        const bool serves = need_ != 0 ? makes_place(e) : frees_pages(e);
+        if (!state_.index.contains(slot)) {
+            return false;
+        }
+        const auto e = state_.index.get(slot);
+        const bool serves = !state_.is_readable(e) || (need_ != 0 ? makes_place(e) : frees_pages(e));
         passed_over_ += serves ? 0 : 1;
         return serves;
     }
 
-private:
-    static constexpr unsigned unfit_candidates = 256; // passed over for a place that fits
-    static constexpr unsigned unsnug_candidates = 32; // of those, for one that fits well
+    /// Whether fewer candidates were passed over than there may be.
+    [[nodiscard]] bool found_what_fits() const noexcept { return passed_over_ < unfit_candidates; }
 
-    [[nodiscard]] bool makes_place(const entry& e) const noexcept {
+private:
+    static constexpr unsigned unfit_candidates = 16; // passed over for a place that fits
+    static constexpr unsigned unsnug_candidates = 8; // of those, for one that fits well
+
+    [[nodiscard]] bool makes_place(const auto& e) const noexcept {
         if (passed_over_ >= unfit_candidates) {
             return true;
         }
-        const std::size_t place = e.is_inline() ? 0 : allocator_.capacity(e.handle());
+        const std::size_t place = e.is_inline() ? 0 : state_.allocator.capacity(e.handle());
         return place >= need_ && (place <= snug_ || passed_over_ >= unsnug_candidates);
     }
-    [[nodiscard]] bool frees_pages(const entry& e) noexcept {
+    [[nodiscard]] bool frees_pages(const auto& e) noexcept {
         if constexpr (Candidates != 0) {
-            const unsigned fullness = e.is_inline() ? max_fullness : allocator_.fullness(e.handle());
+            const unsigned fullness = e.is_inline() ? max_fullness : state_.allocator.fullness(e.handle());
             if (fullness <= bar_) {
                 bar_ -= passed_over_ < Candidates / 2 && bar_ != 0 ? 1 : 0;
                 return true;
@@ -63,8 +68,7 @@ private:
         return true;
     }
 
-    const Index& index_;
-    const Allocator& allocator_;
+    const State& state_;
     std::size_t need_;
     std::size_t snug_;
     unsigned& bar_;

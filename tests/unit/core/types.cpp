@@ -8,7 +8,7 @@
 
 using namespace pagefold;
 
-static_assert(sizeof(pool_id) == 4 && sizeof(slot_id) == 4 && sizeof(node_id) == 2);
+static_assert(sizeof(pool_id) == 8 && sizeof(slot_id) == 4 && sizeof(node_id) == 2);
 static_assert(std::is_trivially_copyable_v<page_key>);
 static_assert((extent_pages & (extent_pages - 1)) == 0);
 

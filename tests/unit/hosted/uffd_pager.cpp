@@ -695,7 +695,8 @@ TEST_CASE("uffd_pager: a signal handler may touch the region, whatever its threa
 
 /// A partition a node, and every page on the node of its pool.
 struct by_node {
-    [[nodiscard]] constexpr partition_id home(const page_key&, node_id wish, std::size_t count) const noexcept {
+    [[nodiscard]] constexpr partition_id home(const page_key&, std::uint64_t, node_id wish,
+                                              std::size_t count) const noexcept {
         return wish == any_node ? 0 : static_cast<partition_id>(wish) % count;
     }
     [[nodiscard]] constexpr partition_id spill(partition_id home, std::size_t attempt,

@@ -149,10 +149,13 @@ TEST_CASE("a limited source charges by the page and says why not") {
     CHECK(source.acquire(3, any_node).error() == status::limit);
     CHECK(source.acquire(most / 4096 + 1, any_node).error() == status::no_memory);
     CHECK(source.acquire(most / 4096, any_node).error() == status::limit);
-    source.hold_back(4096);
-    CHECK(source.acquire(2, any_node).error() == status::limit);
-    void* const one = source.acquire(1, any_node).value();
-    source.hold_back(0);
+    void* one = nullptr;
+    {
+        const limited_source::holding_back scope{source, 4096};
+        CHECK(source.acquire(2, any_node).error() == status::limit);
+        one = source.acquire(1, any_node).value();
+        CHECK(source.acquire(1, any_node).error() == status::limit);
+    }
     memory.refuse_nth(1);
     CHECK(source.acquire(1, any_node).error() == status::no_memory);
     CHECK(budget.used() == 4 * 4096);

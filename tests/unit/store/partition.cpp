@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-#include "support/pages.hpp"
-#include "support/test_source.hpp"
+#include "support/partition_fixture.hpp"
+#include "support/rng.hpp"
 
 #include <doctest/doctest.h>
 
+#include <pagefold/alloc/tlsf.hpp>
+#include <pagefold/evict/lru.hpp>
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/partition.hpp>
-
-#include <vector>
 
 using namespace pagefold;
 using namespace pagefold::testing;
@@ -22,130 +22,238 @@ struct counting_lock {
 struct counted_config : default_config {
     using lock_type = counting_lock;
 };
-
-/// A partition of its own with one pool in slot 0, into which streams go as they are.
-template <class Config = default_config>
-struct lone_partition {
-    explicit lone_partition(pool_kind kind) {
-        record.options.kind = kind;
-        record.id = id = pool_ids::next(pool_id{}, 0, kind);
-        table.records = &record;
-        table.count = 1;
-        REQUIRE(part.open_pool(id) == status::ok);
-    }
-    status put(std::uint64_t index, std::size_t size) {
-        const std::vector<std::byte> stream = page_of(size, page_kind::random, index);
-        return part.put({id, 1, index}, stream, checksum(stream, index), {}).result;
-    }
-    bool holds(std::uint64_t index, std::size_t size) {
-        std::vector<std::byte> out(4096), buffer(4096);
-        typename partition<Config>::fetched found;
-        if (part.fetch({id, 1, index}, out, buffer, index, false, found) != status::ok) {
-            return false;
-        }
-        return found.stream.size() == size && found.e.matches(checksum(found.stream, index));
-    }
-
-    test_source source;
-    byte_budget budget{~std::size_t{0}};
-    pool_record record;
-    pool_table table;
-    partition<Config> part{source, budget, table, any_node};
-    pool_id id{};
+struct lru_config : default_config {
+    using eviction_type = lru;
 };
+
+constexpr pool_kind persistent = pool_kind::persistent, ephemeral = pool_kind::ephemeral;
+
+/// All steps of compaction, payload then index, with check() now and then; what they did.
+template <class Config>
+compaction_work compact_all(lone_partition<Config>& p, std::size_t budget = std::size_t{1} << 30) {
+    compaction_work done;
+    std::size_t steps = 0;
+    while (p.part.compact_payload(budget, done) || p.part.payload_was_worthwhile()) {
+        REQUIRE(++steps < 100'000);
+        if (steps % 2000 == 0) {
+            REQUIRE(p.part.check());
+        }
+    }
+    for (unsigned sweeps = 0; sweeps < 3;) {
+        REQUIRE(++steps < 200'000);
+        sweeps += p.part.compact_index(done) ? 0 : 1;
+        if (steps % 200 == 0) {
+            REQUIRE(p.part.check());
+        }
+    }
+    return done;
+}
 
 } // namespace
 
-TEST_CASE("evict says how many bytes of streams went, and stops when nothing is left") {
-    lone_partition<> p{pool_kind::ephemeral};
+TEST_CASE("evict drops as many pages as it is asked for, in one hold, and stops when nothing is left") {
+    counting_lock::holds = 0;
+    lone_partition<counted_config> p{ephemeral};
     for (std::uint64_t i = 0; i < 100; ++i) {
         REQUIRE(p.put(i, 1000) == status::ok);
     }
-    std::size_t evicted = 0;
-    CHECK(p.part.evict(30, p.part.any_pool, evicted) == 30 * p.part.rounded(1000));
-    CHECK(evicted == 30);
-    CHECK(p.part.evict(1000, 0, evicted) == 70 * p.part.rounded(1000));
-    CHECK(evicted == 100);
-    CHECK(p.part.evict(1, p.part.any_pool, evicted) == 0);
+    bool is_under_way = false;
+    const std::uint64_t before = counting_lock::holds;
+    CHECK(p.part.evict(0, 30, is_under_way) == 30);
+    CHECK(counting_lock::holds == before + 1);
+    CHECK(is_under_way);
+    CHECK(p.part.evict(0, 1000, is_under_way) == room<counted_config>::steps_a_hold); // a hold does no more
+    CHECK(is_under_way);
+    CHECK(p.part.evict(0, 1000, is_under_way) == 6);
+    CHECK(p.part.evict(0, 1, is_under_way) == 0);
+    CHECK_FALSE(is_under_way);
+    CHECK(p.part.evict(7, 1, is_under_way) == 0); // no such pool
+    CHECK_FALSE(is_under_way);
+    CHECK(p.part.check());
+}
+
+TEST_CASE("a hold gives at most its steps of second chances, and goes on in the next") {
+    lone_partition<> p{ephemeral};
+    for (std::uint64_t i = 0; i < 500; ++i) {
+        REQUIRE(p.put(i, 104) == status::ok);
+        REQUIRE(p.holds(i, 104)); // all are hit
+    }
+    bool is_under_way = false;
+    std::size_t calls = 1;
+    while (p.part.evict(0, 1, is_under_way) == 0) {
+        REQUIRE(is_under_way);
+        REQUIRE(++calls < 100);
+    }
+    CHECK(calls == 500 / room<default_config>::steps_a_hold + 1);
     CHECK(p.part.check());
 }
 
 TEST_CASE("evict leaves a persistent pool alone") {
-    lone_partition<> p{pool_kind::persistent};
+    lone_partition<> p{persistent};
     REQUIRE(p.put(0, 1000) == status::ok);
-    std::size_t evicted = 0;
-    CHECK(p.part.evict(10, p.part.any_pool, evicted) == 0);
-    CHECK(evicted == 0);
+    bool is_under_way = true;
+    CHECK(p.part.evict(0, 10, is_under_way) == 0);
+    CHECK_FALSE(is_under_way);
     CHECK(p.holds(0, 1000));
 }
 
-TEST_CASE("compaction gives pages back in bounded steps, ends, and moves nothing wrongly") {
-    lone_partition<> p{pool_kind::persistent};
-    for (std::uint64_t i = 0; i < 2000; ++i) {
-        REQUIRE(p.put(i, 904 + i % 3 * 504) == status::ok);
-    }
-    for (std::uint64_t i = 0; i < 2000; ++i) {
-        if (i % 4 != 0) {
-            REQUIRE(p.part.erase({p.id, 1, i}) == status::ok);
-        }
-    }
-    const std::size_t slack = p.part.slack();
-    compaction_work done;
-    std::size_t steps = 0;
-    while (p.part.compact(1 << 20, done) || p.part.compaction_was_worthwhile()) {
-        REQUIRE(++steps < 1000);
-        REQUIRE(p.part.check());
-    }
-    CHECK(done.moved_bytes > 0);
-    CHECK(done.objects_moved > 0);
-    CHECK(done.freed_bytes > slack / 2);
-    CHECK(p.part.slack() == slack - done.freed_bytes);
-    for (std::uint64_t i = 0; i < 2000; i += 4) {
-        CHECK(p.holds(i, 904 + i % 3 * 504));
-    }
+TEST_CASE("a put that is refused leaves the old content, until it is the last try") {
+    lone_partition<> p{persistent};
+    REQUIRE(p.put(5, 1000, 1).result == status::ok);
+    p.source.refuse_all(true);
+    CHECK(p.put(5, 4096, 2).result == status::no_memory);
+    CHECK(p.holds(5, 1000, 1));
+    CHECK(p.put(5, 4096, 2, {.is_last = true}).result == status::no_memory);
+    CHECK_FALSE(p.holds(5, 1000, 1));
+    CHECK_FALSE(p.holds(5, 4096, 2));
+    CHECK(p.part.check());
+    p.source.refuse_all(false);
+    REQUIRE(p.put(5, 2000, 3).result == status::ok);
+    p.source.refuse_all(true);
+    CHECK(p.put(5, 1504, 4, {.is_last = true}).result == status::ok); // in its own place
+    CHECK(p.holds(5, 1504, 4));
+    CHECK(p.part.check());
 }
 
-TEST_CASE("a reader never waits for more than one object's move") {
+TEST_CASE("the last try gives up the old content for the new one's room") {
+    // The new content fits when the page of the old one has gone.
+    lone_partition<> p{persistent};
+    REQUIRE(p.put(1, 600) == status::ok); // the allocator's tables are there
+    REQUIRE(p.put(5, 4096, 1).result == status::ok);
+    REQUIRE(p.put(6, 4096, 2).result == status::ok);
+    p.budget.set_limit(p.budget.used());
+    REQUIRE(p.put(7, 4096, 3).result == status::limit);
+    CHECK(p.put(6, 2000, 4).result == status::limit); // another place is needed, and the old one stays
+    CHECK(p.holds(6, 4096, 2));
+    CHECK(p.put(6, 2000, 4, {.is_last = true}).result == status::ok);
+    CHECK(p.holds(6, 2000, 4));
+    CHECK(p.holds(5, 4096, 1));
+    CHECK(p.part.check());
+}
+
+TEST_CASE("a put drops a bounded number of the victims that it may have, and says so") {
+    lone_partition<> p{ephemeral};
+    for (std::uint64_t i = 0; i < 400; ++i) {
+        REQUIRE(p.put(i, 40) == status::ok);
+    }
+    p.budget.set_limit(p.budget.used());
+    p.source.refuse_all(true);
+    const auto none = p.put(1000, 4096, 1);
+    CHECK(none.result == status::limit);
+    CHECK_FALSE(none.has_dropped);
+    const auto some = p.put(1000, 4096, 1, {.victims = 0});
+    CHECK(some.result != status::ok);
+    CHECK(some.has_dropped);
+    pool_stats s{};
+    REQUIRE(p.part.add_to(s, p.id));
+    CHECK(s.evicted_pages > 0);
+    CHECK(s.evicted_pages <= 16);
+    CHECK(p.part.check());
+}
+
+TEST_CASE_TEMPLATE("compaction gives payload and index back, ends, and moves nothing wrongly", Config, default_config,
+                   lru_config) {
+    lone_partition<Config> p{ephemeral};
+    const auto size_of = [](std::uint64_t i) { return 904 + i % 3 * 504; };
+    for (std::uint64_t i = 0; i < 30'000; ++i) {
+        REQUIRE(p.put(i * 17, size_of(i), i).result == status::ok);
+    }
+    rng random{3};
+    std::vector<std::uint64_t> left;
+    for (std::uint64_t i = 0; i < 30'000; ++i) {
+        if (random.one_in(20)) {
+            left.push_back(i);
+        } else {
+            REQUIRE(p.part.erase(p.at(1, i * 17)) == status::ok);
+        }
+    }
+    const std::size_t before = p.part.bytes_taken();
+    const compaction_work done = compact_all(p);
+    CHECK(done.objects_moved > 0);
+    CHECK(p.part.bytes_taken() == before - done.freed_bytes);
+    CHECK(p.part.check());
+
+    lone_partition<Config> fresh{ephemeral};
+    for (const std::uint64_t i : left) {
+        CHECK(p.holds(i * 17, size_of(i), i));
+        REQUIRE(fresh.put(i * 17, size_of(i), i).result == status::ok);
+    }
+    CHECK(p.part.bytes_taken() <= fresh.part.bytes_taken() * 106 / 100 + 3 * 4096);
+    bool is_under_way = true;
+    std::size_t dropped = 0;
+    while (is_under_way) { // the policy still knows every page
+        dropped += p.part.evict(0, 16, is_under_way);
+    }
+    CHECK(dropped == left.size());
+    CHECK(p.part.check());
+}
+
+TEST_CASE("a hold of the payload's compaction moves one object, one of the index's does 64 pages' work") {
     counting_lock::holds = 0;
-    lone_partition<counted_config> p{pool_kind::persistent};
-    for (std::uint64_t i = 0; i < 2000; ++i) {
+    lone_partition<counted_config> p{persistent};
+    for (std::uint64_t i = 0; i < 4000; ++i) {
         REQUIRE(p.put(i, 904 + i % 3 * 504) == status::ok);
     }
-    for (std::uint64_t i = 0; i < 2000; ++i) {
+    for (std::uint64_t i = 0; i < 4000; ++i) {
         if (i % 4 != 0) {
-            REQUIRE(p.part.erase({p.id, 1, i}) == status::ok);
+            REQUIRE(p.part.erase(p.at(1, i)) == status::ok);
         }
     }
     compaction_work done;
-    std::uint64_t before = counting_lock::holds, calls = 0;
-    for (bool goes_on = true; goes_on; ++calls) {
+    for (bool goes_on = true; goes_on;) {
         const compaction_work so_far = done;
-        goes_on = p.part.compact(1 << 20, done);
-        REQUIRE(counting_lock::holds - before >= done.objects_moved - so_far.objects_moved);
-        REQUIRE(counting_lock::holds - before <= 257);
-        before = counting_lock::holds;
+        const std::uint64_t before = counting_lock::holds;
+        goes_on = p.part.compact_payload(1 << 20, done);
+        REQUIRE(counting_lock::holds == before + 1);
+        REQUIRE(done.objects_moved - so_far.objects_moved <= 1);
     }
     CHECK(done.objects_moved > 100);
-    CHECK(calls > 1);
+    for (bool goes_on = true; goes_on;) {
+        const compaction_work so_far = done;
+        goes_on = p.part.compact_index(done);
+        REQUIRE(done.moved_bytes - so_far.moved_bytes <= 2 * 64 * 12 + 64 * 44);
+    }
+    CHECK(p.part.check());
 }
 
-TEST_CASE("a closed pool answers nothing, and its pages go in bounded sweeps") {
-    lone_partition<> p{pool_kind::ephemeral};
-    for (std::uint64_t i = 0; i < 500; ++i) {
-        REQUIRE(p.put(i * extent_pages, 504) == status::ok); // one extent a page
+TEST_CASE("a closed pool answers nothing, and its pages go in bounded holds") {
+    for (const std::uint64_t stride : {std::uint64_t{extent_pages}, std::uint64_t{1}}) {
+        lone_partition<> p{ephemeral};
+        for (std::uint64_t i = 0; i < 500; ++i) {
+            REQUIRE(p.put(i * stride, 504) == status::ok);
+        }
+        p.part.close_pool(p.id);
+        CHECK(p.put(0, 504) == status::invalid);
+        CHECK_FALSE(p.holds(0, 504));
+        std::size_t holds = 1;
+        std::uint64_t stored = 500;
+        for (bool done = false; !done; ++holds) {
+            done = p.part.drain_pool(0);
+            store_stats s{};
+            p.part.add_to(s);
+            REQUIRE(stored - s.stored_pages <= 64);
+            stored = s.stored_pages;
+            REQUIRE(p.part.check());
+        }
+        CHECK(holds >= 500 / 64);
+        CHECK(stored == 0);
+        CHECK(p.record.payload.load(memory_order::relaxed) == 0);
+        CHECK(p.record.tables.load(memory_order::relaxed) == 0);
     }
-    p.part.close_pool(p.id);
-    CHECK(p.put(0, 504) == status::invalid);
-    CHECK_FALSE(p.holds(0, 504));
-    std::uint32_t cursor = 0;
-    std::size_t sweeps = 1;
-    while (!p.part.sweep_pool(0, cursor)) {
-        ++sweeps;
+}
+
+TEST_CASE("what is idle shows in the gauge") {
+    lone_partition<> p{persistent};
+    for (std::uint64_t i = 0; i < 1000; ++i) {
+        REQUIRE(p.put(i, 1000) == status::ok);
     }
-    CHECK(sweeps > 1);
-    store_stats s{};
-    p.part.add_to(s);
-    CHECK(s.stored_pages == 0);
-    CHECK(s.allocated_bytes == 0);
-    CHECK(p.part.check());
+    const std::size_t full = p.gauge.payload_idle();
+    for (std::uint64_t i = 0; i < 1000; ++i) {
+        if (i % 5 != 0) {
+            REQUIRE(p.part.erase(p.at(1, i)) == status::ok);
+        }
+    }
+    CHECK(p.gauge.payload_idle() > full + 200'000);
+    static_cast<void>(compact_all(p));
+    CHECK(p.gauge.payload_idle() < full + 100'000);
 }

@@ -17,7 +17,8 @@ using namespace pagefold::testing;
 
 /// Partition n on node n; without a wish, by the object's number.
 struct by_node {
-    [[nodiscard]] partition_id home(const page_key& key, node_id wish, std::size_t count) const noexcept {
+    [[nodiscard]] partition_id home(const page_key& key, std::uint64_t, node_id wish,
+                                    std::size_t count) const noexcept {
         const auto node = static_cast<std::size_t>(wish);
         return wish != any_node ? node % count : static_cast<std::size_t>(key.object % count);
     }
@@ -112,7 +113,7 @@ TEST_CASE("a put finds room in the ephemeral pages of other partitions") {
 TEST_CASE("a put that is refused after all partitions were tried counts once") {
     fixture s{store_options{.limit_bytes = 400'000, .partitions = 4}};
     const pool_id kept = s.make_pool();
-    const pool_id capped = s.make_pool({.cap_bytes = 3 * 4108});
+    const pool_id capped = s.make_pool({.cap_bytes = 3 * 4096 + 128});
     std::uint64_t refused = 0, accepted = 0;
     for (std::uint64_t i = 0; i < 5; ++i) {
         refused += s.put({capped, 1, i}, page_kind::random, i) == status::ok ? 0 : 1;

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/admit/concept.hpp>
+#include <pagefold/compress/concept.hpp>
+#include <pagefold/core/atomic.hpp>
+#include <pagefold/core/bytes.hpp>
+#include <pagefold/core/result.hpp>
+#include <pagefold/core/status.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pagefold {
+
+/// What happens to a page before and after the lock: between the page and the stream that is kept of it. Safe from many
+/// threads.
+///
+/// The page is copied first, and everything works on the copy: a guest that is not stopped may write to the page
+/// meanwhile, and a compressor that looks at a byte twice would make a stream of no content that the page ever had, or one
+/// that its checksum doesn't fit. The copy takes 2% of a put, and brings the page into the cache for the compressor.
+template <compressor Compressor, admission_policy Admission>
+class codec_stage {
+public:
+    codec_stage(const Compressor& compressor, const Admission& admission) noexcept
+        : compressor_{compressor}, admission_{admission} {}
+
+    [[nodiscard]] const Compressor& compressor() const noexcept { return compressor_; }
+
+    /// The stream to keep of a page, in `buffer` or, where it is kept raw, in `copy`. `incompressible`: the admission
+    /// policy refuses. A compressor that fails counts, and its page goes on as one that does not shrink.
+    ///
+    /// `most`: a stream longer than so many bytes takes a whole page all the same, and is kept raw, to need no decoding.
+    result<byte_view> pack(byte_view page, byte_span copy, byte_span buffer, byte_span scratch, std::size_t most,
+                           pool_kind kind, std::uint64_t key_hash) noexcept {
+        copy_bytes(copy.data(), page.data(), page.size());
+        const byte_view raw = copy;
+        byte_view stream = raw;
+        const result<std::size_t> packed = compressor_.compress(raw, buffer, scratch);
+        if (packed && *packed < page.size()) {
+            stream = buffer.first(*packed);
+        } else if (!packed && packed.error() != status::incompressible) {
+            failures_.fetch_add(1, memory_order::relaxed); // a counter
+        }
+        switch (admission_.admit({page.size(), stream.size(), kind, key_hash})) {
+        case admission::packed: break;
+        case admission::raw: stream = raw; break;
+        case admission::reject: return status::incompressible;
+        }
+        return stream.size() > most ? raw : stream;
+    }
+    /// `corrupt` where the stream is none of this page size.
+    status unpack(byte_view stream, byte_span out, byte_span scratch) const noexcept {
+        if (stream.size() == out.size()) {
+            if (stream.data() != out.data()) {
+                copy_bytes(out.data(), stream.data(), out.size());
+            }
+            return status::ok;
+        }
+        return compressor_.decompress(stream, out, scratch) == status::ok ? status::ok : status::corrupt;
+    }
+
+    /// Pages that the compressor failed on, for another reason than that they don't shrink.
+    [[nodiscard]] std::uint64_t failures() const noexcept {
+        return static_cast<std::uint64_t>(failures_.load(memory_order::relaxed));
+    }
+
+private:
+    Compressor compressor_;
+    Admission admission_;
+    atomic<std::size_t> failures_{0};
+};
+
+} // namespace pagefold

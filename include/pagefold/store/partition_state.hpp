@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/alloc/concept.hpp>
+#include <pagefold/config/assert.hpp>
+#include <pagefold/core/bytes.hpp>
+#include <pagefold/ds/stable_array.hpp>
+#include <pagefold/platform/null_lock.hpp>
+#include <pagefold/store/config.hpp>
+#include <pagefold/store/entry.hpp>
+#include <pagefold/store/index/extent_index.hpp>
+#include <pagefold/store/limited_source.hpp>
+#include <pagefold/store/pool.hpp>
+#include <pagefold/store/pool_charge.hpp>
+
+#include <bit>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+namespace pagefold {
+
+/// Page and operation counters, for a pool and for a whole partition.
+struct partition_counters {
+    std::uint64_t stored_pages = 0, same_pages = 0, huge_pages = 0, compr_data_size = 0, payload_bytes = 0;
+    std::uint64_t puts = 0, hits = 0, misses = 0, evicted_pages = 0, rejected_puts = 0;
+
+    /// Adds a page's counts, or takes them away, and never below 0: what a damaged entry says of itself may be wrong.
+    void add_pages(const partition_counters& one, bool arrives) noexcept {
+        change(stored_pages, one.stored_pages, arrives);
+        change(same_pages, one.same_pages, arrives);
+        change(huge_pages, one.huge_pages, arrives);
+        change(compr_data_size, one.compr_data_size, arrives);
+        change(payload_bytes, one.payload_bytes, arrives);
+    }
+    [[nodiscard]] bool same_pages_as(const partition_counters& other) const noexcept {
+        return stored_pages == other.stored_pages && same_pages == other.same_pages && huge_pages == other.huge_pages &&
+               compr_data_size == other.compr_data_size && payload_bytes == other.payload_bytes;
+    }
+
+private:
+    static void change(std::uint64_t& count, std::uint64_t by, bool arrives) noexcept {
+        count = arrives ? count + by : count > by ? count - by : 0;
+    }
+};
+
+/// What a partition has and knows, with the steps that everything else there is made of. The partition's lock is held
+/// around every call.
+///
+/// An object is a stream and, behind it in the last four bytes of its place, the number of its page's slot: so whoever
+/// moves objects finds the entry to change without a walk. A raw page has a place of its own that never moves, and no tag.
+template <store_config Config>
+struct partition_state {
+    using allocator_type = typename Config::template allocator_type<limited_source, Config::page_size>;
+    using eviction_type = typename Config::eviction_type;
+    using entry_type = basic_entry<Config::checksum_bits>;
+    using hook = typename eviction_type::hook;
+    using index_type = extent_index<entry_type, hook, eviction_type::hook_bits, limited_source>;
+
+    static constexpr std::size_t tag_bytes = compacting_allocator<allocator_type> ? sizeof(slot_id) : 0;
+    /// The most that a page is charged, before the rates: its own unit and an extent of its own with an array.
+    static constexpr std::size_t most_page_bytes =
+        Config::page_size + index_type::extent_bytes + 2 * index_type::entry_bytes;
+
+    struct pool_state {
+        pool_id id{};
+        partition_counters counts;
+        pool_ring ring;
+        eviction_type eviction;
+        std::size_t payload_counted = 0; // of these, what the pool's record knows
+        std::size_t tables_counted = 0;
+
+        [[nodiscard]] bool is_ephemeral() const noexcept { return pool_ids::kind(id) == pool_kind::ephemeral; }
+    };
+
+    /// What an eviction policy sees of the index: the slots of one pool. No page comes or goes while there is one. Bits in
+    /// the entries are mostly looked at page after page of an extent, which is then found once.
+    class slots_of {
+        static constexpr bool narrow = eviction_type::hook_bits <= packed_hook_bits;
+
+    public:
+        slots_of(index_type& index, const pool_ring& ring) noexcept : index_{index}, ring_{ring} {}
+        [[nodiscard]] hook get(slot_id s) const noexcept {
+            if constexpr (narrow) {
+                return static_cast<hook>(entry_type{0, load_native<typename entry_type::meta_type>(meta_of(s))}.hook());
+            } else {
+                return index_.contains(s) ? index_.hook(s)
+                                          : hook{}; // a link is a number like others: it may be damaged
+            }
+        }
+        void set(slot_id s, hook h) noexcept {
+            if constexpr (narrow) {
+                entry_type e{0, load_native<typename entry_type::meta_type>(meta_of(s))};
+                e.set_hook(static_cast<std::uint8_t>(h));
+                store_native(meta_of(s), e.meta());
+            } else if (index_.contains(s)) {
+                index_.set_hook(s, h);
+            }
+        }
+        [[nodiscard]] slot_id next(slot_id s) const noexcept {
+            if (s != no_slot && s / extent_pages == extent_) {
+                const std::uint64_t rest = metas_.pages & ~low_bits(s % extent_pages + 1);
+                if (rest != 0) {
+                    return index_type::slot(extent_, static_cast<unsigned>(std::countr_zero(rest)));
+                }
+            }
+            return index_.next_in_pool(ring_, s);
+        }
+
+    private:
+        [[nodiscard]] std::byte* meta_of(slot_id s) const noexcept {
+            if (s / extent_pages != extent_) {
+                extent_ = s / extent_pages;
+                metas_ = index_.metas_of(extent_);
+            }
+            return metas_.of(s % extent_pages);
+        }
+
+        index_type& index_;
+        const pool_ring& ring_;
+        mutable std::uint32_t extent_ = index_type::none;
+        mutable typename index_type::metas metas_{};
+    };
+
+    partition_state(page_source_ref page_source, byte_budget& budget, pool_table& pool_table, const key_hasher& hasher,
+                    partition_gauge& shown, node_id node) noexcept
+        : source{page_source, budget, limited_source::releases::deferred}, table{pool_table}, gauge{shown},
+          allocator{source, node}, index{source, node, hasher}, pools{source, node} {}
+
+    [[nodiscard]] pool_state* find_pool(pool_id id) noexcept {
+        const std::uint32_t slot = pool_ids::slot(id);
+        return id != pool_id{} && slot < pools.size() && pools[slot].id == id ? &pools[slot] : nullptr;
+    }
+    [[nodiscard]] pool_state* pool_at(std::uint32_t slot) noexcept {
+        return slot < pools.size() && pools[slot].id != pool_id{} ? &pools[slot] : nullptr;
+    }
+    [[nodiscard]] pool_record& record_of(const pool_state& pool) noexcept {
+        return table.records[pool_ids::slot(pool.id)];
+    }
+    [[nodiscard]] slots_of slots(pool_state& pool) noexcept { return {index, pool.ring}; }
+
+    // Objects.
+
+    /// Bytes to ask of the allocator for a stream.
+    [[nodiscard]] static constexpr std::size_t object_bytes(std::size_t stream) noexcept {
+        return stream < Config::page_size ? stream + tag_bytes : stream;
+    }
+    /// What the entry's stream occupies in a slot of its own size class: what a pool is charged must not depend on which
+    /// slot the allocator had free.
+    [[nodiscard]] std::size_t occupied_by(const entry_type& e) const noexcept {
+        if (e.is_inline()) {
+            return 0;
+        }
+        const std::size_t bytes = object_bytes(e.size());
+        return bytes >= Config::page_size ? Config::page_size : allocator.rounded(bytes);
+    }
+    /// Whether the entry leads to an object that can be read. Damage shows here before anything is followed.
+    [[nodiscard]] bool is_readable(const entry_type& e) const noexcept {
+        return e.is_inline() || (e.size() <= Config::page_size && allocator.contains(e.handle()) &&
+                                 e.size() <= allocator.capacity(e.handle()));
+    }
+    /// Writes the number of the page's slot behind its stream.
+    void tag(const entry_type& e, slot_id slot) noexcept {
+        if constexpr (tag_bytes != 0) {
+            if (!e.is_inline() && e.size() < Config::page_size) {
+                const byte_span place = allocator.place(e.handle());
+                store_native(place.data() + place.size() - tag_bytes, slot);
+            }
+        }
+    }
+    /// Frees the entry's object, if it is one.
+    void free_object(const entry_type& e) noexcept {
+        if (e.is_inline()) {
+            return;
+        }
+        if (allocator.contains(e.handle())) {
+            allocator.deallocate(e.handle());
+        } else {
+            ++damage;
+        }
+    }
+
+    // Accounting: the pool's counters, the partition's, and at the end of a hold what everybody sees.
+
+    void account(pool_state& pool, const entry_type& e, bool arrives) noexcept {
+        ++changes;
+        partition_counters one;
+        add_page(e, one);
+        pool.counts.add_pages(one, arrives);
+        totals.add_pages(one, arrives);
+    }
+    void add_page(const entry_type& e, partition_counters& c) const noexcept {
+        ++c.stored_pages;
+        if (e.is_inline()) {
+            ++c.same_pages;
+            return;
+        }
+        c.huge_pages += e.size() == Config::page_size ? 1 : 0;
+        c.compr_data_size += e.size();
+        c.payload_bytes += occupied_by(e);
+    }
+    /// Tells the pool's record what changed. Meters, like the budget: they order nothing.
+    void settle(pool_state& pool) noexcept {
+        const std::size_t payload = static_cast<std::size_t>(pool.counts.payload_bytes), tables = pool.ring.bytes;
+        if (payload == pool.payload_counted && tables == pool.tables_counted) {
+            return;
+        }
+        settle(pool, table.records[pool_ids::slot(pool.id)], payload, tables);
+    }
+    void settle(pool_state& pool, pool_record& record, std::size_t payload, std::size_t tables) noexcept {
+        if (payload != pool.payload_counted) {
+            record.payload.fetch_add(payload - pool.payload_counted, memory_order::relaxed);
+            pool.payload_counted = payload;
+        }
+        if (tables != pool.tables_counted) {
+            record.tables.fetch_add(tables - pool.tables_counted, memory_order::relaxed);
+            pool.tables_counted = tables;
+        }
+        pool_charge::renew_unmet(table, record);
+    }
+    /// At the end of a hold: shows what the partition holds, where that has changed by much.
+    void show() noexcept {
+        if (changes < changes_shown + changes_a_show && source.changes() == source_shown) {
+            return;
+        }
+        changes_shown = changes;
+        source_shown = source.changes();
+        ++shows;
+        gauge.payload_used.store(allocator.allocated_bytes(), memory_order::relaxed);
+        gauge.payload_held.store(allocator.bytes_held() + allocator.table_bytes(), memory_order::relaxed);
+        gauge.tables_used.store(index.used_bytes(), memory_order::relaxed);
+        gauge.tables_held.store(index.bytes(), memory_order::relaxed);
+    }
+
+    // Finding.
+
+    /// The page's slot, or no_slot. An extent that is found damaged is taken out, and `is_damaged` set: its pages are lost,
+    /// which this operation says and later ones don't know.
+    [[nodiscard]] slot_id find(pool_state& pool, const located_key& k, bool& is_damaged) noexcept {
+        const std::uint32_t id = index.find_extent(k);
+        if (id == index_type::none) {
+            return no_slot;
+        }
+        if (!index.is_sound(id)) [[unlikely]] {
+            const bool had_page = (index.pages_of(id) >> k.page() & 1) != 0;
+            discard(pool, id);
+            is_damaged = had_page;
+            return no_slot;
+        }
+        return (index.pages_of(id) >> k.page() & 1) != 0 ? index_type::slot(id, k.page()) : no_slot;
+    }
+    void discard(pool_state& pool, std::uint32_t id) noexcept {
+        if constexpr (eviction_type::hook_bits <= packed_hook_bits) {
+            index.for_each_slot(id, ~std::uint64_t{0}, [&](slot_id slot) noexcept {
+                slots_of view = slots(pool);
+                if (pool.is_ephemeral() && pool.eviction.size() != 0) {
+                    pool.eviction.on_remove(view, slot);
+                }
+            });
+        }
+        partition_counters lost;
+        lost.stored_pages = index.discard(pool.ring, id);
+        pool.counts.add_pages(lost, false);
+        totals.add_pages(lost, false);
+        ++corruptions;
+        ++damage;
+    }
+
+    // Leaving.
+
+    void remove(pool_state& pool, slot_id slot) noexcept {
+        if (pool.is_ephemeral()) {
+            slots_of view = slots(pool);
+            pool.eviction.on_remove(view, slot);
+        }
+        forget(pool, slot);
+    }
+    /// The policy has forgotten the slot, or never knew it.
+    void forget(pool_state& pool, slot_id slot) noexcept {
+        const entry_type e = index.get(slot);
+        account(pool, e, false);
+        free_object(e);
+        index.erase(pool.ring, slot);
+    }
+
+    static constexpr std::uint64_t changes_a_show = 16; // pages that come or go
+
+    limited_source source;
+    pool_table& table;
+    partition_gauge& gauge;
+    allocator_type allocator;
+    index_type index;
+    stable_array<pool_state, limited_source> pools;
+    partition_counters totals;
+    std::uint64_t huge_pages_since = 0, erased_pages = 0, corruptions = 0, damage = 0, limit_hits = 0;
+    std::uint64_t refused_by_limit = 0, refused_by_source = 0, refused_by_admission = 0;
+    std::uint64_t objects_moved = 0, compacted_bytes = 0;
+    std::uint64_t changes = 0, changes_shown = 0, source_shown = 0, shows = 0;
+};
+
+} // namespace pagefold

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/store/partition.hpp>
+
+// What a partition says of itself, and how it checks itself.
+
+namespace pagefold {
+
+template <store_config Config>
+void partition<Config>::add_to(store_stats& s) noexcept {
+    const hold held{*this};
+    PAGEFOLD_CHECK(static_cast<bool>(held)); // a page source, or a lock, that calls back
+    if (!held) {
+        return;
+    }
+    const partition_counters& totals = state_.totals;
+    s.orig_data_size += totals.stored_pages * Config::page_size;
+    s.compr_data_size += totals.compr_data_size;
+    s.mem_used_total += state_.allocator.bytes_held();
+    s.same_pages += totals.same_pages;
+    s.pages_compacted += state_.compacted_bytes / 4096;
+    s.huge_pages += totals.huge_pages;
+    s.huge_pages_since += state_.huge_pages_since;
+    s.stored_pages += totals.stored_pages;
+    s.pool_limit_hit += state_.limit_hits;
+    s.reject_reclaim_fail += state_.refused_by_limit;
+    s.reject_alloc_fail += state_.refused_by_source;
+    s.reject_compress_poor += state_.refused_by_admission;
+    s.decompress_fail += state_.corruptions;
+    s.damaged_tables += state_.damage + state_.index.damage();
+    s.allocated_bytes += state_.allocator.allocated_bytes();
+    s.puts += totals.puts;
+    s.hits += totals.hits;
+    s.misses += totals.misses;
+    s.erased_pages += state_.erased_pages;
+    s.evicted_pages += totals.evicted_pages;
+    s.objects_moved += state_.objects_moved;
+}
+
+template <store_config Config>
+bool partition<Config>::add_to(pool_stats& s, pool_id id) noexcept {
+    const hold held{*this};
+    PAGEFOLD_CHECK(static_cast<bool>(held)); // a page source, or a lock, that calls back
+    const pool_state* const pool = held ? state_.find_pool(id) : nullptr;
+    if (pool == nullptr) {
+        return false;
+    }
+    s.stored_pages += pool->counts.stored_pages;
+    s.same_pages += pool->counts.same_pages;
+    s.huge_pages += pool->counts.huge_pages;
+    s.compr_data_size += pool->counts.compr_data_size;
+    s.puts += pool->counts.puts;
+    s.hits += pool->counts.hits;
+    s.misses += pool->counts.misses;
+    s.evicted_pages += pool->counts.evicted_pages;
+    s.rejected_puts += pool->counts.rejected_puts;
+    return true;
+}
+
+template <store_config Config>
+bool partition<Config>::check() noexcept {
+    const hold held{*this};
+    if (!held) {
+        return false;
+    }
+    const index_type& index = state_.index;
+    partition_counters all;
+    std::size_t occupied = 0, extents = 0;
+    for (std::uint32_t slot = 0; slot < state_.pools.size(); ++slot) {
+        pool_state& pool = state_.pools[slot];
+        if (!index.check_ring(pool.ring, slot)) {
+            return false;
+        }
+        extents += pool.ring.extents;
+        partition_counters seen;
+        bool tags_fit = true;
+        std::uint32_t id = pool.ring.head;
+        for (std::uint32_t i = 0; i < pool.ring.extents; ++i, id = index.next_in_ring(id)) {
+            index.for_each_slot(id, ~std::uint64_t{0}, [&](slot_id s) noexcept {
+                const entry_type e = index.get(s);
+                state_.add_page(e, seen);
+                if (!state_.is_readable(e)) {
+                    tags_fit = false;
+                } else if (!e.is_inline()) {
+                    occupied += state_.allocator.capacity(e.handle());
+                    if constexpr (state_type::tag_bytes != 0) {
+                        const byte_span place = state_.allocator.place(e.handle());
+                        tags_fit = tags_fit &&
+                                   (e.size() == Config::page_size ||
+                                    load_native<slot_id>(place.data() + place.size() - state_type::tag_bytes) == s);
+                    }
+                }
+            });
+        }
+        auto view = state_.slots(pool);
+        if (!tags_fit || !seen.same_pages_as(pool.counts) ||
+            pool.eviction.size() != (pool.is_ephemeral() ? seen.stored_pages : 0) ||
+            (pool.is_ephemeral() && !pool.eviction.check(view)) ||
+            (pool.id != pool_id{} &&
+             (pool.payload_counted != pool.counts.payload_bytes || pool.tables_counted != pool.ring.bytes))) {
+            return false;
+        }
+        all.add_pages(seen, true);
+    }
+    std::size_t live = 0;
+    for (std::uint32_t x = index.next_extent(0); x != index_type::none; x = index.next_extent(x + 1)) {
+        ++live;
+    }
+    return all.same_pages_as(state_.totals) && occupied == state_.allocator.allocated_bytes() &&
+           all.stored_pages == index.size() && live == extents && index.check() && state_.allocator.check();
+}
+
+} // namespace pagefold

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/store/partition_state.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pagefold {
+
+/// What a try to place a stream came to.
+struct placed {
+    status result;
+    bool at_cap = false; ///< the pool's cap refused, not the store's limit or its source
+};
+
+/// Placing streams in a partition: the new content gets its place first, and then takes the old one's entry, so that
+/// whoever reads finds the one or the other. The partition's lock is held around every call.
+template <store_config Config>
+class placement {
+    using state_type = partition_state<Config>;
+    using pool_state = typename state_type::pool_state;
+    using entry_type = typename state_type::entry_type;
+    using allocator_type = typename state_type::allocator_type;
+
+public:
+    explicit placement(state_type& state) noexcept : state_{state} {}
+
+    /// Stores the stream as the page's content. After a failure nothing has changed.
+    placed put(pool_state& pool, const located_key& k, byte_view stream, std::uint64_t sum) noexcept {
+        const slot_id slot = find_sound(pool, k);
+        if (is_over_cap(pool, k, slot, stream)) {
+            return {status::limit, true};
+        }
+        if (is_inline(stream)) {
+            return {commit(pool, k, slot, entry_type::with_stream(load_native<std::uint64_t>(stream.data()), sum))};
+        }
+        if (slot != no_slot) {
+            const entry_type old = state_.index.get(slot);
+            const std::size_t need = state_type::object_bytes(stream.size());
+            const std::size_t place = place_of(old, stream.size());
+            const std::size_t rounded = state_.allocator.rounded(need);
+            if (place >= rounded && place - rounded <= rounded / 16) { // a borrowed place may be a little larger
+                return {rewrite(pool, slot, old, stream, sum)};
+            }
+        }
+        return place(pool, k, slot, stream, sum, allocate_snug(state_type::object_bytes(stream.size())));
+    }
+
+    /// The same where nothing more can be dropped for it: any place that is large enough will do, the old content's too, and
+    /// the old content goes if that makes the room. After a failure the page is not here any more.
+    placed put_at_last(pool_state& pool, const located_key& k, byte_view stream, std::uint64_t sum) noexcept {
+        slot_id slot = find_sound(pool, k);
+        placed outcome{status::limit, true};
+        if (!is_over_cap(pool, k, slot, stream)) {
+            if (is_inline(stream)) {
+                outcome = put(pool, k, stream, sum);
+            } else {
+                const std::size_t need = state_type::object_bytes(stream.size());
+                if (slot != no_slot && place_of(state_.index.get(slot), stream.size()) >= need) {
+                    return {rewrite(pool, slot, state_.index.get(slot), stream, sum)};
+                }
+                outcome = place(pool, k, slot, stream, sum, state_.allocator.allocate(need));
+                if (outcome.result != status::ok && slot != no_slot) {
+                    remove(pool, slot);
+                    slot = no_slot;
+                    outcome = place(pool, k, slot, stream, sum, state_.allocator.allocate(need));
+                }
+            }
+        }
+        if (outcome.result != status::ok && slot != no_slot) {
+            remove(pool, slot);
+        }
+        return outcome;
+    }
+
+    /// No version of the page stays readable.
+    void remove_all(pool_state& pool, const located_key& k) noexcept {
+        if (const slot_id slot = find_sound(pool, k); slot != no_slot) {
+            remove(pool, slot);
+        }
+    }
+
+private:
+    [[nodiscard]] static bool is_inline(byte_view stream) noexcept { return stream.size() == min_stream_size; }
+
+    /// The page's slot; in place of a damaged extent a new one can be made.
+    [[nodiscard]] slot_id find_sound(pool_state& pool, const located_key& k) noexcept {
+        bool is_damaged = false;
+        return state_.find(pool, k, is_damaged);
+    }
+    void remove(pool_state& pool, slot_id slot) noexcept {
+        state_.remove(pool, slot);
+        ++state_.erased_pages;
+    }
+
+    /// Bytes of an old place that a stream of `size` can be written to: none where one of the two is a raw page, which has
+    /// no tag, and the other is not.
+    [[nodiscard]] std::size_t place_of(const entry_type& old, std::size_t size) const noexcept {
+        const bool raw = size == Config::page_size;
+        return old.is_inline() || !state_.is_readable(old) || (old.size() == Config::page_size) != raw
+                   ? 0
+                   : state_.allocator.capacity(old.handle());
+    }
+    [[nodiscard]] result<object_handle> allocate_snug(std::size_t n) noexcept {
+        if constexpr (snug_allocator<allocator_type>) {
+            return state_.allocator.allocate_snug(n);
+        } else {
+            return state_.allocator.allocate(n);
+        }
+    }
+    /// Whether the pool would be above its cap with the stream in place of what is there.
+    [[nodiscard]] bool is_over_cap(pool_state& pool, const located_key& k, slot_id slot,
+                                   byte_view stream) const noexcept {
+        const pool_record& record = state_.record_of(pool);
+        const std::size_t cap = record.options.cap_bytes;
+        if (cap == ~std::size_t{0}) {
+            return false;
+        }
+        const std::size_t need = state_type::object_bytes(stream.size());
+        const std::size_t now = is_inline(stream) ? 0 : state_.allocator.rounded(need);
+        const std::size_t before = slot != no_slot ? state_.occupied_by(state_.index.get(slot)) : 0;
+        const std::size_t tables = state_.index.bytes_for(k);
+        if (now <= before && tables == 0) {
+            return false; // it gets no larger
+        }
+        const std::size_t more = pool_charge::of(state_.table, now > before ? now - before : 0, tables);
+        const std::size_t used = pool_charge::of(state_.table, record);
+        return more > cap || used > cap - more;
+    }
+
+    status rewrite(pool_state& pool, slot_id slot, const entry_type& old, byte_view stream,
+                   std::uint64_t sum) noexcept {
+        state_.allocator.write(old.handle(), stream);
+        replace_entry(pool, slot, old, entry_type::with_payload(old.handle(), stream.size(), sum));
+        return status::ok;
+    }
+    placed place(pool_state& pool, const located_key& k, slot_id slot, byte_view stream, std::uint64_t sum,
+                 const result<object_handle>& object) noexcept {
+        if (!object) {
+            return {object.error()};
+        }
+        state_.allocator.write(*object, stream);
+        const status s = commit(pool, k, slot, entry_type::with_payload(*object, stream.size(), sum));
+        if (s != status::ok) {
+            state_.allocator.deallocate(*object);
+        }
+        return {s};
+    }
+    /// The new entry in place of the old, whose object is freed, or as a page that was not here.
+    status commit(pool_state& pool, const located_key& k, slot_id slot, const entry_type& now) noexcept {
+        if (slot != no_slot) {
+            const entry_type old = state_.index.get(slot);
+            replace_entry(pool, slot, old, now);
+            state_.free_object(old);
+            return status::ok;
+        }
+        const result<slot_id> added = state_.index.insert(pool.ring, k, now);
+        if (!added) {
+            return added.error();
+        }
+        state_.account(pool, now, true);
+        state_.tag(now, *added);
+        if (pool.is_ephemeral()) {
+            auto view = state_.slots(pool);
+            pool.eviction.on_insert(view, *added);
+        }
+        return status::ok;
+    }
+    void replace_entry(pool_state& pool, slot_id slot, const entry_type& old, entry_type now) noexcept {
+        state_.account(pool, old, false);
+        state_.account(pool, now, true);
+        now.set_hook(old.hook());
+        state_.index.set(slot, now);
+        state_.tag(now, slot);
+        if (pool.is_ephemeral()) {
+            auto view = state_.slots(pool);
+            pool.eviction.on_hit(view, slot);
+        }
+        ++state_.erased_pages;
+    }
+
+    state_type& state_;
+};
+
+} // namespace pagefold

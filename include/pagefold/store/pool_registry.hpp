@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/core/result.hpp>
+#include <pagefold/core/types.hpp>
+#include <pagefold/platform/concept.hpp>
+#include <pagefold/store/pool.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pagefold {
+
+/// Who has which pool slot. Its lock is held for a look at the records and never while pages go: a pool that is destroyed is
+/// `dying` until the last of them is gone, and its slot is nobody else's. Cost: a look at each slot at most.
+template <lockable Lock>
+class pool_registry {
+public:
+    [[nodiscard]] pool_table& table() noexcept { return table_; }
+    [[nodiscard]] const pool_table& table() const noexcept { return table_; }
+    [[nodiscard]] Lock& lock() const noexcept { return lock_; }
+
+    /// Takes a slot for a pool and gives it an id. The lock is held; nobody can use the pool before it is published. `limit`:
+    /// no slot is free, or all reservations together would be more than `most_reserved`.
+    result<pool_id> open(const pool_options& options, std::size_t most_reserved) noexcept {
+        if (options.reserved_bytes > most_reserved || reserved_ > most_reserved - options.reserved_bytes) {
+            return status::limit;
+        }
+        for (std::uint32_t slot = 0; slot < table_.count; ++slot) {
+            pool_record& record = table_.records[slot];
+            const pool_id id = pool_ids::next(record.id, slot, options.kind);
+            if (record.stage == pool_stage::free && id != pool_id{}) {
+                record.id = id;
+                record.options = options;
+                record.node.store(options.node, memory_order::relaxed); // the id carries its own order
+                record.stage = pool_stage::dying;                       // until it is published
+                return id;
+            }
+        }
+        return status::limit;
+    }
+    /// The pool is open everywhere.
+    void publish(pool_id id) noexcept {
+        const std::uint32_t slot = pool_ids::slot(id);
+        pool_record& record = table_.records[slot];
+        record.stage = pool_stage::live;
+        record.live.store(static_cast<std::size_t>(id), memory_order::relaxed); // who has the id got it after this
+        reserved_ += record.options.reserved_bytes;
+        record.reserved.store(record.options.reserved_bytes, memory_order::relaxed);
+        record.unmet.store(record.options.reserved_bytes, memory_order::relaxed);
+        table_.unmet.fetch_add(record.options.reserved_bytes, memory_order::relaxed);
+        record.weight.store(pool_ids::kind(id) == pool_kind::ephemeral ? record.options.weight : 0,
+                            memory_order::relaxed);
+        if (slot >= table_.bound.load(memory_order::relaxed)) {
+            table_.bound.store(slot + 1, memory_order::relaxed);
+        }
+    }
+    /// The pool could not be opened everywhere, or its last page is gone.
+    void free(pool_id id) noexcept {
+        pool_record& record = table_.records[pool_ids::slot(id)];
+        record.options = pool_options{};
+        record.stage = pool_stage::free;
+        std::uint32_t bound = table_.bound.load(memory_order::relaxed);
+        while (bound != 0 && table_.records[bound - 1].stage == pool_stage::free) {
+            --bound;
+        }
+        table_.bound.store(bound, memory_order::relaxed);
+    }
+    /// No slot at or above it is in use. The lock is held.
+    [[nodiscard]] std::uint32_t bound() const noexcept { return table_.bound.load(memory_order::relaxed); }
+    /// Begins to destroy a pool; false where it is none. The lock is held.
+    [[nodiscard]] bool retire(pool_id id) noexcept {
+        const std::uint32_t slot = pool_ids::slot(id);
+        if (slot >= table_.count || table_.records[slot].id != id || table_.records[slot].stage != pool_stage::live) {
+            return false;
+        }
+        pool_record& record = table_.records[slot];
+        record.stage = pool_stage::dying;
+        // relaxed: who was answered `invalid` has read this or something later, and who hears of it from them reads no less.
+        record.live.store(0, memory_order::relaxed);
+        record.weight.store(0, memory_order::relaxed);
+        reserved_ -= record.options.reserved_bytes;
+        record.reserved.store(0, memory_order::relaxed);
+        table_.unmet.fetch_sub(record.unmet.exchange(0, memory_order::relaxed), memory_order::relaxed);
+        return true;
+    }
+
+    /// Whether the sums are those of the records; for tests.
+    [[nodiscard]] bool check() const noexcept {
+        std::size_t unmet = 0, reserved = 0;
+        for (std::uint32_t i = 0; i < table_.count; ++i) {
+            unmet += table_.records[i].unmet.load(memory_order::relaxed);
+            reserved += table_.records[i].stage == pool_stage::live ? table_.records[i].options.reserved_bytes : 0;
+        }
+        return unmet == table_.unmet.load(memory_order::relaxed) && reserved == reserved_;
+    }
+
+private:
+    pool_table table_;
+    std::size_t reserved_ = 0; // by live pools together
+    mutable Lock lock_;
+};
+
+} // namespace pagefold

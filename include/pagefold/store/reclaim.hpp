@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/config/macros.hpp>
+#include <pagefold/core/atomic.hpp>
+#include <pagefold/place/concept.hpp>
+#include <pagefold/platform/null_lock.hpp>
+#include <pagefold/store/compaction_sweep.hpp>
+#include <pagefold/store/limited_source.hpp>
+#include <pagefold/store/partition.hpp>
+#include <pagefold/store/pool_charge.hpp>
+#include <pagefold/store/pool_shares.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+// Where memory comes from when there is none: all drivers of eviction and compaction, and their limits in one place.
+//
+// Means, by what they cost others: scratch that nobody uses; idle memory that compaction gathers into whole pages; pages
+// that may be dropped, of the pool that is furthest over its share. Each step is one hold of one partition's lock, and a
+// bounded one; between two of them everybody else has a turn. A put goes on while any step comes to something and is refused
+// when none does: that is when nothing can be dropped for it, and nothing gathered.
+//
+// A put wants a place in its own partition. Victims there leave places that fit, or nearly; where two rounds of them did not
+// help, compaction makes whole pages of what they left. Victims elsewhere help only when whole pages come free, so one
+// partition is emptied of the pool's pages before the next.
+
+namespace pagefold {
+
+/// Between two holds: a lock that is taken back at once would never be seen free by who waits for it.
+template <store_config Config>
+void give_way(unsigned pauses) noexcept {
+    for (unsigned i = 0; !partition<Config>::exclusive && i < pauses; ++i) {
+        PAGEFOLD_CPU_RELAX();
+    }
+}
+
+/// What one put has tried so far.
+struct put_effort {
+    unsigned rounds = 0;
+    bool has_met_limit = false;
+    bool dropped_since_compaction = false;
+    std::uint64_t without[max_pool_slots / 64] = {}; ///< pools that turned out to have nothing to drop
+};
+
+template <store_config Config, partition_policy Place>
+class reclaimer {
+    using partition_type = partition<Config>;
+    using put_terms = typename partition_type::put_terms;
+    using put_outcome = typename partition_type::put_outcome;
+
+    /// All numbers that say how much is done at a time.
+    struct limits {
+        static constexpr std::size_t drops_a_hold = 4;                  // before the pool that pays is chosen anew
+        static constexpr std::size_t drops_a_step = 8;                  // where compaction did not help
+        static constexpr unsigned payload_steps = 128;                  // of a put: objects moved, or shares planned
+        static constexpr unsigned index_steps = 64;                     // of a put: holds of an index sweep
+        static constexpr std::size_t put_plan = 64 * Config::page_size; // bytes of objects that a put's plan may move
+        static constexpr std::size_t much = 16;       // idle payload is much above 1/16 of what is held
+        static constexpr std::size_t much_tables = 8; // idle tables above 1/8, and a block of each size of array
+        static constexpr std::size_t least_tables = 160 * 1024;
+        static constexpr std::size_t looks = 1024; // what a hold of an index sweep counts as, in bytes
+        static constexpr std::uint32_t pause = 32; // requests passed over after a sweep for nothing
+        static constexpr unsigned pauses_between_holds = 4;
+    };
+
+public:
+    static constexpr std::uint32_t no_pool = pool_shares::no_pool;
+
+    reclaimer(pool_table& table, const byte_budget& budget, const Place& place) noexcept
+        : table_{table}, shares_{table}, budget_{budget}, place_{place} {}
+
+    void set_partitions(partition_type* partitions, partition_gauge* gauges, std::size_t count) noexcept {
+        partitions_ = partitions;
+        gauges_ = gauges;
+        count_ = count;
+    }
+    void renew_rates() noexcept { pool_charge::renew_rates(table_, gauges_, count_); }
+
+    /// One step for a put that found no place; sets what its next try may do. False: nothing more can be done for it.
+    bool make_room(partition_id home, const located_key& k, const put_outcome& outcome, put_terms& terms,
+                   put_effort& effort) noexcept {
+        ++effort.rounds;
+        // A pool that has pages, and none that its policy finds, would be tried for ever.
+        if (terms.victims != no_pool && !outcome.at_cap && !outcome.has_dropped) {
+            effort.without[terms.victims / 64] |= std::uint64_t{1} << (terms.victims % 64);
+        }
+        terms.victims = no_pool;
+        if (outcome.at_cap) {
+            return pool_ids::kind(k.key.pool) == pool_kind::ephemeral &&
+                   (outcome.has_dropped || drop_elsewhere(home, k.pool));
+        }
+        effort.dropped_since_compaction = effort.dropped_since_compaction || outcome.has_dropped;
+        const bool is_much = has_much_idle(home);
+        if ((is_much && !is_paused(home)) || (outcome.has_dropped && effort.rounds % 2 == 0)) {
+            effort.dropped_since_compaction = false;
+            if (tidy(home, is_much)) {
+                return true;
+            }
+        }
+        for (;;) {
+            const std::uint32_t pool = shares_.furthest(page_charge(), [&](std::uint32_t slot) noexcept {
+                return (effort.without[slot / 64] >> (slot % 64) & 1) != 0;
+            });
+            if (pool == no_pool) {
+                break;
+            }
+            if (partitions_[home].has_pages(pool)) {
+                terms.victims = pool;
+                return true;
+            }
+            if (drop_elsewhere(home, pool)) {
+                return true;
+            }
+            effort.without[pool / 64] |= std::uint64_t{1} << (pool % 64);
+        }
+        return gather(home);
+    }
+
+    /// Drops and compacts until no more than `target` bytes are taken, or `work` bytes of pages were dropped and moved.
+    status reclaim_to(std::size_t target, std::size_t work) noexcept {
+        for (;;) {
+            const std::size_t used = budget_.used();
+            if (used <= target) {
+                return status::ok;
+            }
+            if (work == 0) {
+                return status::busy;
+            }
+            const std::size_t over = used - target, holes = idle();
+            // No page occupies more than page_size: this many never is more than it takes.
+            const std::size_t wanted = holes < over ? (over - holes) / Config::page_size + 1 : 0;
+            const std::size_t pages = work / Config::page_size + 1;
+            bool is_under_way = false;
+            std::size_t dropped = wanted != 0 ? drop(wanted < pages ? wanted : pages, is_under_way) : 0;
+            compaction_work done;
+            if (idle() >= over || dropped == 0) {
+                const std::size_t gain = over < ~std::size_t{0} / 4 ? 2 * over + limits::put_plan / 4 : over;
+                compact(gain < work ? gain : work, done);
+                if (dropped == 0 && done.freed_bytes == 0 && budget_.used() >= used && !is_under_way) {
+                    dropped = drop(limits::drops_a_step, is_under_way);
+                    if (dropped == 0 && !is_under_way) {
+                        return status::limit;
+                    }
+                }
+            }
+            const std::size_t worked = dropped * Config::page_size + done.moved_bytes + (is_under_way ? 1 : 0);
+            work -= worked < work ? worked : work;
+        }
+    }
+
+    /// Compacts payload, then index, through all partitions, until about `budget` bytes were moved or nothing is left to
+    /// gain.
+    void compact(std::size_t budget, compaction_work& done) noexcept {
+        const std::size_t enough =
+            budget < ~std::size_t{0} - done.moved_bytes ? done.moved_bytes + budget : ~std::size_t{0};
+        for (std::size_t i = 0; i < count_ && done.moved_bytes < enough; ++i) {
+            partition_type& one = partitions_[i];
+            while (done.moved_bytes < enough &&
+                   (one.compact_payload(enough - done.moved_bytes, done) || one.payload_was_worthwhile())) {
+                give_way();
+            }
+        }
+        std::size_t looked = 0;
+        for (std::size_t i = 0; i < count_; ++i) {
+            bool again = gauges_[i].tables_idle() > gauges_[i].tables_held.load(memory_order::relaxed) / 32;
+            for (unsigned sweeps = 0; again && sweeps < 3;) {
+                if (done.moved_bytes >= enough || looked >= enough - done.moved_bytes) {
+                    return;
+                }
+                looked += limits::looks;
+                if (!partitions_[i].compact_index(done)) {
+                    again = partitions_[i].index_was_worthwhile();
+                    ++sweeps;
+                }
+                give_way();
+            }
+        }
+    }
+    /// The same, where more than a part in `much` of what a partition holds is idle.
+    [[nodiscard]] bool has_much_idle() const noexcept {
+        bool any = false;
+        for (std::size_t i = 0; i < count_; ++i) {
+            any = any || has_much_idle(i);
+        }
+        return any;
+    }
+
+private:
+    static void give_way() noexcept { pagefold::give_way<Config>(limits::pauses_between_holds); }
+    /// The most that a page is charged now.
+    [[nodiscard]] std::size_t page_charge() const noexcept {
+        using state = partition_state<Config>;
+        return pool_charge::of(table_, Config::page_size, state::most_page_bytes - Config::page_size);
+    }
+    [[nodiscard]] static bool has_idle_payload(const partition_gauge& g) noexcept {
+        return g.payload_idle() > g.payload_held.load(memory_order::relaxed) / limits::much + pool_charge::free_idle;
+    }
+    [[nodiscard]] static bool has_idle_tables(const partition_gauge& g) noexcept {
+        return g.tables_idle() > g.tables_held.load(memory_order::relaxed) / limits::much_tables + limits::least_tables;
+    }
+    [[nodiscard]] bool has_much_idle(std::size_t i) const noexcept {
+        return has_idle_payload(gauges_[i]) || has_idle_tables(gauges_[i]);
+    }
+    [[nodiscard]] std::size_t idle() const noexcept {
+        std::size_t bytes = 0;
+        for (std::size_t i = 0; i < count_; ++i) {
+            bytes += gauges_[i].payload_idle() + gauges_[i].tables_idle();
+        }
+        return bytes;
+    }
+    /// Whether the partition was compacted for nothing a short while ago.
+    [[nodiscard]] bool is_paused(std::size_t i) noexcept {
+        // relaxed, and not exact: how often something is tried.
+        const std::uint32_t pause = gauges_[i].pause.load(memory_order::relaxed);
+        if (pause != 0) {
+            gauges_[i].pause.store(pause - 1, memory_order::relaxed);
+        }
+        return pause != 0;
+    }
+
+    /// Compacts one partition a little, the index where much of it is idle and else the payload; whether that gave pages
+    /// back.
+    bool tidy(std::size_t i, bool may_pause) noexcept {
+        const partition_gauge& g = gauges_[i];
+        compaction_work done;
+        bool goes_on = false; // with what was begun, the next time
+        if (has_idle_tables(g)) {
+            goes_on = true;
+            for (unsigned step = 0; step < limits::index_steps && goes_on && done.freed_bytes == 0; ++step) {
+                goes_on = partitions_[i].compact_index(done);
+                give_way();
+            }
+        }
+        bool moves_on = true;
+        for (unsigned step = 0; step < limits::payload_steps && moves_on && done.freed_bytes < Config::page_size;
+             ++step) {
+            moves_on = partitions_[i].compact_payload(limits::put_plan, done);
+            give_way();
+        }
+        if (done.freed_bytes == 0 && done.moved_bytes == 0 && !goes_on && may_pause) {
+            gauges_[i].pause.store(limits::pause, memory_order::relaxed);
+        }
+        return done.freed_bytes != 0 || goes_on;
+    }
+    /// The last means of a put: what is idle anywhere, whole sweeps of it.
+    bool gather(partition_id home) noexcept {
+        for (std::size_t attempt = 0; attempt < count_; ++attempt) {
+            const std::size_t i = attempt == 0 ? home : place_.spill(home, attempt - 1, count_);
+            if (gauges_[i].payload_idle() + gauges_[i].tables_idle() < Config::page_size) {
+                continue;
+            }
+            compaction_work done;
+            while (done.freed_bytes < Config::page_size && partitions_[i].compact_payload(limits::put_plan, done)) {
+                give_way();
+            }
+            if (gauges_[i].tables_idle() > gauges_[i].tables_held.load(memory_order::relaxed) / 8) {
+                while (done.freed_bytes == 0 && partitions_[i].compact_index(done)) {
+                    give_way();
+                }
+            }
+            if (done.freed_bytes != 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /// Drops some of a pool's pages in another partition, and compacts there; whether there were any.
+    bool drop_elsewhere(partition_id home, std::uint32_t pool) noexcept {
+        for (std::size_t attempt = 0; attempt + 1 < count_; ++attempt) {
+            const std::size_t i = place_.spill(home, attempt, count_);
+            bool is_under_way = false;
+            const std::size_t before = budget_.used();
+            static_cast<void>(partitions_[i].evict(pool, limits::drops_a_hold, is_under_way));
+            if (!is_under_way) {
+                continue;
+            }
+            if (budget_.used() >= before && has_much_idle(i) && !is_paused(i)) {
+                static_cast<void>(tidy(i, true));
+            }
+            return true;
+        }
+        return false;
+    }
+    /// Drops pages wherever they are, of the pools that are furthest over their shares; says how many.
+    std::size_t drop(std::size_t pages, bool& is_under_way) noexcept {
+        std::size_t dropped = 0;
+        std::uint64_t without[max_pool_slots / 64] = {};
+        while (dropped < pages) {
+            const std::uint32_t pool = shares_.furthest(page_charge(), [&](std::uint32_t slot) noexcept {
+                return (without[slot / 64] >> (slot % 64) & 1) != 0;
+            });
+            if (pool == no_pool) {
+                break;
+            }
+            std::size_t here = 0;
+            bool any = false;
+            for (std::size_t tried = 0; tried < count_ && !any; ++tried) {
+                // relaxed: where the next one begins; any will do.
+                const std::size_t i = next_.fetch_add(1, memory_order::relaxed) % count_;
+                const std::size_t most =
+                    pages - dropped < limits::drops_a_hold ? pages - dropped : limits::drops_a_hold;
+                here = partitions_[i].evict(pool, most, any);
+                give_way();
+            }
+            dropped += here;
+            is_under_way = is_under_way || any;
+            if (!any) {
+                without[pool / 64] |= std::uint64_t{1} << (pool % 64);
+            }
+        }
+        return dropped;
+    }
+
+    pool_table& table_;
+    pool_shares shares_;
+    const byte_budget& budget_;
+    const Place& place_;
+    partition_type* partitions_ = nullptr;
+    partition_gauge* gauges_ = nullptr;
+    std::size_t count_ = 0;
+    atomic<std::size_t> next_{0};
+};
+
+} // namespace pagefold

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/store/partition_state.hpp>
+#include <pagefold/store/pool_shares.hpp>
+#include <pagefold/store/victim_search.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pagefold {
+
+/// What a try to drop a page came to.
+enum class eviction_outcome : std::uint8_t {
+    dropped,
+    none,  ///< nothing of the pool can be dropped here
+    again, ///< the steps of this hold are used up, and the policy goes on where it stopped
+};
+
+/// Dropping pages of one pool of a partition. The partition's lock is held around every call; a call takes at most as many
+/// steps (slots that the policy looks at) as it is given.
+template <store_config Config>
+class room {
+    using state_type = partition_state<Config>;
+
+public:
+    /// Steps of one hold: no lock is held for more than so many pages' work.
+    static constexpr std::size_t steps_a_hold = 64;
+
+    explicit room(state_type& state) noexcept : state_{state} {}
+
+    /// Drops a page: by preference one that serves the need, for an object of so many bytes or (0) for pages; if the policy
+    /// finds none, any. A pool never loses what it has reserved.
+    eviction_outcome drop_one(std::uint32_t pool_slot, std::size_t need, std::size_t& steps) noexcept {
+        typename state_type::pool_state* const pool = state_.pool_at(pool_slot);
+        if (pool == nullptr || !pool->is_ephemeral() || pool->counts.stored_pages == 0) {
+            return eviction_outcome::none;
+        }
+        const pool_record& record = state_.record_of(*pool);
+        if (!pool_shares{state_.table}.can_lose(
+                record,
+                pool_charge::of(state_.table, Config::page_size, state_type::most_page_bytes - Config::page_size))) {
+            return eviction_outcome::none;
+        }
+        auto view = state_.slots(*pool);
+        const bool is_choosy = need != 0 && choosy_pause_ == 0;
+        choosy_pause_ -= need != 0 && choosy_pause_ != 0 ? 1 : 0;
+        victim_search<state_type, Config::sparse_candidates> search{state_, is_choosy ? need : 0, sparse_bar_};
+        slot_id victim = pool->eviction.evict(view, search, steps);
+        if (victim == no_slot && steps != 0) {
+            victim = pool->eviction.evict(
+                view, [](slot_id) noexcept { return true; }, steps);
+        }
+        if (is_choosy) {
+            vain_searches_ = search.found_what_fits() ? 0 : vain_searches_ + (vain_searches_ < most_doublings ? 1 : 0);
+            choosy_pause_ = vain_searches_ != 0 ? 8u << vain_searches_ : 0;
+        }
+        if (victim == no_slot) {
+            return steps == 0 ? eviction_outcome::again : eviction_outcome::none;
+        }
+        state_.forget(*pool, victim);
+        state_.settle(*pool);
+        ++pool->counts.evicted_pages;
+        ++state_.totals.evicted_pages;
+        return eviction_outcome::dropped;
+    }
+
+private:
+    /// Candidates that were passed over stay, and what goes lies scattered between them: where nothing fits, better what the
+    /// policy says, in its order. After each search in vain, twice as many go so before the next.
+    static constexpr unsigned most_doublings = 10;
+
+    state_type& state_;
+    unsigned sparse_bar_ = max_fullness;
+    unsigned vain_searches_ = 0; // in a row, up to most_doublings
+    unsigned choosy_pause_ = 0;  // drops until candidates are passed over again for one that fits
+};
+
+} // namespace pagefold
