@@ -39,7 +39,7 @@ void give_way(unsigned pauses) noexcept {
 struct put_effort {
     unsigned rounds = 0;
     bool has_met_limit = false;
-    bool dropped_since_compaction = false;
+    unsigned tidied = 0;                             ///< times that it compacted, pages dropped for it or not
     std::uint64_t without[max_pool_slots / 64] = {}; ///< pools that turned out to have nothing to drop
 };
 
@@ -59,8 +59,9 @@ class reclaimer {
         static constexpr std::size_t much = 16;       // idle payload is much above 1/16 of what is held
         static constexpr std::size_t much_tables = 8; // idle tables above 1/8, and a block of each size of array
         static constexpr std::size_t least_tables = 160 * 1024;
-        static constexpr std::size_t looks = 1024; // what a hold of an index sweep counts as, in bytes
-        static constexpr std::uint32_t pause = 32; // requests passed over after a sweep for nothing
+        static constexpr unsigned tidies_a_put = 8; // before it drops pages, however much is idle
+        static constexpr std::size_t looks = 1024;  // what a hold of an index sweep counts as, in bytes
+        static constexpr std::uint32_t pause = 32;  // requests passed over after a sweep for nothing
         static constexpr unsigned pauses_between_holds = 4;
     };
 
@@ -81,6 +82,10 @@ public:
     bool make_room(partition_id home, const located_key& k, const put_outcome& outcome, put_terms& terms,
                    put_effort& effort) noexcept {
         ++effort.rounds;
+        terms.begins_with_drop = outcome.is_under_way && terms.victims != no_pool;
+        if (terms.begins_with_drop) {
+            return true; // the policy was on its way to a victim, and nothing else has changed
+        }
         // A pool that has pages, and none that its policy finds, would be tried for ever.
         if (terms.victims != no_pool && !outcome.at_cap && !outcome.has_dropped) {
             effort.without[terms.victims / 64] |= std::uint64_t{1} << (terms.victims % 64);
@@ -90,11 +95,11 @@ public:
             return pool_ids::kind(k.key.pool) == pool_kind::ephemeral &&
                    (outcome.has_dropped || drop_elsewhere(home, k.pool));
         }
-        effort.dropped_since_compaction = effort.dropped_since_compaction || outcome.has_dropped;
-        const bool is_much = has_much_idle(home);
-        if ((is_much && !is_paused(home)) || (outcome.has_dropped && effort.rounds % 2 == 0)) {
-            effort.dropped_since_compaction = false;
-            if (tidy(home, is_much)) {
+        // Compaction can come to something without end, and to nothing that this put can use.
+        const bool is_much = has_much_idle(home) && !is_paused(home) && effort.tidied < limits::tidies_a_put;
+        if (is_much || (outcome.has_dropped && effort.rounds % 2 == 0)) {
+            ++effort.tidied;
+            if (tidy(home)) {
                 return true;
             }
         }
@@ -221,7 +226,7 @@ private:
 
     /// Compacts one partition a little, the index where much of it is idle and else the payload; whether that gave pages
     /// back.
-    bool tidy(std::size_t i, bool may_pause) noexcept {
+    bool tidy(std::size_t i) noexcept {
         const partition_gauge& g = gauges_[i];
         compaction_work done;
         bool goes_on = false; // with what was begun, the next time
@@ -238,7 +243,7 @@ private:
             moves_on = partitions_[i].compact_payload(limits::put_plan, done);
             give_way();
         }
-        if (done.freed_bytes == 0 && done.moved_bytes == 0 && !goes_on && may_pause) {
+        if (done.freed_bytes == 0 && !goes_on) {
             gauges_[i].pause.store(limits::pause, memory_order::relaxed);
         }
         return done.freed_bytes != 0 || goes_on;
@@ -277,7 +282,7 @@ private:
                 continue;
             }
             if (budget_.used() >= before && has_much_idle(i) && !is_paused(i)) {
-                static_cast<void>(tidy(i, true));
+                static_cast<void>(tidy(i));
             }
             return true;
         }
