@@ -99,7 +99,8 @@ public:
                 while (i > 0) {
                     partitions_[--i].close_pool(*id);
                 }
-                free_pool(*id);
+                registry_.free(*id);
+                trim_pools(); // what it had made the partitions take for its slot
                 return s;
             }
         }
@@ -382,7 +383,12 @@ private:
     void free_pool(pool_id id) noexcept {
         const std::uint32_t before = registry_.bound();
         registry_.free(id);
-        for (std::size_t i = 0; registry_.bound() < before && i < partition_count_; ++i) {
+        if (registry_.bound() < before) {
+            trim_pools();
+        }
+    }
+    void trim_pools() noexcept {
+        for (std::size_t i = 0; i < partition_count_; ++i) {
             partitions_[i].trim_pools(registry_.bound());
         }
     }
