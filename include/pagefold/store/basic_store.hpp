@@ -308,7 +308,7 @@ public:
             }
             bytes += partitions_[i].bytes_taken();
         }
-        return bytes + set_up_bytes() + scratch_.bytes() == budget_.used() && registry_.check();
+        return bytes + set_up_bytes() + scratch_.bytes() == budget_.used() && check_pools();
     }
 
 private:
@@ -396,6 +396,27 @@ private:
         return array_bytes<pool_record>(registry_.table().count) +
                array_bytes<partition_gauge>(gauges_ != nullptr ? partition_count_ : 0) +
                array_bytes<partition_type>(partitions_ != nullptr ? partition_count_ : 0);
+    }
+    /// Whether the records say of each pool what the partitions do.
+    [[nodiscard]] bool check_pools() const noexcept {
+        const lock_guard guard{registry_.lock()};
+        for (std::uint32_t slot = 0; partitions_ready() && slot < registry_.table().count; ++slot) {
+            const pool_record& record = registry_.table().records[slot];
+            std::size_t payload = 0, tables = 0;
+            for (std::size_t i = 0; i < partition_count_; ++i) {
+                const auto share = partitions_[i].share_of(slot);
+                if (share.id != (record.stage == pool_stage::live ? record.id : pool_id{})) {
+                    return false;
+                }
+                payload += share.payload;
+                tables += share.tables;
+            }
+            if (payload != record.payload.load(memory_order::relaxed) ||
+                tables != record.tables.load(memory_order::relaxed)) {
+                return false;
+            }
+        }
+        return registry_.check();
     }
     [[nodiscard]] bool partitions_ready() const noexcept { return ready_.load(memory_order::acquire) != 0; }
     [[nodiscard]] bool can_keep_to(const pool_options& options) const noexcept {

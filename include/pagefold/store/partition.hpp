@@ -364,6 +364,20 @@ public:
     }
     /// Walks index, allocator, policies and counters against each other.
     [[nodiscard]] bool check() noexcept;
+    /// What the slot's pool has here, for the store to compare with its record: the id while it is open, and what the record
+    /// was told.
+    struct pool_share {
+        pool_id id{};
+        std::size_t payload = 0, tables = 0;
+    };
+    [[nodiscard]] pool_share share_of(std::uint32_t slot) noexcept {
+        const hold held{*this};
+        if (!held || slot >= state_.pools.size()) {
+            return {};
+        }
+        const pool_state& pool = state_.pools[slot];
+        return {pool.id, pool.payload_counted, pool.tables_counted};
+    }
 
 private:
     static constexpr unsigned drops_a_put = 16;
