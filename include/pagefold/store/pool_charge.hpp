@@ -6,6 +6,7 @@
 #include <pagefold/core/bits.hpp>
 #include <pagefold/store/pool.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -67,8 +68,11 @@ inline constexpr std::size_t free_idle = 12 * 4096;
 /// The rate that spreads `idle` over `used`, and no more than one part in `most` of it.
 [[nodiscard]] constexpr std::uint32_t rate(std::size_t used, std::size_t idle, std::size_t most) noexcept {
     const std::size_t spread = idle < used / most ? idle : used / most;
-    const std::size_t unit = used >> 16;
-    const std::size_t more = unit != 0 ? spread / unit : used != 0 ? (spread << 16) / used : 0;
+    // Both lose the bits that the quotient's 16 leave no room for; they still have as many as it needs.
+    constexpr unsigned room = 8 * sizeof(std::size_t) - 16;
+    const unsigned width = static_cast<unsigned>(std::bit_width(spread));
+    const unsigned shift = width > room ? width - room : 0;
+    const std::size_t more = used != 0 ? (spread >> shift << 16) / (used >> shift) : 0;
     return 0x10000u + static_cast<std::uint32_t>(more);
 }
 
