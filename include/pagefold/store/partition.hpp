@@ -151,7 +151,7 @@ public:
                 break;
             }
             const eviction_outcome dropped =
-                room_.drop_one(victims, stream.size() == min_stream_size || outcome.at_cap ? 0 : need, steps);
+                room_.drop_one(victims, stream.size() == min_stream_size || outcome.at_cap ? 0 : need, victims == k.pool, steps);
             has_dropped = has_dropped || dropped != eviction_outcome::none;
             is_under_way = dropped == eviction_outcome::again && drops == 0;
             if (dropped != eviction_outcome::dropped) {
@@ -292,12 +292,13 @@ public:
 
     // Memory. Each of these is one hold.
 
-    /// Drops up to `pages` pages of a pool; says how many went, and whether the policy came nearer to one.
-    std::size_t evict(std::uint32_t pool, std::size_t pages, bool& is_under_way) noexcept {
+    /// Drops up to `pages` pages of a pool, for its own put or another's; says how many went, and whether the policy came
+    /// nearer to one.
+    std::size_t evict(std::uint32_t pool, std::size_t pages, bool& is_under_way, bool for_its_own = false) noexcept {
         const hold held{*this};
         std::size_t dropped = 0, steps = room_.steps_a_hold;
         eviction_outcome last = eviction_outcome::none;
-        while (held && dropped < pages && (last = room_.drop_one(pool, 0, steps)) == eviction_outcome::dropped) {
+        while (held && dropped < pages && (last = room_.drop_one(pool, 0, for_its_own, steps)) == eviction_outcome::dropped) {
             ++dropped;
         }
         is_under_way = dropped != 0 || last == eviction_outcome::again;

@@ -93,7 +93,7 @@ public:
         terms.victims = no_pool;
         if (outcome.at_cap) {
             return pool_ids::kind(k.key.pool) == pool_kind::ephemeral &&
-                   (outcome.has_dropped || drop_elsewhere(home, k.pool));
+                   (outcome.has_dropped || drop_elsewhere(home, k.pool, true));
         }
         // Compaction can come to something without end, and to nothing that this put can use.
         const bool is_much = has_much_idle(home) && !is_paused(home) && effort.tidied < limits::tidies_a_put;
@@ -114,10 +114,21 @@ public:
                 terms.victims = pool;
                 return true;
             }
-            if (drop_elsewhere(home, pool)) {
+            if (drop_elsewhere(home, pool, pool == k.pool)) {
                 return true;
             }
             effort.without[pool / 64] |= std::uint64_t{1} << (pool % 64);
+        }
+        // Nobody else can lose a page: then a cache that is full of what it has reserved takes its new pages in place of
+        // old ones, and loses nothing to others by that.
+        if (pool_ids::kind(k.key.pool) == pool_kind::ephemeral) {
+            if (partitions_[home].has_pages(k.pool)) {
+                terms.victims = k.pool;
+                return true;
+            }
+            if (drop_elsewhere(home, k.pool, true)) {
+                return true;
+            }
         }
         return gather(home);
     }
@@ -272,12 +283,12 @@ private:
     }
 
     /// Drops some of a pool's pages in another partition, and compacts there; whether there were any.
-    bool drop_elsewhere(partition_id home, std::uint32_t pool) noexcept {
+    bool drop_elsewhere(partition_id home, std::uint32_t pool, bool for_its_own) noexcept {
         for (std::size_t attempt = 0; attempt + 1 < count_; ++attempt) {
             const std::size_t i = place_.spill(home, attempt, count_);
             bool is_under_way = false;
             const std::size_t before = budget_.used();
-            static_cast<void>(partitions_[i].evict(pool, limits::drops_a_hold, is_under_way));
+            static_cast<void>(partitions_[i].evict(pool, limits::drops_a_hold, is_under_way, for_its_own));
             if (!is_under_way) {
                 continue;
             }

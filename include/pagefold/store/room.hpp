@@ -30,16 +30,17 @@ public:
     explicit room(state_type& state) noexcept : state_{state} {}
 
     /// Drops a page: by preference one that serves the need, for an object of so many bytes or (0) for pages; if the policy
-    /// finds none, any. A pool never loses what it has reserved.
-    eviction_outcome drop_one(std::uint32_t pool_slot, std::size_t need, std::size_t& steps) noexcept {
+    /// finds none, any. A pool never loses what it has reserved, unless its page goes for another of its own.
+    eviction_outcome drop_one(std::uint32_t pool_slot, std::size_t need, bool for_its_own,
+                              std::size_t& steps) noexcept {
         typename state_type::pool_state* const pool = state_.pool_at(pool_slot);
         if (pool == nullptr || !pool->is_ephemeral() || pool->counts.stored_pages == 0) {
             return eviction_outcome::none;
         }
         const pool_record& record = state_.record_of(*pool);
-        if (!pool_shares{state_.table}.can_lose(
-                record,
-                pool_charge::of(state_.table, Config::page_size, state_type::most_page_bytes - Config::page_size))) {
+        if (!for_its_own && !pool_shares{state_.table}.can_lose(
+                                record, pool_charge::of(state_.table, Config::page_size,
+                                                        state_type::most_page_bytes - Config::page_size))) {
             return eviction_outcome::none;
         }
         auto view = state_.slots(*pool);
