@@ -150,8 +150,8 @@ public:
             if (victims == no_pool) {
                 break;
             }
-            const eviction_outcome dropped =
-                room_.drop_one(victims, stream.size() == min_stream_size || outcome.at_cap ? 0 : need, victims == k.pool, steps);
+            const eviction_outcome dropped = room_.drop_one(
+                victims, stream.size() == min_stream_size || outcome.at_cap ? 0 : need, victims == k.pool, steps);
             has_dropped = has_dropped || dropped != eviction_outcome::none;
             is_under_way = dropped == eviction_outcome::again && drops == 0;
             if (dropped != eviction_outcome::dropped) {
@@ -298,7 +298,8 @@ public:
         const hold held{*this};
         std::size_t dropped = 0, steps = room_.steps_a_hold;
         eviction_outcome last = eviction_outcome::none;
-        while (held && dropped < pages && (last = room_.drop_one(pool, 0, for_its_own, steps)) == eviction_outcome::dropped) {
+        while (held && dropped < pages &&
+               (last = room_.drop_one(pool, 0, for_its_own, steps)) == eviction_outcome::dropped) {
             ++dropped;
         }
         is_under_way = dropped != 0 || last == eviction_outcome::again;

@@ -121,7 +121,8 @@ public:
         }
         // Nobody else can lose a page: then a cache that is full of what it has reserved takes its new pages in place of
         // old ones, and loses nothing to others by that.
-        if (pool_ids::kind(k.key.pool) == pool_kind::ephemeral) {
+        const bool is_known_empty = (effort.without[k.pool / 64] >> (k.pool % 64) & 1) != 0;
+        if (pool_ids::kind(k.key.pool) == pool_kind::ephemeral && !is_known_empty) {
             if (partitions_[home].has_pages(k.pool)) {
                 terms.victims = k.pool;
                 return true;
@@ -168,6 +169,21 @@ public:
     /// Compacts payload, then index, through all partitions, until about `budget` bytes were moved or nothing is left to
     /// gain.
     void compact(std::size_t budget, compaction_work& done) noexcept {
+        sweep(budget, done);
+        renew_rates(); // what was idle and is gone is charged to nobody any more
+    }
+    /// Whether more than a part in `much` of what a partition holds is idle.
+    [[nodiscard]] bool has_much_idle() const noexcept {
+        bool any = false;
+        for (std::size_t i = 0; i < count_; ++i) {
+            any = any || has_much_idle(i);
+        }
+        return any;
+    }
+
+private:
+    /// compact, but for the rates.
+    void sweep(std::size_t budget, compaction_work& done) noexcept {
         const std::size_t enough =
             budget < ~std::size_t{0} - done.moved_bytes ? done.moved_bytes + budget : ~std::size_t{0};
         for (std::size_t i = 0; i < count_ && done.moved_bytes < enough; ++i) {
@@ -193,16 +209,6 @@ public:
             }
         }
     }
-    /// The same, where more than a part in `much` of what a partition holds is idle.
-    [[nodiscard]] bool has_much_idle() const noexcept {
-        bool any = false;
-        for (std::size_t i = 0; i < count_; ++i) {
-            any = any || has_much_idle(i);
-        }
-        return any;
-    }
-
-private:
     static void give_way() noexcept { pagefold::give_way<Config>(limits::pauses_between_holds); }
     /// The most that a page is charged now.
     [[nodiscard]] std::size_t page_charge() const noexcept {
