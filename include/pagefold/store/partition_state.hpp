@@ -226,6 +226,7 @@ struct partition_state {
         changes_shown = changes;
         source_shown = source.changes();
         ++shows;
+        gauge.payload_charged.store(static_cast<std::size_t>(totals.payload_bytes), memory_order::relaxed);
         gauge.payload_used.store(allocator.allocated_bytes(), memory_order::relaxed);
         gauge.payload_held.store(allocator.bytes_held() + allocator.table_bytes(), memory_order::relaxed);
         gauge.tables_used.store(index.used_bytes(), memory_order::relaxed);

@@ -19,6 +19,9 @@
 // of idle memory 12 pages of payload and 12 of the index in each partition, which the first page of a store needs; a pool
 // whose single page were charged five pages of table could never have a small cap.
 //
+// A page's stream may lie in a slot that is larger than it needs, because that one was free. What a pool is charged does not
+// depend on such luck: the page is charged the slot of its own size, and the rest is spread like what is idle, all of it.
+//
 // Idle memory beyond a sixteenth of payload and an eighth of the index is not charged either: it is what somebody's
 // erasing left, until compaction takes it away, and no reason to refuse or to drop another's pages.
 //
@@ -29,6 +32,7 @@ namespace pagefold {
 
 /// What a partition holds, as it was at the end of the last hold that changed it.
 struct alignas(64) partition_gauge {
+    atomic<std::size_t> payload_charged{0}; ///< bytes that streams would occupy in slots of their own sizes
     atomic<std::size_t> payload_used{0}; ///< bytes that streams occupy
     atomic<std::size_t> payload_held{0}; ///< bytes of their pages and of the allocator's tables
     atomic<std::size_t> tables_used{0};  ///< bytes of extents, buckets and arrays of pages
@@ -78,15 +82,17 @@ inline constexpr std::size_t free_idle = 12 * 4096;
 
 /// Works out the rates from the gauges of all partitions. Cost: a cache line a partition.
 inline void renew_rates(pool_table& table, const partition_gauge* gauges, std::size_t count) noexcept {
-    std::size_t payload = 0, payload_idle = 0, tables = 0, tables_idle = 0;
+    std::size_t charged = 0, payload = 0, payload_idle = 0, tables = 0, tables_idle = 0;
     for (std::size_t i = 0; i < count; ++i) {
         const std::size_t p = gauges[i].payload_idle(), t = gauges[i].tables_idle();
+        charged += gauges[i].payload_charged.load(memory_order::relaxed);
         payload += gauges[i].payload_used.load(memory_order::relaxed);
         tables += gauges[i].tables_used.load(memory_order::relaxed);
         payload_idle += p > free_idle ? p - free_idle : 0;
         tables_idle += t > free_idle ? t - free_idle : 0;
     }
-    table.payload_rate.store(rate(payload, payload_idle, 16), memory_order::relaxed);
+    const std::uint32_t borrowed = rate(charged, payload > charged ? payload - charged : 0, 1) - 0x10000u;
+    table.payload_rate.store(rate(charged, payload_idle, 16) + borrowed, memory_order::relaxed);
     table.tables_rate.store(rate(tables, tables_idle, 8), memory_order::relaxed);
 }
 
