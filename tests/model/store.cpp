@@ -310,7 +310,7 @@ private:
                 const pool_stats s = store_.statistics_of(pool.id).value();
                 const std::size_t reserved = pool.options.reserved_bytes;
                 REQUIRE(
-                    (s.stored_pages == 0 || (reserved != 0 && s.used_bytes < reserved + (page_size + 128) * 17 / 16)));
+                    (s.stored_pages == 0 || (reserved != 0 && s.used_bytes < reserved + (page_size + 128) * 3 / 2)));
             }
         }
     }

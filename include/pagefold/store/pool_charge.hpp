@@ -33,11 +33,11 @@ namespace pagefold {
 /// What a partition holds, as it was at the end of the last hold that changed it.
 struct alignas(64) partition_gauge {
     atomic<std::size_t> payload_charged{0}; ///< bytes that streams would occupy in slots of their own sizes
-    atomic<std::size_t> payload_used{0}; ///< bytes that streams occupy
-    atomic<std::size_t> payload_held{0}; ///< bytes of their pages and of the allocator's tables
-    atomic<std::size_t> tables_used{0};  ///< bytes of extents, buckets and arrays of pages
-    atomic<std::size_t> tables_held{0};  ///< bytes of the index
-    atomic<std::uint32_t> pause{0};      ///< requests to compact that are passed over, after one that came to nothing
+    atomic<std::size_t> payload_used{0};    ///< bytes that streams occupy
+    atomic<std::size_t> payload_held{0};    ///< bytes of their pages and of the allocator's tables
+    atomic<std::size_t> tables_used{0};     ///< bytes of extents, buckets and arrays of pages
+    atomic<std::size_t> tables_held{0};     ///< bytes of the index
+    atomic<std::uint32_t> pause{0}; ///< requests to compact that are passed over, after one that came to nothing
 
     /// Bytes held and used by nothing; what compaction could at best give back.
     [[nodiscard]] std::size_t payload_idle() const noexcept { return beyond(payload_held, payload_used); }

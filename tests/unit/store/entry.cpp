@@ -7,58 +7,104 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <type_traits>
 
 using namespace pagefold;
 
+namespace {
+
+using short_entry = basic_entry<28>;
+using long_entry = basic_entry<60>;
+
+template <class Test>
+void for_each_entry(Test test) {
+    test.template operator()<short_entry>();
+    test.template operator()<long_entry>();
+}
+
+} // namespace
+
+TEST_CASE("an entry takes 12 bytes with a checksum of 28 bits, and 16 with one of 60") {
+    CHECK(short_entry::bytes == 12);
+    CHECK(long_entry::bytes == 16);
+    CHECK(std::is_same_v<entry, short_entry>);
+    CHECK(short_entry::checksum_bits == 28);
+    CHECK(long_entry::checksum_bits == 60);
+}
+
 TEST_CASE("an entry of a payload holds handle, length, checksum and hook apart") {
-    constexpr std::uint64_t handles[] = {0, 1, 0x123456789abc, (std::uint64_t{1} << handle_bits) - 1};
-    constexpr std::uint64_t sums[] = {0, ~std::uint64_t{0}, 0x123456789abcdef0};
-    for (const std::uint64_t handle : handles) {
-        for (const std::size_t size : {std::size_t{1}, std::size_t{9}, std::size_t{4096}, entry::max_size}) {
-            for (const std::uint64_t sum : sums) {
-                entry e = entry::with_payload(object_handle{handle}, size, sum);
-                for (const unsigned hook : {7u, 0u, 5u, 2u}) {
-                    e.set_hook(static_cast<std::uint8_t>(hook));
-                    CHECK(e.hook() == hook);
-                    CHECK(!e.is_inline());
-                    CHECK(e.handle() == object_handle{handle});
-                    CHECK(e.size() == size);
-                    CHECK(e.matches(sum));
+    for_each_entry([]<class Entry>() {
+        constexpr std::uint64_t handles[] = {0, 1, 0x123456789abc, (std::uint64_t{1} << handle_bits) - 1};
+        constexpr std::uint64_t sums[] = {0, ~std::uint64_t{0}, 0x123456789abcdef0};
+        for (const std::uint64_t handle : handles) {
+            for (const std::size_t size : {std::size_t{1}, std::size_t{9}, std::size_t{4096}, Entry::max_size}) {
+                for (const std::uint64_t sum : sums) {
+                    Entry e = Entry::with_payload(object_handle{handle}, size, sum);
+                    for (const unsigned hook : {7u, 0u, 5u, 2u}) {
+                        e.set_hook(static_cast<std::uint8_t>(hook));
+                        CHECK(e.hook() == hook);
+                        CHECK(!e.is_inline());
+                        CHECK(e.handle() == object_handle{handle});
+                        CHECK(e.size() == size);
+                        CHECK(e.matches(sum));
+                    }
                 }
             }
         }
-    }
+    });
 }
 
 TEST_CASE("an entry of a stream holds the stream itself") {
-    for (const std::uint64_t stream : {std::uint64_t{0}, ~std::uint64_t{0}, std::uint64_t{0x8000000000000001}}) {
-        entry e = entry::with_stream(stream, 0x0123456789abcdef);
-        e.set_hook(6);
-        CHECK(e.is_inline());
-        CHECK(e.word() == stream);
-        CHECK(e.hook() == 6);
-        CHECK(e.matches(0x0123456789abcdef));
-        CHECK(!e.matches(0x1123456789abcdef));
-    }
+    for_each_entry([]<class Entry>() {
+        for (const std::uint64_t stream : {std::uint64_t{0}, ~std::uint64_t{0}, std::uint64_t{0x8000000000000001}}) {
+            Entry e = Entry::with_stream(stream, 0x0123456789abcdef);
+            e.set_hook(6);
+            CHECK(e.is_inline());
+            CHECK(e.word() == stream);
+            CHECK(e.hook() == 6);
+            CHECK(e.matches(0x0123456789abcdef));
+            CHECK(!e.matches(0x1123456789abcdef));
+        }
+    });
+}
+
+TEST_CASE("another handle changes nothing else") {
+    for_each_entry([]<class Entry>() {
+        Entry e = Entry::with_payload(object_handle{0xffffffffffff}, 65536, 0xaaaaaaaaaaaaaaaa);
+        e.set_hook(5);
+        e.set_handle(object_handle{0x123456789abc});
+        CHECK(e.handle() == object_handle{0x123456789abc});
+        CHECK(e.size() == 65536);
+        CHECK(e.hook() == 5);
+        CHECK(e.matches(0xaaaaaaaaaaaaaaaa));
+    });
 }
 
 TEST_CASE("the layout is the one that is written down") {
-    const entry e = entry::with_payload(object_handle{0xabcdef012345}, 0x1000, 0xfedcba98'76543210);
+    const short_entry e = short_entry::with_payload(object_handle{0xabcdef012345}, 0x1000, 0xfedcba98'76543210);
     CHECK(e.word() == 0xabcdef0123450fff);
     CHECK(e.meta() == 0xfedcba90);
-    const entry inlined = entry::with_stream(42, 0xfedcba98'76543210);
+    const short_entry inlined = short_entry::with_stream(42, 0xfedcba98'76543210);
     CHECK(inlined.word() == 42);
     CHECK(inlined.meta() == 0xfedcba91);
-    entry hooked = e;
+    short_entry hooked = e;
     hooked.set_hook(0xff);
     CHECK(hooked.meta() == 0xfedcba9e);
-    CHECK(entry{hooked.word(), hooked.meta()}.hook() == 7);
+    CHECK(short_entry{hooked.word(), hooked.meta()}.hook() == 7);
+    const long_entry l = long_entry::with_payload(object_handle{1}, 1, 0xfedcba98'76543210);
+    CHECK(l.meta() == 0xfedcba98'76543210);
 }
 
-TEST_CASE("every kept bit of the checksum counts, and only those") {
-    const std::uint64_t sum = 0x5a5a5a5a'5a5a5a5a;
-    const entry e = entry::with_payload(object_handle{3}, 100, sum);
-    for (unsigned bit = 0; bit < 64; ++bit) {
-        CHECK(e.matches(sum ^ std::uint64_t{1} << bit) == (bit < 64 - entry::checksum_bits));
-    }
+TEST_CASE("every kept bit of the checksum counts, and there are as many as the entry says") {
+    for_each_entry([]<class Entry>() {
+        const std::uint64_t sum = 0x5a5a5a5a'5a5a5a5a;
+        for (const Entry e : {Entry::with_payload(object_handle{3}, 100, sum), Entry::with_stream(3, sum)}) {
+            unsigned counted = 0;
+            for (unsigned bit = 0; bit < 64; ++bit) {
+                counted += e.matches(sum ^ std::uint64_t{1} << bit) ? 0u : 1u;
+            }
+            CHECK(counted == Entry::checksum_bits);
+            CHECK(e.matches(sum));
+        }
+    });
 }

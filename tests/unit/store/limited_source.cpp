@@ -7,7 +7,9 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace pagefold;
@@ -98,6 +100,44 @@ TEST_CASE("threads together never charge more than the limit") {
     CHECK(budget.used() == 3 * sum);
     CHECK(budget.used() == 999);
     CHECK(budget.peak() == 999);
+}
+
+TEST_CASE("a source that defers numbers its changes, for who has the lock") {
+    test_source memory;
+    byte_budget budget{4096};
+    limited_source source{memory, budget, limited_source::releases::deferred};
+    std::uint64_t last = source.changes();
+    const auto has_changed = [&] { return std::exchange(last, source.changes()) != last; };
+    CHECK_FALSE(has_changed());
+    void* const one = source.acquire(1, any_node).value();
+    CHECK(has_changed());
+    CHECK_FALSE(has_changed());
+    source.release(one, 1);
+    CHECK(has_changed());
+    source.release_all(source.take_deferred());
+    CHECK_FALSE(has_changed());
+}
+
+TEST_CASE("threads share a source that releases at once") {
+    test_source memory;
+    byte_budget budget{40 * 4096};
+    limited_source source{memory, budget};
+    std::vector<std::thread> threads;
+    for (unsigned t = 0; t < 4; ++t) {
+        threads.emplace_back([&source] {
+            for (unsigned i = 0; i < 500; ++i) {
+                const result<void*> run = source.acquire(1 + i % 20, any_node);
+                if (run) {
+                    source.release(*run, 1 + i % 20);
+                }
+            }
+        });
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    CHECK(budget.used() == 0);
+    CHECK(budget.peak() <= 40 * 4096);
 }
 
 TEST_CASE("deferred releases happen when they are asked for, and before a refusal") {

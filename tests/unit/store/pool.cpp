@@ -5,6 +5,7 @@
 #include "support/store_fixture.hpp"
 
 #include <pagefold/store/default_config.hpp>
+#include <pagefold/store/located_key.hpp>
 #include <pagefold/store/page_store.hpp>
 #include <pagefold/store/partitioned_store.hpp>
 
@@ -12,32 +13,32 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
+namespace pagefold::testing {
 namespace {
 
-using namespace pagefold;
-using namespace pagefold::testing;
-
 using fixture = store_fixture<page_store<default_config>>;
+using parted = store_fixture<partitioned_store<default_config>>;
 
-// What so many incompressible pages of one extent are charged: themselves, the extent with its bucket, and an array.
-constexpr std::size_t raw_pages(std::size_t count) {
-    std::size_t array = 0;
-    for (const std::size_t capacity : {2u, 4u, 6u, 8u, 12u, 16u, 24u, 32u, 48u, 64u}) {
-        array = array == 0 && count > 1 && capacity >= count ? capacity * 12 : array;
-    }
-    return count * 4096 + 44 + array;
-}
-
-status put_raw(fixture& s, pool_id pool, std::uint64_t index) {
+status put_raw(auto& s, pool_id pool, std::uint64_t index) {
     return s.put({pool, index / 100, index}, page_kind::random, index);
 }
-std::uint64_t stored(const fixture& s, pool_id pool) { return s.store.statistics_of(pool).value().stored_pages; }
-std::uint64_t used(const fixture& s, pool_id pool) { return s.store.statistics_of(pool).value().used_bytes; }
+std::uint64_t stored(const auto& s, pool_id pool) { return s.store.statistics_of(pool).value().stored_pages; }
+std::uint64_t used(const auto& s, pool_id pool) { return s.store.statistics_of(pool).value().used_bytes; }
+std::uint64_t evicted(const auto& s, pool_id pool) { return s.store.statistics_of(pool).value().evicted_pages; }
+
+/// What a raw page is charged in the middle of an extent, at least and at most (idle places are spread over all pages).
+constexpr std::uint64_t raw_least = 4096 + 12, raw_most = (4096 + 2 * 12 + 44) * 18 / 16;
+
+constexpr pool_id last_id(std::uint32_t slot) {
+    return static_cast<pool_id>(~std::uint64_t{0} << (pool_ids::slot_bits + 1) | slot);
+}
 
 } // namespace
 
-TEST_CASE("a pool id tells slot, kind and generation") {
+TEST_CASE("pool: an id tells slot, kind and generation") {
+    static_assert(sizeof(pool_id) == 8);
     pool_id id{};
     for (const std::uint32_t slot : {0u, 1u, 63u, 4095u}) {
         for (const pool_kind kind : {pool_kind::persistent, pool_kind::ephemeral}) {
@@ -45,34 +46,23 @@ TEST_CASE("a pool id tells slot, kind and generation") {
             CHECK(pool_ids::slot(next) == slot);
             CHECK(pool_ids::kind(next) == kind);
             CHECK(pool_ids::generation(next) == pool_ids::generation(id) + 1);
+            CHECK(next != pool_id{});
             id = next;
         }
     }
 }
 
-TEST_CASE("an id never comes again, and the last generation of a slot ends it") {
-    CHECK(sizeof(pool_id) == 8);
-    const std::uint64_t last = (std::uint64_t{1} << (64 - pool_ids::slot_bits - 1)) - 1;
-    const pool_id before{last << (pool_ids::slot_bits + 1) | 5u};
-    CHECK(pool_ids::generation(before) == last);
-    CHECK(pool_ids::next(before, 5, pool_kind::persistent) == pool_id{});
-    fixture s;
-    const pool_id first = s.make_pool();
-    CHECK(s.put({first, 1, 1}, 1) == status::ok);
-    REQUIRE(s.store.destroy_pool(first) == status::ok);
-    for (unsigned i = 0; i < 600'000; ++i) { // 19 bits came round before
-        const pool_id id = s.store.create_pool().value();
-        if (id == first || s.store.destroy_pool(id) != status::ok) {
-            FAIL("an id came again");
-        }
-    }
-    const pool_id other = s.make_pool();
-    CHECK(pool_ids::slot(other) == pool_ids::slot(first));
-    CHECK(s.put({other, 1, 1}, 2) == status::ok);
-    CHECK(s.get({first, 1, 1}) == status::invalid);
+TEST_CASE("pool: after the last generation of a slot there is none") {
+    constexpr std::uint64_t last = (std::uint64_t{1} << 51) - 1;
+    CHECK(pool_ids::generation(last_id(5)) == last);
+    CHECK(pool_ids::next(last_id(5), 5, pool_kind::persistent) == pool_id{});
+    CHECK(pool_ids::next(last_id(5), 5, pool_kind::ephemeral) == pool_id{});
+    const auto before = static_cast<pool_id>((last - 1) << (pool_ids::slot_bits + 1) | 5);
+    CHECK(pool_ids::next(before, 5, pool_kind::persistent) == last_id(5));
+    CHECK(pool_ids::generation(pool_ids::next(before, 5, pool_kind::ephemeral)) == last);
 }
 
-TEST_CASE("options that contradict themselves are invalid") {
+TEST_CASE("pool: options that contradict themselves are invalid") {
     fixture s;
     CHECK(s.store.create_pool({.weight = 0}).error() == status::invalid);
     CHECK(s.store.create_pool({.cap_bytes = 4095, .reserved_bytes = 4096}).error() == status::invalid);
@@ -83,7 +73,7 @@ TEST_CASE("options that contradict themselves are invalid") {
     CHECK(s.store.create_pool({.cap_bytes = 4096, .reserved_bytes = 4096}));
 }
 
-TEST_CASE("there are max_pools pools, and a slot that came free serves again") {
+TEST_CASE("pool: there are max_pools of them, and a slot that came free serves again") {
     fixture s;
     pool_id pools[default_config::max_pools];
     for (pool_id& pool : pools) {
@@ -98,228 +88,316 @@ TEST_CASE("there are max_pools pools, and a slot that came free serves again") {
     CHECK(s.store.check());
 }
 
-TEST_CASE("a persistent pool refuses puts beyond its cap, exactly") {
+TEST_CASE("pool: where two pools have the same slot one after another, each page is checked against its own") {
+    // The checksum of a page is bound to its whole key. The same stream under the same object and index has another in the
+    // next pool of the slot, so that an entry which damage or a stale cache brings back is not taken for its page.
+    const key_hasher hasher{1};
+    const pool_id one = pool_ids::next({}, 3, pool_kind::persistent),
+                  two = pool_ids::next(one, 3, pool_kind::persistent);
+    const located_key a = hasher.locate({one, 7, 9}), b = hasher.locate({two, 7, 9});
+    CHECK(a.pool == b.pool);
+    CHECK(a.extent_hash == b.extent_hash);
+    CHECK(a.sum_seed != b.sum_seed);
+    CHECK(a.sum_seed != hasher.locate({one, 7, 10}).sum_seed);
+    CHECK(a.sum_seed != hasher.locate({one, 8, 9}).sum_seed);
+    CHECK(a.sum_seed != hasher.locate({pool_ids::next({}, 4, pool_kind::persistent), 7, 9}).sum_seed);
+}
+
+// Caps.
+
+TEST_CASE(
+    "pool: a persistent one refuses puts beyond its cap, and smaller content in place of larger is always taken") {
     fixture s;
-    const pool_id pool = s.make_pool({.cap_bytes = raw_pages(10)});
+    const pool_id pool = s.make_pool({.cap_bytes = 40 * raw_least});
     const pool_id free = s.make_pool();
-    for (std::uint64_t i = 0; i < 10; ++i) {
+    std::uint64_t count = 0;
+    while (put_raw(s, pool, count) == status::ok) {
+        ++count;
+        CHECK(used(s, pool) <= 40 * raw_least);
+    }
+    CHECK(count >= 36);
+    CHECK(count <= 39); // extents are charged too
+    CHECK(stored(s, pool) == count);
+    CHECK(put_raw(s, free, 10) == status::ok);
+    for (std::uint64_t i = 0; i < count; ++i) {
+        CHECK(put_raw(s, pool, i) == status::ok); // in place of itself
+        CHECK(s.put({pool, 0, i}, page_kind::pointers, i) == status::ok);
+        CHECK(s.has({pool, 0, i}, page_kind::pointers, i));
+        CHECK(s.put({pool, 0, i}, page_kind::sparse, i) == status::ok);
+        CHECK(s.put({pool, 0, i}, page_kind::zeros, i) == status::ok);
+        CHECK(s.has({pool, 0, i}, page_kind::zeros, i));
+        CHECK(used(s, pool) <= 40 * raw_least);
+    }
+    CHECK(used(s, pool) < 40 * 2 * 12 + 100);
+    for (std::uint64_t i = 0; i < count; ++i) {
         CHECK(put_raw(s, pool, i) == status::ok);
     }
-    CHECK(used(s, pool) == raw_pages(10));
-    CHECK(put_raw(s, pool, 10) == status::limit);
-    CHECK(s.put({pool, 9, 9}, page_kind::zeros, 0) == status::limit); // even an entry is too much
-    CHECK(put_raw(s, free, 10) == status::ok);
-    CHECK(stored(s, pool) == 10);
-    CHECK(put_raw(s, pool, 4) == status::ok); // in place of itself
-    CHECK(s.put({pool, 0, 5}, page_kind::zeros, 0) == status::ok);
-    CHECK(used(s, pool) == raw_pages(10) - 4096);
-    CHECK(s.put({pool, 0, 5}, page_kind::sparse, 3) == status::ok);
+    CHECK(put_raw(s, pool, count) == status::limit);
     CHECK(s.store.erase({pool, 0, 6}) == status::ok);
-    CHECK(put_raw(s, pool, 10) == status::ok);
-    CHECK(put_raw(s, pool, 11) == status::limit);
+    CHECK(put_raw(s, pool, count) == status::ok);
+    CHECK(put_raw(s, pool, count + 1) == status::limit);
     CHECK(s.store.statistics_of(pool).value().rejected_puts == 3);
-    CHECK(s.store.statistics_of(pool).value().evicted_pages == 0);
+    CHECK(evicted(s, pool) == 0);
     CHECK(s.store.check());
 }
 
-TEST_CASE("a cap below a single page refuses all, and one without any room is no trouble") {
+TEST_CASE("pool: a put that the cap refuses leaves no version of its page") {
     fixture s;
-    const pool_id tight = s.make_pool({.cap_bytes = raw_pages(1) - 1});
-    CHECK(put_raw(s, tight, 1) == status::limit);
-    CHECK(s.put({tight, 1, 1}, page_kind::zeros, 1) == status::ok);
-    const pool_id none = s.make_pool({.kind = pool_kind::ephemeral, .cap_bytes = 0});
-    CHECK(s.put({none, 1, 1}, page_kind::zeros, 1) == status::limit);
-    CHECK(put_raw(s, none, 1) == status::limit);
-    CHECK(stored(s, none) == 0);
-}
-
-TEST_CASE("an ephemeral pool at its cap drops its own pages") {
-    fixture s;
-    const pool_id capped = s.make_pool({.kind = pool_kind::ephemeral, .cap_bytes = raw_pages(10)});
-    const pool_id other = s.make_pool({.kind = pool_kind::ephemeral});
-    for (std::uint64_t i = 0; i < 30; ++i) {
-        CHECK(put_raw(s, other, i) == status::ok);
-        CHECK(put_raw(s, capped, i) == status::ok);
-        CHECK(s.has({capped, 0, i}, page_kind::random, i));
-        CHECK(used(s, capped) <= raw_pages(10));
+    const pool_id pool = s.make_pool({.cap_bytes = 20'000});
+    REQUIRE(s.put({pool, 0, 0}, page_kind::zeros, 0) == status::ok);
+    std::uint64_t i = 100;
+    while (put_raw(s, pool, i) == status::ok) {
+        ++i;
     }
-    CHECK(stored(s, capped) == 10);
-    CHECK(stored(s, other) == 30);
-    CHECK(s.store.statistics_of(capped).value().evicted_pages == 20);
+    CHECK(put_raw(s, pool, 0) == status::limit); // in place of the zeros
+    CHECK(s.lacks({pool, 0, 0}));
     CHECK(s.store.check());
 }
 
-TEST_CASE("a reservation can't be taken, neither by dropping nor by filling") {
-    fixture s{store_options{.limit_bytes = 600'000}};
-    constexpr std::uint64_t reserved_pages = 40;
-    const pool_id reserved = s.make_pool({.kind = pool_kind::ephemeral, .reserved_bytes = raw_pages(reserved_pages)});
+TEST_CASE("pool: a cap below a single page refuses all, and one without any room is no trouble") {
+    for (const pool_kind kind : {pool_kind::persistent, pool_kind::ephemeral}) {
+        fixture s;
+        const pool_id tight = s.make_pool({.kind = kind, .cap_bytes = raw_least - 1});
+        CHECK(put_raw(s, tight, 1) == status::limit);
+        CHECK(s.put({tight, 1, 1}, page_kind::zeros, 1) == status::ok);
+        CHECK(put_raw(s, tight, 1) == status::limit);
+        const pool_id none = s.make_pool({.kind = kind, .cap_bytes = 0});
+        CHECK(s.put({none, 1, 1}, page_kind::zeros, 1) == status::limit);
+        CHECK(put_raw(s, none, 1) == status::limit);
+        CHECK(stored(s, none) == 0);
+        CHECK(used(s, none) == 0);
+        CHECK(s.store.check());
+    }
+}
+
+TEST_CASE("pool: an ephemeral one at its cap drops its own pages and no others'") {
+    for (const std::size_t partitions : {1u, 8u}) {
+        CAPTURE(partitions);
+        parted s{store_options{.partitions = partitions}};
+        constexpr std::uint64_t cap = 60 * raw_most;
+        const pool_id capped = s.make_pool({.kind = pool_kind::ephemeral, .cap_bytes = cap});
+        const pool_id other = s.make_pool({.kind = pool_kind::ephemeral});
+        for (std::uint64_t i = 0; i < 300; ++i) {
+            CHECK(put_raw(s, other, i) == status::ok);
+            CHECK(s.put({capped, i % 50, i}, page_kind::random, i) == status::ok);
+            CHECK(s.has({capped, i % 50, i}, page_kind::random, i));
+            CHECK(used(s, capped) <= cap);
+        }
+        CHECK(stored(s, capped) >= 58);
+        CHECK(stored(s, other) == 300);
+        CHECK(evicted(s, capped) == 300 - stored(s, capped));
+        CHECK(evicted(s, other) == 0);
+        CHECK(s.store.check());
+    }
+}
+
+namespace {
+
+/// How much a hold of a partition's lock may drop, seen at its end.
+struct counting_lock {
+    static inline std::uint64_t holds = 0;
+    void lock() noexcept { ++holds; }
+    void unlock() noexcept {}
+};
+struct counted_holds : default_config {
+    using lock_type = counting_lock;
+};
+
+} // namespace
+
+TEST_CASE("pool: an ephemeral one at its cap takes a page as long as it has any to drop, some pages a hold") {
+    for (const std::size_t partitions : {1u, 8u}) {
+        CAPTURE(partitions);
+        store_fixture<partitioned_store<counted_holds>> s{store_options{.partitions = partitions}};
+        const pool_id pool = s.make_pool({.kind = pool_kind::ephemeral, .cap_bytes = 256 << 10});
+        for (std::uint64_t i = 0; i < 25'000; ++i) {
+            REQUIRE(s.put({pool, i >> 10, i & 1023}, page_kind::zeros, 0) == status::ok);
+        }
+        CHECK(stored(s, pool) > 15'000);
+        std::uint64_t most_a_hold = 0;
+        for (std::uint64_t i = 0; i < 60; ++i) {
+            const std::uint64_t evicted_before = evicted(s, pool), holds_before = counting_lock::holds;
+            CHECK(s.put({pool, 77, i}, page_kind::random, i) == status::ok);
+            const std::uint64_t holds = counting_lock::holds - holds_before - 1; // one is the statistics'
+            const std::uint64_t dropped = evicted(s, pool) - evicted_before;
+            CHECK(dropped <= 16 * holds);
+            most_a_hold = dropped / holds > most_a_hold ? dropped / holds : most_a_hold;
+            CHECK(s.has({pool, 77, i}, page_kind::random, i));
+            CHECK(used(s, pool) <= (256 << 10) * 17 / 16); // what dropping left idle was spread after it
+        }
+        CHECK(most_a_hold > 0);
+        CHECK(s.store.check());
+    }
+}
+
+// Reservations. (What they are worth against a flood: pool_charge.cpp.)
+
+TEST_CASE("pool: reservations beyond the limit are refused, one that just fits is not") {
+    constexpr std::size_t limit = 8u << 20;
+    constexpr std::size_t huge = std::size_t{1} << 63;
+    fixture s{store_options{.limit_bytes = limit}};
+    CHECK(s.store.create_pool({.reserved_bytes = huge}).error() == status::limit);
+    CHECK(s.store.create_pool({.reserved_bytes = huge}).error() == status::limit);
+    CHECK(s.store.create_pool({.reserved_bytes = ~std::size_t{0}}).error() == status::limit);
+    CHECK(s.store.create_pool({.reserved_bytes = limit}).error() == status::limit); // the records are in the limit too
+    std::vector<pool_id> pools;
+    while (const auto one = s.store.create_pool({.reserved_bytes = limit / 16})) {
+        pools.push_back(*one);
+        REQUIRE(pools.size() < 17);
+    }
+    CHECK(pools.size() == 15); // what the store itself has taken is missing for the sixteenth
+    std::size_t low = 0, high = limit / 16;
+    while (high - low > 1) { // the rest, to the byte
+        const std::size_t middle = (low + high) / 2;
+        const auto one = s.store.create_pool({.reserved_bytes = middle});
+        (one ? low : high) = middle;
+        CHECK(one.error() == (one ? status::ok : status::limit));
+        CHECK((!one || s.store.destroy_pool(*one) == status::ok));
+    }
+    const auto last = s.store.create_pool({.reserved_bytes = low});
+    REQUIRE(last);
+    CHECK(s.store.create_pool({.reserved_bytes = 1}).error() == status::limit);
+    CHECK(s.store.create_pool());
+    CHECK(s.store.destroy_pool(pools[3]) == status::ok);
+    CHECK(s.store.create_pool({.reserved_bytes = limit / 16 + 1}).error() == status::limit);
+    CHECK(s.store.create_pool({.reserved_bytes = limit / 16}));
+    CHECK(s.store.check());
+}
+
+TEST_CASE("pool: without a limit there is room for one reservation of half of all addresses, not for two") {
+    fixture s;
+    CHECK(s.store.create_pool({.reserved_bytes = std::size_t{1} << 63}));
+    CHECK(s.store.create_pool({.reserved_bytes = std::size_t{1} << 63}).error() == status::limit);
+    CHECK(s.store.check());
+}
+
+TEST_CASE("pool: a reservation can't be taken, neither by dropping nor by filling, and ends with its pool") {
+    fixture s{store_options{.limit_bytes = 1 << 20}};
+    constexpr std::uint64_t reserved_pages = 80;
+    const pool_id reserved = s.make_pool({.kind = pool_kind::ephemeral, .reserved_bytes = reserved_pages * raw_most});
     const pool_id cache = s.make_pool({.kind = pool_kind::ephemeral, .weight = 10'000});
     const pool_id kept = s.make_pool();
-    for (std::uint64_t i = 0; i < 25; ++i) {
+    for (std::uint64_t i = 0; i < 40; ++i) {
         CHECK(put_raw(s, reserved, i) == status::ok);
     }
-    for (std::uint64_t i = 0; i < 300; ++i) {
+    for (std::uint64_t i = 0; i < 400; ++i) {
         CHECK(put_raw(s, cache, i) == status::ok);
     }
     std::uint64_t accepted = 0;
     while (put_raw(s, kept, accepted) == status::ok) {
         ++accepted;
     }
-    CHECK(accepted > 50);
+    CHECK(accepted > 80);
     CHECK(stored(s, cache) == 0);
-    CHECK(stored(s, reserved) == 25);
-    CHECK(s.store.shrink(600'000) == 0);
-    CHECK(stored(s, reserved) == 25);
-    // The other fifteen pages' room was held back all the while.
-    for (std::uint64_t i = 25; i < reserved_pages; ++i) {
+    CHECK(stored(s, reserved) == 40);
+    static_cast<void>(s.store.shrink(1 << 20));
+    CHECK(stored(s, reserved) == 40);
+    // The others' room was held back all the while.
+    for (std::uint64_t i = 40; i < reserved_pages; ++i) {
         CHECK(put_raw(s, reserved, i) == status::ok);
     }
     CHECK(stored(s, reserved) == reserved_pages);
     for (std::uint64_t i = 0; i < reserved_pages; ++i) {
         CHECK(s.has({reserved, 0, i}, page_kind::random, i));
     }
-    CHECK(s.store.stats().total_bytes <= 600'000);
-    CHECK(s.store.check());
-}
-
-TEST_CASE("what a pool has above its reservation can be dropped, down to it") {
-    fixture s;
-    const pool_id reserved = s.make_pool({.kind = pool_kind::ephemeral, .reserved_bytes = raw_pages(30)});
-    for (std::uint64_t i = 0; i < 45; ++i) {
-        CHECK(put_raw(s, reserved, i) == status::ok);
-    }
-    CHECK(s.store.resize(0) == status::limit);
-    CHECK(stored(s, reserved) == 30);
-    CHECK(s.store.check());
-}
-
-TEST_CASE("reservations that can't be kept are refused, and no sum overflows") {
-    fixture s{store_options{.limit_bytes = 4'000'000}};
-    CHECK(s.store.create_pool({.reserved_bytes = std::size_t{1} << 63}).error() == status::limit);
-    CHECK(s.store.create_pool({.reserved_bytes = 4'000'000}).error() ==
-          status::limit); // with what the store takes itself
-    const pool_id half = s.make_pool({.reserved_bytes = 2'000'000});
-    CHECK(s.store.create_pool({.reserved_bytes = 2'000'000}).error() == status::limit);
-    CHECK(s.store.create_pool({.reserved_bytes = ~std::size_t{0}}).error() == status::limit);
-    CHECK(s.store.destroy_pool(half) == status::ok);
-    CHECK(s.store.create_pool({.reserved_bytes = 3'000'000}));
-    fixture free;
-    CHECK(free.store.create_pool({.reserved_bytes = std::size_t{1} << 63}));
-    CHECK(free.store.create_pool({.reserved_bytes = std::size_t{1} << 63}).error() == status::limit);
-    CHECK(free.store.check());
-}
-
-TEST_CASE("a reservation ends with its pool") {
-    fixture s{store_options{.limit_bytes = 400'000}};
-    const pool_id reserved = s.make_pool({.reserved_bytes = 280'000});
-    const pool_id kept = s.make_pool();
-    CHECK(put_raw(s, kept, 1) == status::limit);
-    CHECK(put_raw(s, reserved, 1) == status::ok);
+    CHECK(put_raw(s, kept, accepted) == status::limit);
     CHECK(s.store.destroy_pool(reserved) == status::ok);
-    CHECK(put_raw(s, kept, 1) == status::ok);
+    CHECK(put_raw(s, kept, accepted) == status::ok);
+    CHECK(s.store.stats().total_bytes <= 1 << 20);
     CHECK(s.store.check());
 }
 
-TEST_CASE("the pools' charges and the fixed part are all that the store takes") {
-    for (const bool dense : {true, false}) {
+TEST_CASE("pool: what one has above its reservation can be dropped, down to it and never below") {
+    for (const page_kind kind : {page_kind::random, page_kind::pointers, page_kind::text, page_kind::zeros}) {
+        CAPTURE(static_cast<unsigned>(kind));
         fixture s;
-        const pool_id a = s.make_pool(), b = s.make_pool({.kind = pool_kind::ephemeral});
-        const auto whole = [&] {
-            const store_stats all = s.store.stats();
-            CHECK(used(s, a) + used(s, b) + all.fixed_bytes == all.total_bytes);
-            return all;
-        };
-        whole();
-        const std::size_t empty = s.store.stats().total_bytes;
-        for (std::uint64_t i = 0; i < 6000; ++i) {
-            const pool_id pool = i % 3 == 0 ? a : b;
-            CHECK(s.put(dense ? page_key{pool, 1, i} : page_key{pool, i, 0}, i) == status::ok);
+        constexpr std::uint64_t reserve = 120'000;
+        const pool_id reserved = s.make_pool({.kind = pool_kind::ephemeral, .reserved_bytes = reserve});
+        for (std::uint64_t i = 0; used(s, reserved) < 2 * reserve; ++i) {
+            REQUIRE(s.put({reserved, i / 1000, i % 1000}, kind, i) == status::ok);
         }
-        const store_stats full = whole();
-        CHECK(full.fixed_bytes < empty + 24 * 4096 + full.total_bytes / 40);
-        for (std::uint64_t i = 0; i < 6000; i += 2) {
-            CHECK(s.store.erase(dense ? page_key{i % 3 == 0 ? a : b, 1, i} : page_key{i % 3 == 0 ? a : b, i, 0}) ==
-                  status::ok);
-        }
-        static_cast<void>(s.store.compact(~std::size_t{0}));
-        const store_stats half = whole();
-        CHECK(half.fixed_bytes < empty + 24 * 4096 + half.total_bytes / 40);
+        CHECK(s.store.resize(0) == status::limit);
+        CHECK(used(s, reserved) >= reserve * 99 / 100); // the rates of what is idle have changed since
+        CHECK(used(s, reserved) <= reserve + 2 * raw_most + reserve / 8);
+        CHECK(evicted(s, reserved) > 0);
         CHECK(s.store.check());
     }
 }
 
-TEST_CASE("a cap is memory: a pool takes no more of the source, whatever its pages") {
-    for (const page_kind kind : {page_kind::zeros, page_kind::text, page_kind::random}) {
-        fixture s;
-        const pool_id pool = s.make_pool({.cap_bytes = 1'000'000});
-        CHECK(s.put({pool, ~std::uint64_t{0}, 0}, kind, 0) == status::ok);
-        const std::size_t before = s.source.bytes_held();
-        std::uint64_t object = 0;
-        while (s.put({pool, object * 0x9e3779b97f4a7c15u, 0}, kind, object) == status::ok) {
-            ++object;
-        }
-        CHECK(s.source.bytes_held() - before <= 1'100'000);
-        CHECK(used(s, pool) > 950'000);
-    }
-}
-
-TEST_CASE("a reservation can be filled while another pool floods the store") {
-    for (const bool dense : {true, false}) {
-        fixture s{store_options{.limit_bytes = 8'000'000}};
-        const std::size_t bytes = 4'000'000;
-        const pool_id reserved = s.make_pool({.reserved_bytes = bytes});
-        const pool_id flood = s.make_pool();
-        std::uint64_t i = 0;
-        for (unsigned refused = 0; refused < 20; ++i) {
-            refused += s.put({flood, i % 7, i}, page_kind::text, i) == status::ok ? 0 : 1;
-        }
-        std::uint64_t kept = 0;
-        while (s.put(dense ? page_key{reserved, 1, kept} : page_key{reserved, kept, 0}, page_kind::text, kept) ==
-               status::ok) {
-            ++kept;
-        }
-        CHECK(used(s, reserved) > bytes / 100 * 95);
-        CHECK(s.store.check());
-    }
-}
-
-TEST_CASE("shares are the store's: a flood takes nothing of quiet pools, whatever the partitions and weights") {
-    for (const std::size_t partitions : {1u, 8u, 64u}) {
-        for (const std::uint32_t weight : {100u, 1u << 30}) {
-            store_fixture<partitioned_store<default_config>> s{
-                store_options{.limit_bytes = 16'000'000, .partitions = partitions}};
-            pool_id quiet[3], flood{};
-            for (unsigned i = 0; i < 4; ++i) { // the flooding pool's slot lies between
-                (i == 1 ? flood : quiet[i == 0 ? 0 : i - 1]) =
-                    s.make_pool({.kind = pool_kind::ephemeral, .weight = weight});
-            }
-            for (std::uint64_t i = 0; i < 3 * 150; ++i) {
-                CHECK(s.put({quiet[i % 3], 1, i}, page_kind::text, i) == status::ok);
-            }
-            for (std::uint64_t i = 0; i < 8000; ++i) {
-                CHECK(s.put({flood, i % 5, i}, page_kind::text, i) == status::ok);
-            }
-            std::uint64_t left = 0;
-            for (std::uint64_t i = 0; i < 3 * 150; ++i) {
-                left += s.has({quiet[i % 3], 1, i}, page_kind::text, i) ? 1 : 0;
-            }
+TEST_CASE("pool: a cache that has reserved all that it may use goes on taking pages in place of its own") {
+    for (const std::size_t partitions : {1u, 8u}) {
+        for (const bool is_store_full : {false, true}) {
             CAPTURE(partitions);
-            CHECK(left == 3 * 150);
-            CHECK(s.store.statistics_of(flood).value().evicted_pages > 100);
+            CAPTURE(is_store_full);
+            parted s{store_options{.limit_bytes = is_store_full ? 8u << 20 : 64u << 20, .partitions = partitions}};
+            const pool_id cache = s.make_pool({.kind = pool_kind::ephemeral,
+                                               .cap_bytes = is_store_full ? ~std::size_t{0} : 1u << 20,
+                                               .reserved_bytes = 1u << 20});
+            const pool_id kept = s.make_pool();
+            for (std::uint64_t i = 0; i < 3000; ++i) {
+                static_cast<void>(put_raw(s, kept, i)); // fills what the cache has not reserved
+            }
+            std::uint64_t least = 1 << 20;
+            for (std::uint64_t i = 0; i < 1500; ++i) {
+                const page_kind kind = i % 3 == 0 ? page_kind::pointers : page_kind::random;
+                CHECK(s.put({cache, i / 64, i % 64}, kind, i) == status::ok);
+                CHECK(s.has({cache, i / 64, i % 64}, kind, i));
+                least = i > 400 && used(s, cache) < least ? used(s, cache) : least;
+            }
+            CHECK(least >= (1u << 20) * 85 / 100); // one page's place does not always fit the next
+            CHECK(stored(s, kept) > (is_store_full ? 1000 : 2999));
             CHECK(s.store.check());
         }
     }
 }
 
-TEST_CASE("under pressure a pool of twice the weight keeps about twice the pages") {
+TEST_CASE("pool: whoever pushes, a pool loses no page that it needs for its reservation, whatever the pages' sizes") {
+    for (const std::size_t partitions : {1u, 4u}) {
+        CAPTURE(partitions);
+        parted s{store_options{.limit_bytes = 4u << 20, .partitions = partitions}};
+        constexpr std::uint64_t reserve = 600'000;
+        const pool_id pools[] = {s.make_pool({.kind = pool_kind::ephemeral, .reserved_bytes = reserve, .weight = 1}),
+                                 s.make_pool({.kind = pool_kind::ephemeral, .reserved_bytes = reserve, .weight = 1000}),
+                                 s.make_pool({.kind = pool_kind::ephemeral, .weight = 100'000}), s.make_pool()};
+        rng random{4};
+        std::uint64_t lost = 0, persistent = 0;
+        for (int step = 0; step < 12'000; ++step) {
+            std::uint64_t before[2];
+            for (unsigned i = 0; i < 2; ++i) {
+                before[i] = evicted(s, pools[i]);
+            }
+            const unsigned who = static_cast<unsigned>(random.below(4));
+            const page_key key{pools[who], random.below(5), random.below(who == 3 ? 100 : 2000)};
+            const page_kind kind = static_cast<page_kind>(random.below(page_kinds));
+            persistent += s.put(key, kind, random.below(1000)) == status::ok && who == 3 ? 1 : 0;
+            if (step % 1500 == 1499) {
+                static_cast<void>(s.store.shrink(200'000));
+            }
+            for (unsigned i = 0; i < 2; ++i) {
+                if (evicted(s, pools[i]) != before[i]) {
+                    lost += evicted(s, pools[i]) - before[i];
+                    // (a pool's own put may take what stands in its way)
+                    CHECK_UNARY(used(s, pools[i]) >= reserve * (who == i ? 90 : 99) / 100);
+                }
+            }
+        }
+        CHECK(lost > 500);
+        CHECK(persistent > 1000);
+        CHECK(s.store.check());
+    }
+}
+
+// Weights. (pool_shares.cpp goes into them.)
+
+TEST_CASE("pool: under pressure one of twice the weight keeps about twice the pages") {
     fixture s{store_options{.limit_bytes = 4'000'000}};
     const pool_id heavy = s.make_pool({.kind = pool_kind::ephemeral, .weight = 200});
     const pool_id light = s.make_pool({.kind = pool_kind::ephemeral, .weight = 100});
     const auto is_fair = [&] {
         const std::uint64_t heavy_pages = stored(s, heavy), light_pages = stored(s, light);
         CHECK(heavy_pages + light_pages > 800);
-        CHECK(heavy_pages * 10 > light_pages * 18);
-        CHECK(heavy_pages * 10 < light_pages * 22);
+        CHECK(heavy_pages * 10 > light_pages * 19);
+        CHECK(heavy_pages * 10 < light_pages * 21);
     };
     for (std::uint64_t i = 0; i < 2400; ++i) {
         CHECK(put_raw(s, heavy, i) == status::ok);
@@ -333,3 +411,5 @@ TEST_CASE("under pressure a pool of twice the weight keeps about twice the pages
     is_fair();
     CHECK(s.store.check());
 }
+
+} // namespace pagefold::testing

@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: MIT
 
+#include "support/one_processor.hpp"
+#include "support/rng.hpp"
 #include "support/test_source.hpp"
 
 #include <pagefold/compress/concept.hpp>
-#include <pagefold/platform/host_parking.hpp>
 #include <pagefold/store/scratch_pool.hpp>
 
 #include <doctest/doctest.h>
 
-#include <atomic>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
-#include <thread>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
+namespace pagefold::testing {
 namespace {
-
-using namespace pagefold;
-using namespace pagefold::testing;
 
 /// Asks for 100 bytes of scratch and writes 7 into the first.
 struct needy {
@@ -34,243 +39,490 @@ struct needy {
     [[nodiscard]] std::size_t bound(std::size_t n) const noexcept { return n + 50; }
 };
 
+/// Several threads played by one that never waits: who calls is what the test says.
+struct played_parking {
+    static inline std::uintptr_t caller = 1;
+    static inline unsigned calls = 0;
+
+    static void wait(atomic<std::uint32_t>&, std::uint32_t) noexcept { std::abort(); } // nobody would wake it
+    static void wake_one(atomic<std::uint32_t>&) noexcept { ++calls; }
+    static void wake_all(atomic<std::uint32_t>&) noexcept { ++calls; }
+    [[nodiscard]] static std::uintptr_t self() noexcept { return caller; }
+};
+/// A host that can't tell its threads apart.
+struct nameless_parking : played_parking {
+    [[nodiscard]] static std::uintptr_t self() noexcept { return 0; }
+};
+
+constexpr std::size_t slot_bytes = 3 * 4096; // 100 bytes, a stream of 4096 + 50, and a page
+
+template <unsigned Slots, class Parking = played_parking, bool Exclusive = false>
 struct fixture {
+    using pool_type = scratch_pool<needy, Slots, Parking, Exclusive>;
+    using lease = typename pool_type::lease;
+
+    explicit fixture(std::size_t limit = ~std::size_t{0}) : budget{limit} {
+        played_parking::caller = 1;
+        played_parking::calls = 0;
+    }
+    pool_type& ready() {
+        REQUIRE(pool.set_up() == status::ok);
+        return pool;
+    }
+    /// A lease of the thread of this token.
+    lease by(std::uintptr_t token) {
+        played_parking::caller = token;
+        return pool.acquire();
+    }
+
     int prepared = 0;
     needy codec{&prepared};
     test_source source;
-    byte_budget budget{~std::size_t{0}};
+    byte_budget budget;
     limited_source limited{source, budget};
     presence at_locks;
+    pool_type pool{codec, 4096, limited, budget, at_locks};
 };
 
-/// Counts what a pool asks of the host, and lets other threads run instead of sleeping.
-struct counting_parking {
-    static void wait(atomic<std::uint32_t>&, std::uint32_t) noexcept {
-        ++waits;
-        std::this_thread::yield();
-    }
-    static void wake_one(atomic<std::uint32_t>&) noexcept { ++wakes; }
-    static void wake_all(atomic<std::uint32_t>&) noexcept {}
-    static std::uintptr_t self() noexcept { return host_parking::self(); }
-    static inline std::atomic<std::uint64_t> waits{0}, wakes{0};
-};
+/// A lease that ends when the test says so.
+template <class Pool>
+class long_lease {
+public:
+    explicit long_lease(Pool& pool) noexcept : lease_{pool.acquire()} {}
+    [[nodiscard]] const typename Pool::lease& operator*() const noexcept { return lease_; }
 
-template <unsigned Slots, class Parking = host_parking, bool Exclusive = false>
-struct set_up : scratch_pool<needy, Slots, Parking, Exclusive> {
-    explicit set_up(fixture& f)
-        : scratch_pool<needy, Slots, Parking, Exclusive>{f.codec, 4096, f.limited, f.budget, f.at_locks} {
-        REQUIRE(this->scratch_pool<needy, Slots, Parking, Exclusive>::set_up() == status::ok);
-    }
+private:
+    typename Pool::lease lease_;
 };
+template <class Pool>
+using leases = std::deque<std::optional<long_lease<Pool>>>;
 
-constexpr std::size_t slot_bytes = 3 * 4096; // scratch, stream and page
+/// One more lease, by the thread of this token.
+template <class Pool>
+void add_lease(leases<Pool>& held, Pool& pool, std::uintptr_t token) {
+    played_parking::caller = token;
+    held.emplace_back(std::in_place, pool);
+}
+
+bool is_inside(byte_view part, const std::byte* begin, std::size_t size) {
+    return part.data() >= begin && part.data() + part.size() <= begin + size;
+}
+
+__attribute__((noinline)) bool acquire_deep(auto& f, unsigned depth, std::uintptr_t token) {
+    volatile char pad[8192];
+    pad[0] = 1;
+    pad[8191] = 1;
+    const bool is_given = static_cast<bool>(f.by(token));
+    const bool are_given = depth == 0 || acquire_deep(f, depth - 1, token);
+    return is_given && are_given && pad[0] == 1;
+}
 
 } // namespace
 
-TEST_CASE("a lease has a prepared scratch and room for one stream, side by side") {
-    fixture f;
-    set_up<4> pool{f};
+TEST_CASE("scratch_pool: a lease has a prepared scratch, room for a stream and for a page, side by side") {
+    fixture<4> f;
+    CHECK(f.source.acquisitions() == 0);
+    auto& pool = f.ready();
     const auto lease = pool.acquire();
     REQUIRE(static_cast<bool>(lease));
     CHECK(lease.scratch().size() == 100);
     CHECK(lease.scratch()[0] == std::byte{7});
     CHECK(lease.buffer().size() == 4096 + 50);
+    CHECK(lease.page().size() == 4096);
     CHECK(reinterpret_cast<std::uintptr_t>(lease.scratch().data()) % scratch_alignment == 0);
     CHECK(lease.buffer().data() >= lease.scratch().data() + lease.scratch().size());
+    CHECK(lease.page().data() >= lease.buffer().data() + lease.buffer().size());
+    CHECK(is_inside(lease.page(), lease.scratch().data(), slot_bytes));
     std::memset(lease.scratch().data(), 1, lease.scratch().size()); // a sanitizer watches the ends
     std::memset(lease.buffer().data(), 2, lease.buffer().size());
-    CHECK(lease.page().size() == 4096);
-    CHECK(lease.page().data() >= lease.buffer().data() + lease.buffer().size());
     std::memset(lease.page().data(), 3, lease.page().size());
-    CHECK(lease.buffer()[4145] == std::byte{2});
     CHECK(lease.scratch()[99] == std::byte{1});
+    CHECK(lease.buffer()[4096 + 49] == std::byte{2});
     CHECK(f.source.bytes_held() == slot_bytes);
-    CHECK(pool.bytes() == f.source.bytes_held());
-}
-
-TEST_CASE("a slot is used again as it was left, and not prepared again") {
-    fixture f;
-    set_up<4> pool{f};
-    for (int i = 0; i < 10; ++i) {
-        const auto lease = pool.acquire();
-        REQUIRE(static_cast<bool>(lease));
-        CHECK(lease.scratch()[0] == static_cast<std::byte>(i == 0 ? 7 : i));
-        lease.scratch()[0] = static_cast<std::byte>(i + 1);
-    }
-    CHECK(f.prepared == 1);
     CHECK(pool.bytes() == slot_bytes);
 }
 
-TEST_CASE("leases held together have memory of their own") {
-    fixture f;
-    set_up<3> pool{f};
-    const auto one = pool.acquire();
-    const auto two = pool.acquire();
-    const auto three = pool.acquire();
-    CHECK(f.prepared == 3);
-    CHECK(one.scratch().data() != two.scratch().data());
-    CHECK(two.scratch().data() != three.scratch().data());
-    CHECK(one.scratch().data() != three.scratch().data());
-    CHECK(pool.bytes() == 3 * slot_bytes);
-}
-
-TEST_CASE("the first slot has its memory from the beginning, or the pool has none") {
-    fixture f;
-    scratch_pool<needy, 3, host_parking, false> pool{f.codec, 4096, f.limited, f.budget, f.at_locks};
-    f.source.refuse_all(true);
-    CHECK(pool.set_up() == status::no_memory);
-    f.source.refuse_all(false);
-    f.budget.set_limit(4096);
-    CHECK(pool.set_up() == status::limit);
-    CHECK(pool.bytes() == 0);
+TEST_CASE("scratch_pool: the first scratch comes with set_up, once, or set_up says why not") {
+    fixture<4> f{4096};
+    f.source.refuse_nth(1);
+    CHECK(f.pool.set_up() == status::limit);
+    f.budget.set_limit(slot_bytes);
+    CHECK(f.pool.set_up() == status::no_memory);
     f.codec.answer = status::invalid;
-    f.budget.set_limit(~std::size_t{0});
-    CHECK(pool.set_up() == status::invalid);
+    CHECK(f.pool.set_up() == status::invalid);
+    CHECK(f.pool.bytes() == 0);
     CHECK(f.source.bytes_held() == 0);
     f.codec.answer = status::ok;
-    CHECK(pool.set_up() == status::ok);
-    CHECK(pool.set_up() == status::ok);
-    CHECK(f.source.bytes_held() == slot_bytes);
-    f.source.refuse_all(true);
-    for (int i = 0; i < 10; ++i) {
-        CHECK(static_cast<bool>(pool.acquire()));
-    }
+    CHECK(f.pool.set_up() == status::ok);
+    CHECK(f.pool.set_up() == status::ok);
+    CHECK(f.pool.bytes() == slot_bytes);
+    CHECK(f.prepared == 2);
 }
 
-TEST_CASE("threads one after another, and calls from anywhere on the stack, use one slot") {
-    fixture f;
-    set_up<64> pool{f};
-    for (int i = 0; i < 100; ++i) {
-        std::thread{[&] { CHECK(static_cast<bool>(pool.acquire())); }}.join();
+TEST_CASE("scratch_pool: the first scratch is never lost") {
+    fixture<4> f;
+    auto& pool = f.ready();
+    f.source.refuse_all(true);
+    f.budget.set_limit(0);
+    for (int i = 0; i < 10; ++i) {
+        CHECK(pool.trim() == 0);
+        const auto lease = pool.acquire();
+        CHECK(static_cast<bool>(lease));
+        CHECK(lease.scratch()[0] == static_cast<std::byte>(7 + i)); // as it was left, and not prepared again
+        lease.scratch()[0] = static_cast<std::byte>(8 + i);
     }
     CHECK(f.prepared == 1);
     CHECK(pool.bytes() == slot_bytes);
 }
 
-TEST_CASE("a source that refuses is asked once, and not again for a while") {
-    fixture f;
-    set_up<8, counting_parking> pool{f};
-    f.source.refuse_all(true);
-    const std::uint64_t asked = f.source.acquisitions();
-    std::vector<std::thread> threads;
-    for (int t = 0; t < 4; ++t) {
-        threads.emplace_back([&] {
-            for (int i = 0; i < 500; ++i) {
-                const auto lease = pool.acquire();
-                lease.scratch()[0] = std::byte{1};
-            }
-        });
+TEST_CASE("scratch_pool: threads one after another share one scratch") {
+    fixture<64> f;
+    f.ready();
+    for (std::uintptr_t token = 1; token <= 200; ++token) {
+        CHECK(static_cast<bool>(f.by(token * 4096)));
     }
-    for (std::thread& thread : threads) {
-        thread.join();
-    }
-    CHECK(f.source.acquisitions() - asked <= 4 * 500 / 1024 + 4); // a call each that met the pause half counted down
-    CHECK(pool.bytes() == slot_bytes);
+    CHECK(f.pool.bytes() == slot_bytes);
+    CHECK(f.source.acquisitions() == 1);
+    CHECK(played_parking::calls == 0);
 }
 
-TEST_CASE("trim gives back what nobody uses, all but the first") {
-    fixture f;
-    set_up<5> pool{f};
-    {
-        const auto one = pool.acquire(), two = pool.acquire(), three = pool.acquire();
-        CHECK(pool.bytes() == 3 * slot_bytes);
-        CHECK(pool.trim() == 0);
+TEST_CASE_TEMPLATE("scratch_pool: one thread has one scratch, from whatever depth of its stack", Parking,
+                   played_parking, nameless_parking) {
+    fixture<64, Parking> f;
+    f.ready();
+    CHECK(acquire_deep(f, 100, 77));
+    CHECK(f.pool.bytes() == slot_bytes);
+    CHECK(f.source.acquisitions() == 1);
+}
+
+TEST_CASE("scratch_pool: it grows only when every scratch is taken, and by one") {
+    fixture<5> f;
+    f.ready();
+    std::set<const std::byte*> memory;
+    const auto one = f.by(1), two = f.by(2), three = f.by(3);
+    for (const auto* const lease : {&one, &two, &three}) {
+        REQUIRE(static_cast<bool>(*lease));
+        memory.insert(lease->scratch().data());
     }
-    const auto kept = pool.acquire();
-    const std::size_t before = pool.bytes();
-    CHECK(pool.trim() + pool.bytes() == before);
-    CHECK(pool.bytes() <= slot_bytes + slot_bytes);
-    CHECK(f.source.bytes_held() == pool.bytes());
-    const auto again = pool.acquire();
-    CHECK(static_cast<bool>(again));
+    CHECK(memory.size() == 3);
+    CHECK(f.pool.bytes() == 3 * slot_bytes);
+    {
+        const auto four = f.by(4);
+        CHECK(f.pool.bytes() == 4 * slot_bytes);
+        memory.insert(four.scratch().data());
+    }
+    for (std::uintptr_t token = 5; token < 100; ++token) { // whatever the token: the free one
+        const auto again = f.by(token);
+        CHECK(memory.count(again.scratch().data()) == 1);
+    }
+    CHECK(f.pool.bytes() == 4 * slot_bytes);
+    CHECK(f.prepared == 4);
+    CHECK(played_parking::calls == 0);
+}
+
+TEST_CASE("scratch_pool: a source that refuses is asked once, and then not for a while") {
+    fixture<8> f;
+    f.ready();
+    const auto first = f.by(1);
+    f.source.refuse_all(true);
+    // A thread that has one already is answered at once where another would wait.
+    CHECK_FALSE(static_cast<bool>(f.by(1)));
+    CHECK(f.source.acquisitions() == 2);
+    for (unsigned i = 0; i < 1000; ++i) {
+        CHECK_FALSE(static_cast<bool>(f.by(1)));
+    }
+    CHECK(f.source.acquisitions() == 2);
+    f.source.refuse_all(false);
+    unsigned calls = 0;
+    while (!static_cast<bool>(f.by(1))) {
+        REQUIRE(++calls < 100); // 1024 in all
+    }
+    CHECK(f.source.acquisitions() == 3);
+    CHECK(f.pool.bytes() == 2 * slot_bytes);
+}
+
+TEST_CASE("scratch_pool: what the codec refuses goes back, and counts as a refusal") {
+    fixture<8> f;
+    f.ready();
+    const auto first = f.by(1);
+    f.codec.answer = status::invalid;
+    for (unsigned i = 0; i < 100; ++i) {
+        CHECK_FALSE(static_cast<bool>(f.by(1)));
+    }
+    CHECK(f.prepared == 2);
+    CHECK(f.source.bytes_held() == slot_bytes);
+    CHECK(f.budget.used() == slot_bytes);
+}
+
+TEST_CASE("scratch_pool: room for the first eight is kept free, a 64th of the limit at most") {
+    fixture<64> f{64 * 100 * slot_bytes};
+    CHECK(f.pool.kept_free() == 8 * slot_bytes);
+    f.ready();
+    CHECK(f.pool.kept_free() == 7 * slot_bytes);
+    f.budget.set_limit(64 * 2 * slot_bytes);
+    CHECK(f.pool.kept_free() == 2 * slot_bytes);
+    f.budget.set_limit(0);
+    CHECK(f.pool.kept_free() == 0);
+    f.budget.set_limit(~std::size_t{0});
+    {
+        leases<fixture<64>::pool_type> held;
+        for (std::size_t token = 1; token <= 9; ++token) {
+            const std::size_t have = std::clamp<std::size_t>(token - 1, 1, 8);
+            CHECK(f.pool.kept_free() == (8 - have) * slot_bytes);
+            add_lease(held, f.pool, token);
+        }
+    }
+    CHECK(f.pool.bytes() == 9 * slot_bytes);
+    CHECK(f.pool.kept_free() == 0);
+    CHECK(f.pool.trim() == 8 * slot_bytes);
+    CHECK(f.pool.kept_free() == 7 * slot_bytes);
+
+    fixture<2> few;
+    CHECK(few.pool.kept_free() == 2 * slot_bytes);
+}
+
+TEST_CASE("scratch_pool: trim gives back what nobody uses, and it can be had again") {
+    fixture<4> f;
+    f.ready();
+    {
+        const auto one = f.by(1);
+        {
+            const auto two = f.by(2), three = f.by(3);
+            CHECK(f.pool.trim() == 0);
+        }
+        CHECK(f.pool.bytes() == 3 * slot_bytes);
+        const std::size_t freed = f.pool.trim(); // the first one stays, and so does the one in use
+        CHECK(freed == 2 * slot_bytes);
+        CHECK(f.pool.bytes() == slot_bytes);
+        CHECK(f.source.bytes_held() == slot_bytes);
+        const auto again = f.by(4);
+        CHECK(static_cast<bool>(again));
+        CHECK(again.scratch()[0] == std::byte{7});
+        CHECK(f.prepared == 4);
+    }
+    CHECK(f.pool.trim() == slot_bytes);
+    CHECK(f.pool.trim() == 0);
+    CHECK(f.budget.used() == slot_bytes);
+}
+
+TEST_CASE("scratch_pool: who interrupts itself is answered, and waits for nobody") {
+    fixture<2> f;
+    f.ready();
+    leases<fixture<2>::pool_type> held;
+    add_lease(held, f.pool, 1);
+    CHECK(static_cast<bool>(f.by(1))); // there is another one
+    add_lease(held, f.pool, 2);
+    CHECK_FALSE(static_cast<bool>(f.by(1)));
+    CHECK_FALSE(static_cast<bool>(f.by(2)));
+    held.pop_front();
+    CHECK(static_cast<bool>(f.by(1)));
+    CHECK(static_cast<bool>(f.by(2)));
+    CHECK(played_parking::calls == 0);
+}
+
+TEST_CASE("scratch_pool: where one thread at a time uses the store, a slot that is taken was taken by itself") {
+    fixture<2, played_parking, true> f;
+    f.ready();
+    for (unsigned i = 0; i < 3; ++i) {
+        leases<fixture<2, played_parking, true>::pool_type> held;
+        add_lease(held, f.pool, 1);
+        CHECK(static_cast<bool>(f.by(2)));
+        add_lease(held, f.pool, 3);
+        CHECK_FALSE(static_cast<bool>(f.by(4)));
+    }
+    CHECK(f.pool.bytes() == 2 * slot_bytes);
+    CHECK(played_parking::calls == 0);
+}
+
+/// A source that asks for a scratch while it is asked for one.
+struct calling_source {
+    test_source memory;
+    std::function<void()> call;
+
+    [[nodiscard]] std::size_t page_size() const noexcept { return 4096; }
+    result<void*> acquire(std::size_t pages, node_id node) noexcept {
+        if (call) {
+            call();
+        }
+        return memory.acquire(pages, node);
+    }
+    void release(void* p, std::size_t pages) noexcept {
+        if (call) {
+            call();
+        }
+        memory.release(p, pages);
+    }
+};
+
+TEST_CASE("scratch_pool: a source that calls back from within a request is not asked again") {
+    int prepared = 0;
+    const needy codec{&prepared};
+    calling_source source;
+    byte_budget budget{~std::size_t{0}};
+    limited_source limited{source, budget};
+    presence at_locks;
+    using pool_type = scratch_pool<needy, 64, played_parking, false>;
+    pool_type pool{codec, 4096, limited, budget, at_locks};
+    played_parking::caller = 1;
+    REQUIRE(pool.set_up() == status::ok);
+    unsigned calls = 0, given = 0;
+    source.call = [&] {
+        ++calls;
+        given += static_cast<bool>(pool.acquire()) ? 1 : 0;
+    };
+    {
+        leases<pool_type> held;
+        add_lease(held, pool, 1);
+        add_lease(held, pool, 1);
+        CHECK(static_cast<bool>(**held.back()));
+        CHECK(calls == 1);
+        CHECK(given == 0);
+    }
+    CHECK(pool.trim() == slot_bytes);
+    CHECK(calls == 2);
+    CHECK(given == 1); // the first one was free
+    source.call = nullptr;
+}
+
+// Waiting, on one processor that takes nobody off it.
+
+TEST_CASE("scratch_pool: as many leases as slots, and the next thread sleeps until one ends") {
+    fixture<2, one_processor> f;
+    auto& pool = f.ready();
+    std::vector<std::string> order;
+    const auto holder = [&](const char* name) {
+        return [&, name] {
+            const auto lease = pool.acquire();
+            order.push_back(std::string{name} + " has one");
+            one_processor::yield();
+            order.push_back(std::string{name} + " ends");
+        };
+    };
+    one_processor::run({holder("a"), holder("b"), [&] {
+                            const auto lease = pool.acquire();
+                            order.push_back(static_cast<bool>(lease) ? "c has one" : "c has none");
+                        }});
+    CHECK(order == std::vector<std::string>{"a has one", "b has one", "a ends", "b ends", "c has one"});
+    CHECK(one_processor::waits() == 1);
+    CHECK(one_processor::wakes() == 2); // b's too, as c was not there yet
     CHECK(pool.bytes() == 2 * slot_bytes);
 }
 
-TEST_CASE("room for the first slots is kept free, a 64th of the limit at most") {
-    fixture f;
-    set_up<20> pool{f};
-    CHECK(pool.kept_free() == 7 * slot_bytes);
-    f.budget.set_limit(64 * slot_bytes);
-    CHECK(pool.kept_free() == slot_bytes);
-    f.budget.set_limit(~std::size_t{0});
-    const auto one = pool.acquire(), two = pool.acquire();
-    CHECK(pool.kept_free() == 6 * slot_bytes);
-    fixture g;
-    set_up<1> single_slot{g};
-    CHECK(single_slot.kept_free() == 0);
+/// Is preempted in front of every sleep, after its last look.
+struct late_parking : one_processor {
+    static void wait(atomic<std::uint32_t>& word, std::uint32_t value) noexcept {
+        one_processor::yield();
+        one_processor::wait(word, value);
+    }
+};
+
+TEST_CASE("scratch_pool: a slot given back between a waiter's look and its sleep is not missed") {
+    fixture<1, late_parking> f;
+    auto& pool = f.ready();
+    unsigned given = 0;
+    one_processor::run({[&] {
+                            const auto lease = pool.acquire();
+                            one_processor::yield();
+                        },
+                        [&] { given += static_cast<bool>(pool.acquire()) ? 1 : 0; }});
+    CHECK(given == 1);
 }
 
-TEST_CASE("a call that interrupts another of its thread gets a slot of its own, or none, and never waits") {
-    fixture f;
-    set_up<2> pool{f};
-    const auto outer = pool.acquire(), inner = pool.acquire();
-    CHECK(static_cast<bool>(inner));
-    CHECK_FALSE(static_cast<bool>(pool.acquire()));
-    fixture g;
-    set_up<1, spin_parking, true> exclusive{g};
-    const auto only = exclusive.acquire();
-    CHECK_FALSE(static_cast<bool>(exclusive.acquire()));
+TEST_CASE("scratch_pool: a thread that works without a pause gives a waiter one of 16 turns") {
+    for (const std::size_t others : {1u, 2u, 5u}) {
+        CAPTURE(others);
+        fixture<1, one_processor> f;
+        auto& pool = f.ready();
+        constexpr unsigned rounds = 50;
+        unsigned turns_of_others = 0, sum = 0, most = 0;
+        bool has_ended = false;
+        std::vector<std::function<void()>> bodies;
+        bodies.emplace_back([&] {
+            for (unsigned round = 0; round < rounds; ++round) {
+                {
+                    const auto lease = pool.acquire();
+                    one_processor::yield(); // the others come, and sleep
+                }
+                unsigned turns = 0;
+                for (const unsigned before = turns_of_others; turns_of_others == before && turns < 1000; ++turns) {
+                    const auto lease = pool.acquire();
+                }
+                most = std::max(most, turns);
+                sum += turns;
+            }
+            has_ended = true;
+        });
+        for (std::size_t i = 0; i < others; ++i) {
+            bodies.emplace_back([&] {
+                while (!has_ended) {
+                    {
+                        const auto lease = pool.acquire();
+                        ++turns_of_others;
+                    }
+                    one_processor::yield();
+                }
+            });
+        }
+        one_processor::run(std::move(bodies));
+        CHECK(most <= 16);
+        CHECK(sum >= rounds * 8); // but it is not handed over each time
+    }
 }
 
-TEST_CASE("while nobody waits, the host is not asked for anything") {
-    fixture f;
-    set_up<2, counting_parking> pool{f};
-    counting_parking::waits = counting_parking::wakes = 0;
-    for (int i = 0; i < 100; ++i) {
+TEST_CASE("scratch_pool: a slot whose waiter found another one serves whoever comes next, and can be trimmed") {
+    for (const bool is_trimmed : {false, true}) {
+        fixture<2, one_processor> f;
+        auto& pool = f.ready();
+        one_processor::run({[&] {
+                                one_processor::yield();
+                                const auto lease = pool.acquire(); // the second slot
+                                one_processor::yield();
+                            }, // handed over
+                            [&] {
+                                const auto lease = pool.acquire(); // the first
+                                one_processor::yield();
+                                one_processor::yield();
+                            }, // free, and found before the other
+                            [&] {
+                                one_processor::yield();
+                                CHECK(static_cast<bool>(pool.acquire()));
+                            }});
+        CHECK(one_processor::waits() == 1);
+        CHECK(pool.bytes() == 2 * slot_bytes);
+        if (is_trimmed) {
+            CHECK(pool.trim() == slot_bytes);
+        } else {
+            const long_lease one{pool};
+            CHECK(static_cast<bool>(*one));
+            CHECK(static_cast<bool>(pool.acquire()));
+            CHECK(f.source.acquisitions() == 2);
+        }
+    }
+}
+
+TEST_CASE("scratch_pool: whatever was handed to whom, in the end all slots are free, and can be trimmed") {
+    for (unsigned seed = 1; seed <= 20; ++seed) {
+        fixture<3, one_processor> f;
+        auto& pool = f.ready();
+        rng random{seed};
+        std::vector<std::function<void()>> bodies;
+        for (unsigned i = 0; i < 5; ++i) {
+            bodies.emplace_back([&] {
+                for (unsigned n = 0; n < 200; ++n) {
+                    const auto lease = pool.acquire();
+                    CHECK(static_cast<bool>(lease));
+                    if (!random.one_in(3)) {
+                        one_processor::yield();
+                    }
+                }
+            });
+        }
+        one_processor::run(std::move(bodies));
+        CHECK(one_processor::waits() > 0);
+        CHECK(pool.bytes() == 3 * slot_bytes);
+        CHECK(pool.trim() == 2 * slot_bytes);
         CHECK(static_cast<bool>(pool.acquire()));
     }
-    CHECK(counting_parking::waits == 0);
-    CHECK(counting_parking::wakes == 0);
 }
 
-TEST_CASE("who works without a pause hands its slot over to who waits") {
-    fixture f;
-    set_up<1> pool{f};
-    std::atomic<bool> waits{false}, done{false};
-    std::atomic<std::uint64_t> got{0};
-    std::thread other{[&] {
-        waits = true;
-        for (int i = 0; i < 50; ++i) {
-            const auto lease = pool.acquire();
-            ++got;
-        }
-        done = true;
-    }};
-    std::uint64_t mine = 0;
-    while (!done) { // hardly ever without the slot
-        const auto lease = pool.acquire();
-        for (int i = 0; i < 100 && !done; ++i) {
-            lease.scratch()[1] = static_cast<std::byte>(i);
-        }
-        ++mine;
-    }
-    other.join();
-    CHECK(got == 50);
-    CHECK(mine > 0);
-}
-
-TEST_CASE("threads that are more than the slots wait for each other") {
-    fixture f;
-    set_up<1> pool{f};
-    std::uint64_t inside = 0, sum = 0; // guarded by the only slot
-    const auto work = [&] {
-        for (int i = 0; i < 2000; ++i) {
-            const auto lease = pool.acquire();
-            if (!lease || ++inside != 1) {
-                return;
-            }
-            ++sum;
-            lease.buffer()[17] = static_cast<std::byte>(i);
-            --inside;
-        }
-    };
-    std::vector<std::thread> threads;
-    for (int t = 0; t < 3; ++t) {
-        threads.emplace_back(work);
-    }
-    for (std::thread& thread : threads) {
-        thread.join();
-    }
-    CHECK(sum == 6000);
-    CHECK(f.prepared == 1);
-}
+} // namespace pagefold::testing

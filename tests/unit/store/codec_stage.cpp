@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: MIT
+
+#include "support/pages.hpp"
+#include "support/store_fixture.hpp"
+#include "support/tsan_ordered.hpp"
+
+#include <pagefold/admit/always.hpp>
+#include <pagefold/admit/concept.hpp>
+#include <pagefold/compress/chain.hpp>
+#include <pagefold/compress/lz_block.hpp>
+#include <pagefold/store/codec_stage.hpp>
+#include <pagefold/store/default_config.hpp>
+#include <pagefold/store/page_store.hpp>
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <thread>
+#include <vector>
+
+namespace pagefold::testing {
+namespace {
+
+constexpr std::size_t page_size = 4096;
+constexpr std::size_t no_most = page_size;
+
+/// What a played codec answers, and what is done while it works.
+struct codec_part {
+    result<std::size_t> packed = status::incompressible; ///< so many bytes of the page
+    status unpacked = status::ok;
+    std::function<void()> meanwhile;
+    std::vector<std::byte> seen_first, seen_last; ///< the page as it was before and after
+};
+/// Does what its part says; a stream is the beginning of the page.
+struct played_codec {
+    codec_part* part = nullptr;
+
+    [[nodiscard]] std::size_t scratch_size(std::size_t) const noexcept { return 64; }
+    [[nodiscard]] status prepare(byte_span) const noexcept { return status::ok; }
+    [[nodiscard]] std::size_t bound(std::size_t n) const noexcept { return n + 16; }
+    [[nodiscard]] result<std::size_t> compress(byte_view in, byte_span out, byte_span) const noexcept {
+        part->seen_first.assign(in.data(), in.data() + in.size());
+        const std::size_t half = in.size() / 2;
+        std::memcpy(out.data(), in.data(), half);
+        if (part->meanwhile) {
+            part->meanwhile();
+        }
+        std::memcpy(out.data() + half, in.data() + half, in.size() - half);
+        part->seen_last.assign(in.data(), in.data() + in.size());
+        return part->packed;
+    }
+    [[nodiscard]] status decompress(byte_view in, byte_span out, byte_span) const noexcept {
+        std::memset(out.data(), 0, out.size());
+        std::memcpy(out.data(), in.data(), in.size());
+        return part->unpacked;
+    }
+};
+
+/// Notes what it is asked, and answers what it is told.
+struct played_admission {
+    admission answer = admission::packed;
+    admission_query* asked = nullptr;
+
+    [[nodiscard]] admission admit(const admission_query& query) const noexcept {
+        if (asked != nullptr) {
+            *asked = query;
+        }
+        return answer;
+    }
+};
+
+struct scene {
+    explicit scene(admission answer = admission::packed) : stage{played_codec{&part}, {answer, &asked}} {
+        make_page(page, page_kind::random, 3);
+    }
+    result<byte_view> pack(std::size_t most = no_most) {
+        return stage.pack(page, copy, buffer, scratch, most, pool_kind::ephemeral, 99);
+    }
+    [[nodiscard]] bool is_raw(const result<byte_view>& stream) const {
+        return stream && (*stream).size() == page_size && (*stream).data() == copy.data() &&
+               std::memcmp((*stream).data(), page.data(), page_size) == 0;
+    }
+    [[nodiscard]] bool is_packed(const result<byte_view>& stream, std::size_t size) const {
+        return stream && (*stream).size() == size && (*stream).data() == buffer.data();
+    }
+
+    codec_part part;
+    admission_query asked{};
+    codec_stage<played_codec, played_admission> stage;
+    std::vector<std::byte> page = std::vector<std::byte>(page_size), copy = page,
+                           buffer = std::vector<std::byte>(page_size + 16), scratch = std::vector<std::byte>(64);
+};
+
+struct played_config : default_config {
+    using compressor_type = played_codec;
+    using admission_type = played_admission;
+};
+using played_store = store_fixture<page_store<played_config>>;
+
+} // namespace
+
+TEST_CASE("codec_stage: a stream is kept if it is shorter than the page, by one byte or by all but eight") {
+    scene s;
+    for (const std::size_t size : {min_stream_size, min_stream_size + 1, page_size / 2, page_size - 1}) {
+        s.part.packed = size;
+        CHECK(s.is_packed(s.pack(), size));
+        CHECK(s.asked.packed_bytes == size);
+        CHECK(s.asked.page_bytes == page_size);
+        CHECK(s.asked.kind == pool_kind::ephemeral);
+    }
+    for (const std::size_t size : {page_size, page_size + 16}) {
+        s.part.packed = size;
+        CHECK(s.is_raw(s.pack()));
+        CHECK(s.asked.packed_bytes == page_size);
+    }
+    s.part.packed = status::incompressible;
+    CHECK(s.is_raw(s.pack()));
+    CHECK(s.asked.packed_bytes == page_size);
+    CHECK(s.stage.failures() == 0);
+}
+
+TEST_CASE("codec_stage: a compressor that fails is counted, and its page kept raw") {
+    scene s;
+    std::uint64_t failures = 0;
+    for (const status why : {status::invalid, status::corrupt, status::no_memory, status::limit, status::busy}) {
+        s.part.packed = why;
+        CHECK(s.is_raw(s.pack()));
+        CHECK(s.asked.packed_bytes == page_size);
+        CHECK(s.stage.failures() == ++failures);
+    }
+}
+
+TEST_CASE("codec_stage: admission keeps, keeps raw, or refuses") {
+    scene raw{admission::raw};
+    raw.part.packed = 100;
+    CHECK(raw.is_raw(raw.pack()));
+    CHECK(raw.asked.packed_bytes == 100);
+    scene rejecting{admission::reject};
+    rejecting.part.packed = 100;
+    CHECK(rejecting.pack().error() == status::incompressible);
+    rejecting.part.packed = status::invalid;
+    CHECK(rejecting.pack().error() == status::incompressible);
+    CHECK(rejecting.stage.failures() == 1);
+}
+
+TEST_CASE("codec_stage: a stream that would take a whole page is kept raw") {
+    scene s;
+    s.part.packed = 3000;
+    CHECK(s.is_packed(s.pack(3000), 3000));
+    CHECK(s.is_raw(s.pack(2999)));
+    CHECK(s.asked.packed_bytes == 3000);
+}
+
+TEST_CASE("codec_stage: a page that changes while it is packed was copied before") {
+    scene s;
+    s.part.packed = page_size / 2 + 100;
+    const std::vector<std::byte> before = s.page;
+    s.part.meanwhile = [&] { std::memset(s.page.data(), 0xee, s.page.size()); };
+    const result<byte_view> stream = s.pack();
+    REQUIRE(s.is_packed(stream, page_size / 2 + 100));
+    CHECK(s.part.seen_first == before);
+    CHECK(s.part.seen_last == before);
+    CHECK(std::memcmp((*stream).data(), before.data(), (*stream).size()) == 0);
+}
+
+TEST_CASE("codec_stage: unpacking") {
+    scene s;
+    std::vector<std::byte> out(page_size);
+    CHECK(s.stage.unpack(s.page, out, s.scratch) == status::ok); // raw, from elsewhere
+    CHECK(out == s.page);
+    CHECK(s.stage.unpack(out, out, s.scratch) == status::ok); // raw, in place
+    CHECK(out == s.page);
+    CHECK(s.stage.unpack(byte_view{s.page.data(), 100}, out, s.scratch) == status::ok);
+    CHECK(std::memcmp(out.data(), s.page.data(), 100) == 0);
+    CHECK(out[100] == std::byte{0});
+    for (const status why : {status::corrupt, status::invalid}) {
+        s.part.unpacked = why;
+        CHECK(s.stage.unpack(byte_view{s.page.data(), 100}, out, s.scratch) == status::corrupt);
+    }
+}
+
+// The same, as a store's user sees it.
+
+TEST_CASE("codec_stage: a store counts what its compressor failed on, and gives it back") {
+    codec_part part;
+    played_store f{store_options{}, played_codec{&part}};
+    const pool_id pool = f.make_pool();
+    std::uint64_t count = 0;
+    for (const status why : {status::invalid, status::corrupt, status::no_memory}) {
+        part.packed = why;
+        REQUIRE(f.put({pool, 1, count}, page_kind::text, count) == status::ok);
+        ++count;
+        CHECK(f.store.stats().reject_compress_fail == count);
+        CHECK(f.store.stats().huge_pages == count);
+    }
+    part.packed = status::incompressible;
+    REQUIRE(f.put({pool, 1, count}, page_kind::text, count) == status::ok);
+    CHECK(f.store.stats().reject_compress_fail == count);
+    CHECK(f.store.stats().huge_pages == count + 1);
+    for (std::uint64_t i = 0; i <= count; ++i) {
+        CHECK(f.has({pool, 1, i}, page_kind::text, i));
+    }
+    CHECK(f.store.stats().decompress_fail == 0);
+    CHECK(f.store.check());
+}
+
+TEST_CASE("codec_stage: a page that admission refuses leaves no version behind") {
+    codec_part part;
+    part.packed = status::incompressible;
+    for (const admission answer : {admission::packed, admission::raw, admission::reject}) {
+        played_store f{store_options{}, played_codec{&part}, played_admission{answer}};
+        const pool_id pool = f.make_pool();
+        const status s = f.put({pool, 1, 1}, page_kind::random, 1);
+        CHECK(s == (answer == admission::reject ? status::incompressible : status::ok));
+        CHECK(f.store.stats().reject_compress_poor == (answer == admission::reject ? 1 : 0));
+        CHECK(f.store.stats().stored_pages == (answer == admission::reject ? 0 : 1));
+        CHECK(f.store.check());
+    }
+}
+
+TEST_CASE("codec_stage: a store keeps what it read first of a page that changes under its compressor") {
+    codec_part part;
+    part.packed = 3000;
+    played_store f{store_options{}, played_codec{&part}};
+    const pool_id pool = f.make_pool();
+    for (const bool is_raw : {false, true}) {
+        std::vector<std::byte> page(page_size), before, out(page_size);
+        make_page(byte_span{page.data(), 3000 / 128 * 128}, page_kind::random, 7);
+        before = page;
+        part.packed = is_raw ? result<std::size_t>{status::incompressible} : result<std::size_t>{3000u};
+        part.meanwhile = [&] { std::memset(page.data(), 0xcc, page.size()); };
+        REQUIRE(f.store.put({pool, 1, is_raw ? 1u : 0u}, page) == status::ok);
+        part.meanwhile = nullptr;
+        REQUIRE(f.store.get({pool, 1, is_raw ? 1u : 0u}, out) == status::ok);
+        CHECK(out == before);
+        CHECK(f.store.stats().huge_pages == (is_raw ? 1 : 0));
+    }
+}
+
+// A guest that is not stopped while its page is put.
+
+namespace {
+
+constexpr std::uint64_t versions = 16;
+
+/// The word that a version of the page has there.
+std::uint64_t word_of(std::size_t at, std::uint64_t version, bool is_noise) {
+    rng random{at * versions + version + 1};
+    return is_noise ? random() : 0x7f0000000000u + at / 64 * 4096 + version * 8;
+}
+bool had_word(std::size_t at, std::uint64_t word, bool is_noise) {
+    bool had = false;
+    for (std::uint64_t version = 0; version < versions; ++version) {
+        had = had || word == word_of(at, version, is_noise);
+    }
+    return had;
+}
+
+} // namespace
+
+TEST_CASE("codec_stage: each word of a page that changes while it is put is one that the page had") {
+    for (const bool is_noise : {true, false}) {
+        CAPTURE(is_noise);
+        test_source source;
+        tsan_ordered<page_store<default_config>> store{source};
+        const pool_id pool = store.create_pool().value();
+        alignas(64) std::array<std::uint64_t, page_size / 8> guest;
+        for (std::size_t i = 0; i < guest.size(); ++i) {
+            guest[i] = word_of(i, 0, is_noise);
+        }
+        std::atomic<bool> done{false};
+        std::thread writer{[&] {
+            for (std::uint64_t n = 1; !done; ++n) {
+                const std::size_t at = n * 37 % guest.size();
+                __atomic_store_n(&guest[at], word_of(at, n / 512 % versions, is_noise), __ATOMIC_RELAXED);
+            }
+        }};
+        const byte_view page{reinterpret_cast<const std::byte*>(guest.data()), page_size};
+        std::array<std::uint64_t, page_size / 8> out;
+        const byte_span out_bytes{reinterpret_cast<std::byte*>(out.data()), page_size};
+        unsigned corrupt = 0, foreign = 0;
+        for (std::uint64_t i = 0; i < 20000; ++i) {
+            const page_key key{pool, 1, i % 100};
+            REQUIRE(store.put(key, page) == status::ok);
+            const status s = i % 3 == 0 ? store.take(key, out_bytes) : store.get(key, out_bytes);
+            corrupt += s != status::ok ? 1 : 0;
+            for (std::size_t at = 0; at < out.size(); at += i % 16 == 0 ? 1 : 61) {
+                foreign += had_word(at, out[at], is_noise) ? 0 : 1;
+            }
+        }
+        done = true;
+        writer.join();
+        CHECK(corrupt == 0);
+        CHECK(foreign == 0);
+        const store_stats s = store.stats();
+        CHECK(s.decompress_fail == 0);
+        CHECK((is_noise ? s.huge_pages_since == 20000 : s.huge_pages_since == 0));
+        CHECK(store.check());
+    }
+}
+
+} // namespace pagefold::testing
