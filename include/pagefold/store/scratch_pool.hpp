@@ -146,12 +146,13 @@ public:
     [[nodiscard]] std::size_t bytes() const noexcept {
         return count_ones(warm_.load(memory_order::relaxed)) * slot_bytes();
     }
-    /// Bytes of the limit that everything else leaves free, so that the first kept_slots can be had; at most a 64th.
+    /// Bytes of the limit that everything else leaves free, so that the first slots can be had: kept_slots of them, a 64th of
+    /// the limit at most; but the first half of those is worth a 32nd, as one slot fewer than readers is a queue.
     [[nodiscard]] std::size_t kept_free() const noexcept {
         const unsigned have = count_ones(warm_.load(memory_order::relaxed));
-        const std::size_t wanted = have < kept_slots ? (kept_slots - have) * slot_bytes() : 0;
-        const std::size_t most = budget_.limit() / 64;
-        return wanted < most ? wanted : most;
+        const std::size_t all = wanted(kept_slots, have, budget_.limit() / 64);
+        const std::size_t first = wanted((kept_slots + 1) / 2, have, budget_.limit() / 32);
+        return all > first ? all : first;
     }
 
 private:
@@ -171,6 +172,11 @@ private:
         return ceil_div(page_at_ + page_bytes_, source_.page_size());
     }
     [[nodiscard]] std::size_t slot_bytes() const noexcept { return page_count() * source_.page_size(); }
+
+    [[nodiscard]] std::size_t wanted(unsigned slots, unsigned have, std::size_t most) const noexcept {
+        const std::size_t bytes = have < slots ? (slots - have) * slot_bytes() : 0;
+        return bytes < most ? bytes : most;
+    }
 
     /// Takes a slot that is as said. The exchange acquires what the last holder released: the codec's state in the memory.
     /// seq_cst, and the look before it too, as it may be a waiter's last one before it sleeps; see give_back().
