@@ -100,6 +100,27 @@ PAGEFOLD_AVX2 bool is_text(const std::uint8_t* from) noexcept {
     return v16::ones(first) + v16::ones(second) >= min_text_bytes;
 }
 
+PAGEFOLD_AVX2 unsigned sum_of_bytes(__m256i v) noexcept {
+    return v16::sum_of_bytes(_mm256_castsi256_si128(v)) + v16::sum_of_bytes(_mm256_extracti128_si256(v, 1));
+}
+
+/// As v16::rest_is_noise.
+PAGEFOLD_AVX2 bool rest_is_noise(const std::uint8_t* from) noexcept {
+    __m256i zeros = _mm256_setzero_si256();
+    __m256i repeats = _mm256_setzero_si256();
+    for (std::size_t line = give_up_line; line != lines; line += repeat_turn) {
+#pragma GCC unroll 8
+        for (std::size_t turn = 0; turn != repeat_turn; ++turn, from += line_size) {
+            zeros = _mm256_sub_epi8(zeros, _mm256_cmpeq_epi32(load(from), _mm256_setzero_si256()));
+            zeros = _mm256_sub_epi8(zeros, _mm256_cmpeq_epi32(load(from + 32), _mm256_setzero_si256()));
+            const std::uint8_t* const half = from + repeat_begin(turn);
+            static_assert(repeat_size == 32);
+            repeats = _mm256_sub_epi8(repeats, _mm256_cmpeq_epi8(load(half), load(half - repeat_lag(turn))));
+        }
+    }
+    return is_noise(avx2::sum_of_bytes(zeros) / 4, (lines - give_up_line) * line_size / 4, avx2::sum_of_bytes(repeats));
+}
+
 /// As v16::search_unit.
 template <page_level Level>
 PAGEFOLD_TARGET_AVX2 bool search_unit(const unit_view& unit, workspace& state) noexcept {
@@ -118,7 +139,7 @@ PAGEFOLD_TARGET_AVX2 bool search_unit(const unit_view& unit, workspace& state) n
             v16::take_line(line, differs, guess, 0, search, state);
             continue;
         }
-        if (line == give_up_line && search.literals > give_up_literals && v16::rest_has_few_zeros(from, lines - line)) {
+        if (line == give_up_line && search.literals > give_up_literals && avx2::rest_is_noise(from)) {
             return false;
         }
         v16::line_candidates candidates;

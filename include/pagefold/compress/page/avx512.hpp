@@ -56,15 +56,6 @@ PAGEFOLD_AVX512 void hash_behind(const std::uint8_t* from, std::uint16_t* hashes
     put_hashes(_mm512_mask_loadu_epi32(some, words_with(3, Turn), from + 3), hashes);
 }
 
-PAGEFOLD_AVX512 bool rest_has_few_zeros(const std::uint8_t* from, std::size_t lines_left) noexcept {
-    unsigned zeros = 0;
-    for (std::size_t at = 0; at != lines_left * line_size; at += line_size) {
-        const __m512i v = load(from + at);
-        zeros += v16::ones(_mm512_testn_epi32_mask(v, v));
-    }
-    return has_few_zeros(zeros, lines_left * line_size / 4);
-}
-
 PAGEFOLD_AVX512 bool is_text(__m512i line) noexcept { // signed: bytes from 0x80 on are less
     return ones64(_mm512_cmpgt_epi8_mask(line, _mm512_set1_epi8(first_text_byte - 1))) >= min_text_bytes;
 }
@@ -98,7 +89,7 @@ PAGEFOLD_TARGET_AVX512 bool search_unit(const unit_view& unit, workspace& state)
             literals = put_gathered(literals, own, differs);
             continue;
         }
-        if (line == give_up_line && search.literals > give_up_literals && rest_has_few_zeros(from, lines - line)) {
+        if (line == give_up_line && search.literals > give_up_literals && avx2::rest_is_noise(from)) {
             return false;
         }
         v16::line_candidates candidates;

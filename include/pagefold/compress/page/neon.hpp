@@ -66,6 +66,8 @@ PAGEFOLD_V16 unsigned ones64(std::uint64_t x) noexcept { return static_cast<unsi
 PAGEFOLD_V16 unsigned ones(std::uint32_t x) noexcept { return ones64(x); }
 
 PAGEFOLD_V16 bytes16 add8(bytes16 a, bytes16 b) noexcept { return vaddq_u8(a, b); }
+PAGEFOLD_V16 bytes16 subtract8(bytes16 a, bytes16 b) noexcept { return vsubq_u8(a, b); }
+PAGEFOLD_V16 unsigned sum_of_bytes(bytes16 v) noexcept { return vaddlvq_u8(v); }
 PAGEFOLD_V16 bytes16 add16(bytes16 a, bytes16 b) noexcept { return as_bytes(vaddq_u16(as_16(a), as_16(b))); }
 PAGEFOLD_V16 bytes16 min16(bytes16 a, bytes16 b) noexcept { return as_bytes(vminq_u16(as_16(a), as_16(b))); }
 PAGEFOLD_V16 bytes16 subtract_to_zero16(bytes16 a, bytes16 b) noexcept {

@@ -90,6 +90,24 @@ inline constexpr move_tables moves{};
     return static_cast<unsigned>(((all << 7) - even) * 0x0001000100010001u >> 48);
 }
 
+/// Whether the unit is noise from `give_up_line` on, which begins at `from`.
+[[nodiscard]] inline bool rest_is_noise(const std::uint8_t* from) noexcept {
+    std::size_t zeros = 0;
+    std::size_t repeats = 0;
+    for (std::size_t turn = 0; turn != lines - give_up_line; ++turn, from += line_size) {
+        for (std::size_t i = 0; i != line_size; i += 4) {
+            zeros += load_word32(from + i) == 0 ? 1 : 0;
+        }
+        const std::uint8_t* const half = from + repeat_begin(turn);
+        std::uint64_t wrong = 0;
+        for (std::size_t i = 0; i != repeat_size; i += 8) {
+            wrong += nonzero_bytes(load_word(half + i) ^ load_word(half + i - repeat_lag(turn))) >> 7;
+        }
+        repeats += repeat_size - (wrong * each_byte >> 56);
+    }
+    return is_noise(zeros, (lines - give_up_line) * line_size / 4, repeats);
+}
+
 /// One unit's search.
 class searcher {
 public:
@@ -139,7 +157,7 @@ private:
             }
             return true;
         }
-        if (line == give_up_line && state_.literal_count > give_up_literals && rest_has_few_zeros(line)) {
+        if (line == give_up_line && state_.literal_count > give_up_literals && rest_is_noise(from)) {
             return false;
         }
         candidate_set candidates;
@@ -171,14 +189,6 @@ private:
             wrong += nonzero_bytes(load_word(a + i) ^ load_word(b + i)) >> 7;
         }
         return static_cast<unsigned>(wrong * each_byte >> 56);
-    }
-    [[nodiscard]] bool rest_has_few_zeros(std::size_t line) const noexcept {
-        const std::uint8_t* const end = at(lines);
-        std::size_t zeros = 0;
-        for (const std::uint8_t* from = at(line); from != end; from += 4) {
-            zeros += load_word32(from) == 0 ? 1 : 0;
-        }
-        return has_few_zeros(zeros, (lines - line) * line_size / 4);
     }
 
     void list_candidates(const std::uint8_t* from, candidate_set& candidates) const noexcept {

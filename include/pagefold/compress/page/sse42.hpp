@@ -56,6 +56,11 @@ PAGEFOLD_V16 unsigned ones(std::uint32_t x) noexcept { return static_cast<unsign
 PAGEFOLD_V16 unsigned ones64(std::uint64_t x) noexcept { return static_cast<unsigned>(_mm_popcnt_u64(x)); }
 
 PAGEFOLD_V16 bytes16 add8(bytes16 a, bytes16 b) noexcept { return _mm_add_epi8(a, b); }
+PAGEFOLD_V16 bytes16 subtract8(bytes16 a, bytes16 b) noexcept { return _mm_sub_epi8(a, b); }
+PAGEFOLD_V16 unsigned sum_of_bytes(bytes16 v) noexcept {
+    const __m128i sums = _mm_sad_epu8(v, _mm_setzero_si128());
+    return static_cast<unsigned>(_mm_cvtsi128_si32(sums) + _mm_extract_epi16(sums, 4));
+}
 PAGEFOLD_V16 bytes16 add16(bytes16 a, bytes16 b) noexcept { return _mm_add_epi16(a, b); }
 PAGEFOLD_V16 bytes16 min16(bytes16 a, bytes16 b) noexcept { return _mm_min_epu16(a, b); }
 PAGEFOLD_V16 bytes16 subtract_to_zero16(bytes16 a, bytes16 b) noexcept { return _mm_subs_epu16(a, b); }

@@ -206,12 +206,26 @@ PAGEFOLD_V16 void gather_literals(const unit_view& unit, workspace& state) noexc
     state.literal_count = static_cast<std::size_t>(to - state.literals);
 }
 
-PAGEFOLD_V16 bool rest_has_few_zeros(const std::uint8_t* from, std::size_t lines_left) noexcept {
-    std::size_t zeros = 0;
-    for (std::size_t at = 0; at != lines_left * line_size; at += 16) {
-        zeros += ones(mask_of(equal32(load(from + at), zero()))) / 4;
+/// Whether the unit is noise from `give_up_line` on, which begins at `from`.
+PAGEFOLD_V16 bool rest_is_noise(const std::uint8_t* from) noexcept {
+    static_assert((lines - give_up_line) * line_size / 16 < 256); // what is counted in a byte
+    bytes16 zeros = zero();
+    bytes16 repeats = zero();
+    for (std::size_t line = give_up_line; line != lines; line += repeat_turn) {
+#pragma GCC unroll 8
+        for (std::size_t turn = 0; turn != repeat_turn; ++turn, from += line_size) {
+#pragma GCC unroll 4
+            for (std::size_t i = 0; i != line_size; i += 16) {
+                zeros = subtract8(zeros, equal32(load(from + i), zero()));
+            }
+            const std::uint8_t* const half = from + repeat_begin(turn);
+#pragma GCC unroll 2
+            for (std::size_t i = 0; i != repeat_size; i += 16) {
+                repeats = subtract8(repeats, equal8(load(half + i), load(half + i - repeat_lag(turn))));
+            }
+        }
     }
-    return has_few_zeros(zeros, lines_left * line_size / 4);
+    return is_noise(sum_of_bytes(zeros) / 4, (lines - give_up_line) * line_size / 4, sum_of_bytes(repeats));
 }
 
 template <unsigned Slots>
@@ -295,7 +309,7 @@ PAGEFOLD_TARGET_V16 bool search_unit(const unit_view& unit, workspace& state) no
             take_line(line, differs, guess, 0, search, state);
             continue;
         }
-        if (line == give_up_line && search.literals > give_up_literals && rest_has_few_zeros(from, lines - line)) {
+        if (line == give_up_line && search.literals > give_up_literals && rest_is_noise(from)) {
             return false;
         }
         line_candidates candidates;

@@ -83,11 +83,24 @@ inline constexpr std::uint8_t first_text_byte = 9;
     return (word * hash_factor) >> (32 - hash_bits);
 }
 
-/// A unit where nothing was found until `give_up_line` is given up unless the rest holds some zeros.
+// A unit where nothing was found until `give_up_line` is given up if the rest is noise: holds few zeros and few repeats. Each
+// line is asked for zeros, and half of each line for bytes that equal those a lag before. That sees what has few values
+// (text, small integers, the upper bytes of pointers), and what repeats after a divisor of a lag: four lags in turn, and the
+// halves by turns, so that nothing of 600 bytes or so lies between them. In noise one byte in 256 is equal: 7 are expected
+// and more than 24 come up in one page of ten million. What could save an eighth of a unit has 60 or more. Noise that is
+// there twice, farther apart than a lag, isn't seen.
 inline constexpr std::size_t give_up_line = 8;
 inline constexpr std::size_t give_up_literals = give_up_line * 63;
-[[nodiscard]] constexpr bool has_few_zeros(std::size_t zero_words, std::size_t words) noexcept {
-    return zero_words * 12 < words;
+inline constexpr unsigned repeat_lags[4] = {192, 80, 112, 144};
+inline constexpr std::size_t max_noise_repeats = 24;
+inline constexpr std::size_t repeat_size = line_size / 2;
+inline constexpr std::size_t repeat_turn = 8; ///< lines until lag and half are the same again
+static_assert((lines - give_up_line) % repeat_turn == 0 && give_up_line * line_size >= repeat_lags[0]);
+/// How much before its line a half lies that is compared, and where in the line; `turn` counts lines from the first asked.
+[[nodiscard]] constexpr unsigned repeat_lag(std::size_t turn) noexcept { return repeat_lags[turn % 4]; }
+[[nodiscard]] constexpr std::size_t repeat_begin(std::size_t turn) noexcept { return turn / 4 % 2 * repeat_size; }
+[[nodiscard]] constexpr bool is_noise(std::size_t zero_words, std::size_t words, std::size_t repeats) noexcept {
+    return zero_words * 12 < words && repeats <= max_noise_repeats;
 }
 
 // Packing must gain enough to be worth its time in decoding. A sample of the literals, four runs that lie as far apart as

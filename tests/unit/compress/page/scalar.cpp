@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <pagefold/compress/page/scalar.hpp>
 
+#include <support/noise_pages.hpp>
 #include <support/rng.hpp>
 
 #include <doctest/doctest.h>
@@ -147,6 +148,19 @@ TEST_CASE("scalar: a lag is valid inside the page and no shorter than a block") 
     CHECK(is_lag_valid(4000, 4000));
     CHECK_FALSE(is_lag_valid(4001, 4000));
     CHECK_FALSE(is_lag_valid(0, 0));
+}
+
+TEST_CASE("scalar: what is noise, near the limits") {
+    rng random{5};
+    unsigned noisy = 0;
+    for (unsigned i = 0; i != 2000; ++i) {
+        const std::vector<std::uint8_t> unit = testing::nearly_noise(random);
+        const bool expected = testing::is_noise_by_the_rule(unit);
+        REQUIRE(rest_is_noise(unit.data() + give_up_line * line_size) == expected);
+        noisy += expected ? 1 : 0;
+    }
+    CHECK(noisy > 400);
+    CHECK(noisy < 1600);
 }
 
 } // namespace

@@ -2,6 +2,7 @@
 #include <pagefold/compress/page/vectors16.hpp>
 
 #include <support/codec_paths.hpp>
+#include <support/noise_pages.hpp>
 #include <support/rng.hpp>
 
 #include <doctest/doctest.h>
@@ -39,7 +40,11 @@ PAGEFOLD_TARGET_V16 PAGEFOLD_NOINLINE std::size_t put_sparse(const bytes& from, 
                                                              unsigned& flags) {
     return static_cast<std::size_t>(page_coding::v16::put_sparse(from.data(), count, to.data(), 8, flags) - to.data());
 }
+PAGEFOLD_TARGET_V16 PAGEFOLD_NOINLINE bool is_noise(const bytes& unit) {
+    return page_coding::v16::rest_is_noise(unit.data() + 512);
+}
 #else
+bool is_noise(const bytes&) { return false; }
 std::size_t list(const bytes&, bytes&, bytes&) { return 0; }
 std::size_t put_sparse(const bytes&, std::size_t, bytes&, unsigned&) { return 0; }
 #endif
@@ -90,6 +95,23 @@ TEST_CASE("page codec, 16 bytes at a time: sparse sections are the scalar path's
     }
     CHECK(sparse > 100);
     CHECK(sparse < 400);
+}
+
+TEST_CASE("page codec, 16 bytes at a time: what is noise, near the limits") {
+    if (!has_vectors_of_16()) {
+        MESSAGE("skipped: this machine has no vectors of 16 bytes");
+        return;
+    }
+    rng random{6};
+    unsigned noisy = 0;
+    for (unsigned i = 0; i != 2000; ++i) {
+        const std::vector<std::uint8_t> unit = testing::nearly_noise(random);
+        const bool expected = testing::is_noise_by_the_rule(unit);
+        REQUIRE(is_noise(unit) == expected);
+        noisy += expected ? 1 : 0;
+    }
+    CHECK(noisy > 400);
+    CHECK(noisy < 1600);
 }
 
 } // namespace

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <set>
+#include <utility>
 
 namespace pagefold::page_coding {
 namespace {
@@ -74,6 +75,31 @@ TEST_CASE("packing is chosen only where it gains") {
     CHECK_FALSE(is_mask_packing_worth(31, 0));
     CHECK(is_mask_packing_worth(32, 0));
     CHECK_FALSE(is_mask_packing_worth(512, 256));
+}
+
+TEST_CASE("what is given up: the limits, and what lags and halves cover") {
+    CHECK(is_noise(74, 896, max_noise_repeats));
+    CHECK_FALSE(is_noise(75, 896, 0));
+    CHECK_FALSE(is_noise(0, 896, max_noise_repeats + 1));
+    std::set<std::pair<unsigned, std::size_t>> all;
+    for (std::size_t turn = 0; turn != repeat_turn; ++turn) {
+        all.insert({repeat_lag(turn), repeat_begin(turn)});
+        CHECK(repeat_lag(turn) == repeat_lag(turn + repeat_turn));
+        CHECK(repeat_begin(turn) == repeat_begin(turn + repeat_turn));
+        CHECK(repeat_lag(turn) <= give_up_line * line_size);
+        CHECK(repeat_begin(turn) + repeat_size <= line_size);
+    }
+    CHECK(all.size() == repeat_turn);
+    // The sizes of structures, and of rows of pixels.
+    for (const unsigned period :
+         {3u, 4u, 6u, 8u, 10u, 12u, 16u, 20u, 24u, 28u, 32u, 36u, 40u, 48u, 56u, 64u, 72u, 80u}) {
+        unsigned divides = 0;
+        for (const unsigned lag : repeat_lags) {
+            divides += lag % period == 0 ? 1 : 0;
+        }
+        CAPTURE(period);
+        CHECK(divides != 0);
+    }
 }
 
 } // namespace
