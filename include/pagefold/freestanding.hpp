@@ -12,6 +12,7 @@
 #include <pagefold/alloc/counted.hpp>
 #include <pagefold/alloc/guard_report.hpp>
 #include <pagefold/alloc/guarded.hpp>
+#include <pagefold/alloc/high_numbers.hpp>
 #include <pagefold/alloc/no_meter.hpp>
 #include <pagefold/alloc/over_source.hpp>
 #include <pagefold/alloc/pending_frees.hpp>

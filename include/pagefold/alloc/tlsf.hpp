@@ -3,6 +3,7 @@
 
 #include <pagefold/alloc/block_map.hpp>
 #include <pagefold/alloc/concept.hpp>
+#include <pagefold/alloc/high_numbers.hpp>
 #include <pagefold/alloc/no_meter.hpp>
 #include <pagefold/alloc/pending_frees.hpp>
 #include <pagefold/alloc/tlsf_span.hpp>
@@ -207,25 +208,27 @@ public:
     /// Sparsest spans first, as long as the budget lasts and a place can be kept for each of their objects in the others;
     /// one span even where the budget is smaller than it, but none for 0, and of spans_a_plan at most. Whatever is allocated
     /// afterwards, no relocate fails. Called again before finish_compaction, it keeps its victims and adds to them; answers
-    /// and budget are for all that are left. Spans for whose objects there was no place come last in the next calls. Cost, in
-    /// any store: some steps for each object of the spans looked at.
+    /// and budget are for all that are left. Spans for whose objects there was no place come last in the next calls. Where
+    /// there are no sparse ones, those whose records keep much of a table, for which it may open others: then what is held
+    /// grows first. Cost, in any store: some steps for each object of the spans looked at, and a look at
+    /// high_numbers::looks_a_plan numbers.
     std::size_t plan_compaction(std::size_t max_bytes_to_move) noexcept {
         if (max_bytes_to_move == 0) {
             return victim_bytes_;
         }
         free_waiting();
-        span* next = pick_candidates(max_bytes_to_move);
-        if (next == nullptr) {
-            side_ ^= other_side;
-            next = pick_candidates(max_bytes_to_move);
+        const std::size_t before = victim_bytes_;
+        if (before == 0) {
+            high_.restart();
         }
-        while (next != nullptr) {
-            span& s = *next;
-            next = s.next[0].owner();
-            if (!make_victim(s)) {
-                return_to_service(s);
-                set_group(s, s.group() != 0 ? s.group() ^ other_side : 0);
-            }
+        span* sparse = pick_candidates(max_bytes_to_move);
+        if (sparse == nullptr) {
+            side_ ^= other_side;
+            sparse = pick_candidates(max_bytes_to_move);
+        }
+        make_victims(sparse, false);
+        if (victim_bytes_ == before) {
+            make_victims(pick_high(max_bytes_to_move), true);
         }
         return victim_bytes_;
     }
@@ -262,24 +265,7 @@ public:
     }
 
     /// Cost: some steps for each object and victim left.
-    void finish_compaction() noexcept {
-        if (victims_ == nullptr) {
-            return;
-        }
-        for (unsigned size = span::min_reserved; size <= unit_granules; ++size) {
-            while (reserved_[size] != 0) {
-                drop_reserved(size);
-            }
-        }
-        walked_ = nullptr;
-        while (victims_ != nullptr) {
-            span& s = *victims_;
-            victims_ = s.next[0].owner();
-            return_to_service(s);
-        }
-        victim_bytes_ = 0;
-        pending_bytes_ = 0;
-    }
+    void finish_compaction() noexcept { static_cast<void>(drop_plan(false)); }
 
     [[nodiscard]] bool check() const noexcept {
         return spans_.check() && whole_.check() && check_lists() && check_groups() && check_spans() &&
@@ -364,7 +350,9 @@ private:
         }
         const result<object_handle> fresh = open_span(size);
         if (!fresh && victims_ != nullptr) {
-            finish_compaction();
+            if (span* const kept = drop_plan(true)) {
+                return use_first(*kept, size);
+            }
             if (const record_ref found = find(size)) {
                 return use(found, size);
             }
@@ -632,8 +620,23 @@ private:
 
     // Spans
 
-    /// A new span with one object. Of fewer units where the source has no more.
+    /// A new span with one object.
     PAGEFOLD_NOINLINE result<object_handle> open_span(unsigned size) noexcept {
+        const result<span*> fresh = open_empty(false);
+        if (!fresh) {
+            return fresh.error();
+        }
+        return use_first(**fresh, size);
+    }
+    /// Of a span that is all free.
+    object_handle use_first(span& s, unsigned size) noexcept {
+        const object_handle h = use(record_ref{s, 0}, size);
+        regroup(s);
+        return h;
+    }
+    /// A new span, in which something is to be used next. Of fewer units where the source has no more; with a low number
+    /// for its record, whatever table that takes, or one that takes none.
+    result<span*> open_empty(bool low) noexcept {
         if (Unit % source_.page_size() != 0) {
             return status::invalid;
         }
@@ -645,7 +648,7 @@ private:
         if (!memory) {
             return memory.error();
         }
-        const result<std::uint32_t> id = spans_.insert();
+        const result<std::uint32_t> id = low ? spans_.insert_lowest() : spans_.insert();
         const status why = !id ? id.error() : *id > max_id ? status::limit : links_.reserve(*id);
         if (why != status::ok) {
             if (id) {
@@ -658,9 +661,7 @@ private:
         s.open(*memory, units, *id);
         held_ += s.bytes();
         add_record(s, 0, s.end());
-        const object_handle h = use(record_ref{s, 0}, size);
-        regroup(s);
-        return h;
+        return &s;
     }
     PAGEFOLD_COLD void close_span_with_records(span& s) noexcept {
         unlink_all(s);
@@ -679,6 +680,7 @@ private:
         source_.release(s.base(), s.bytes() / source_.page_size());
         held_ -= s.bytes();
         spans_.erase(s.id());
+        links_.trim(spans_.bound() + spans_.chunk_elements());
     }
 
     // Lists of spans by the eighths that are free of them: those of which less than a quarter is free, or that can't be emptied
@@ -772,6 +774,39 @@ private:
         }
         return first;
     }
+    /// The same with spans of high numbers.
+    span* pick_high(std::size_t max_bytes_to_move) noexcept {
+        span* first = nullptr;
+        std::size_t to_move = pending_bytes_;
+        unsigned left = spans_a_plan, looks_left = high_numbers::looks_a_plan;
+        for (std::uint32_t id = high_.next(spans_, looks_left); id != high_numbers::none && left != 0;
+             id = high_.next(spans_, looks_left)) {
+            Meter::step();
+            span& s = spans_[id];
+            if (s.is_victim() || s.has_reserved()) {
+                continue;
+            }
+            if (to_move + s.used_bytes() > max_bytes_to_move) {
+                break;
+            }
+            to_move += s.used_bytes();
+            take_out_of_service(s);
+            s.next[0] = first != nullptr ? record_ref{*first, 0} : record_ref{};
+            first = &s;
+            --left;
+        }
+        return first;
+    }
+    void make_victims(span* candidates, bool may_open) noexcept {
+        while (candidates != nullptr) {
+            span& s = *candidates;
+            candidates = s.next[0].owner();
+            if (!make_victim(s, may_open)) {
+                return_to_service(s);
+                set_group(s, s.group() != 0 ? s.group() ^ other_side : 0);
+            }
+        }
+    }
     void take_out_of_service(span& s) noexcept {
         unlink_all(s);
         s.clear_records();
@@ -785,10 +820,10 @@ private:
         regroup(s);
     }
     /// Keeps a place for every object of a candidate; where there is none for one of them, nothing has changed.
-    [[nodiscard]] bool make_victim(span& s) noexcept {
+    [[nodiscard]] bool make_victim(span& s, bool may_open) noexcept {
         unsigned placed_below = s.end();
         s.map.for_each_used(s.end(), [&](unsigned start, unsigned size) {
-            if (!reserve(size)) {
+            if (!reserve(size, may_open)) {
                 placed_below = start;
                 return false;
             }
@@ -852,9 +887,12 @@ private:
         return size < span::min_reserved ? span::min_reserved : size;
     }
     /// Exactly so many, lest an object grow by a granule whenever it is moved.
-    [[nodiscard]] bool reserve(unsigned object_size) noexcept {
+    [[nodiscard]] bool reserve(unsigned object_size, bool may_open) noexcept {
         const unsigned size = reserved_for(object_size);
-        const record_ref found = find(size, true);
+        record_ref found = find(size, true);
+        if (!found && may_open) {
+            found = find_in_new_span(size);
+        }
         if (!found) {
             return false;
         }
@@ -867,6 +905,14 @@ private:
         reserved_[size] = static_cast<std::uint64_t>(make_handle(s.id(), start)) + 1;
         return true;
     }
+    record_ref find_in_new_span(unsigned size) noexcept {
+        const result<span*> fresh = open_empty(true);
+        const record_ref found = fresh ? find(size, true) : record_ref{};
+        if (fresh && !found) {
+            close_span_with_records(**fresh);
+        }
+        return found;
+    }
     /// What was kept for an object of `size` is one now.
     object_handle take_reserved(unsigned object_size) noexcept {
         std::uint64_t& head = reserved_[reserved_for(object_size)];
@@ -877,6 +923,44 @@ private:
         s.flip_reserved(start_of(h));
         regroup(s);
         return h;
+    }
+    /// Forgets what was to be moved. Where only places were kept in a span, it goes back; but one of these, if asked for,
+    /// stays and is returned, for the caller to use at once: so a refused allocation never gives memory back.
+    span* drop_plan(bool keep_one) noexcept {
+        if (victims_ == nullptr) {
+            return nullptr;
+        }
+        span* kept = nullptr;
+        for (unsigned size = span::min_reserved; size <= unit_granules; ++size) {
+            while (reserved_[size] != 0) {
+                if (keep_one && kept == nullptr && place_is_last(size)) {
+                    kept = &spans_[id_of(take_reserved(size))];
+                    make_all_free(*kept);
+                } else {
+                    drop_reserved(size);
+                }
+            }
+        }
+        walked_ = nullptr;
+        while (victims_ != nullptr) {
+            span& s = *victims_;
+            victims_ = s.next[0].owner();
+            return_to_service(s);
+        }
+        victim_bytes_ = 0;
+        pending_bytes_ = 0;
+        return kept;
+    }
+    /// Whether the next place of the size that would be given back is all there is in its span.
+    [[nodiscard]] bool place_is_last(unsigned size) const noexcept {
+        const object_handle h{reserved_[size] - 1};
+        return spans_[id_of(h)].used() == granules_of(h);
+    }
+    void make_all_free(span& s) noexcept {
+        unlink_all(s);
+        set_group(s, 0);
+        s.open(s.base(), s.units(), s.id());
+        add_record(s, 0, s.end());
     }
     void drop_reserved(unsigned object_size) noexcept {
         const object_handle h = take_reserved(object_size);
@@ -1020,7 +1104,8 @@ private:
     two_level_bitmap<list_count> lists_; // bit set: the list has a block
     record_ref heads_[list_count]{};     // the lists
     std::uint32_t groups_[group_count];  // lists of spans by the eighths that are free
-    unsigned side_ = 0;                  // of these, the one that the next plan picks from: 0 or other_side
+    high_numbers high_;
+    unsigned side_ = 0; // of these, the one that the next plan picks from: 0 or other_side
     pending_frees waiting_;
     std::uint64_t reserved_[unit_granules + 1]{}; // by size, the first reserved block's handle plus one; 0 for none
     span* victims_ = nullptr;                     // list of spans to be emptied, the last one first

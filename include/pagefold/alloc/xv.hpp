@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pagefold/alloc/concept.hpp>
+#include <pagefold/alloc/high_numbers.hpp>
 #include <pagefold/alloc/no_meter.hpp>
 #include <pagefold/alloc/pending_frees.hpp>
 #include <pagefold/alloc/whole_units.hpp>
@@ -186,13 +187,23 @@ public:
     /// Emptiest spans first, as long as their objects find places in the others, which are reserved at once; one span even
     /// where the budget is smaller than it, but none for 0, and of spans_a_plan at most. Called again before
     /// finish_compaction, it adds to its victims; answers and budget are for all that are left. Spans for whose objects there
-    /// was no place come last in the next calls. May take memory for tables. Cost, in any store: a walk over the tables of the
-    /// spans looked at for each of 16 bands of size.
+    /// was no place come last in the next calls. Where there are no sparse ones, those whose records keep much of a table, for
+    /// which it may open others: then what is held grows first. May take memory for tables, too. Cost, in any store: a walk
+    /// over the tables of the spans looked at for each of 16 bands of size, and a look at high_numbers::looks_a_plan numbers.
     std::size_t plan_compaction(std::size_t max_bytes_to_move) noexcept {
         free_waiting();
-        const std::uint32_t first = pick_victims(max_bytes_to_move / granule_bytes, max_bytes_to_move != 0);
-        if (first != no_span) {
-            reserve_places(first);
+        const std::size_t units_before = victim_units_, most_to_move = max_bytes_to_move / granule_bytes;
+        const bool any = max_bytes_to_move != 0;
+        if (units_before == 0) {
+            high_.restart();
+        }
+        if (const std::uint32_t first = pick_victims(most_to_move, any); first != no_span) {
+            reserve_places(first, false);
+        }
+        if (any && victim_units_ == units_before) {
+            if (const std::uint32_t first = pick_high(most_to_move); first != no_span) {
+                reserve_places(first, true);
+            }
         }
         return victim_units_ * Unit;
     }
@@ -404,11 +415,11 @@ private:
         }
         return &head_of(list);
     }
-    status open_span() noexcept {
+    status open_span(bool lowest = false) noexcept {
         if (Unit % source_.page_size() != 0) {
             return status::invalid;
         }
-        const result<std::uint32_t> id = spans_.insert();
+        const result<std::uint32_t> id = lowest ? spans_.insert_lowest() : spans_.insert();
         if (!id) {
             return id.error();
         }
@@ -440,6 +451,7 @@ private:
         source_.release(span.base, span.units * unit_pages());
         held_units_ -= span.units;
         spans_.erase(span.id);
+        links_.trim(spans_.bound() + spans_.chunk_elements());
     }
     PAGEFOLD_NOINLINE status grow_table(xv_span& span) noexcept {
         unsigned number = 0;
@@ -637,19 +649,43 @@ private:
                     return first;
                 }
                 picked += to_move;
-                pending_ += to_move;
-                victim_units_ += span.units;
-                idle_ -= span.free_granules;
-                set_list(span, no_list);
-                set_group(span, victim_group);
+                make_victim(span);
                 first = first == no_span ? id : first;
             }
         }
         return first;
     }
+    /// The same with spans of high numbers.
+    std::uint32_t pick_high(std::size_t most_to_move) noexcept {
+        std::uint32_t first = no_span;
+        unsigned left = spans_a_plan, looks = high_numbers::looks_a_plan;
+        for (std::uint32_t id = high_.next(spans_, looks); id != high_numbers::none && left != 0;
+             id = high_.next(spans_, looks)) {
+            Meter::step();
+            xv_span& span = spans_[id];
+            if (span.group == victim_group || span.reserved_blocks != 0) {
+                continue;
+            }
+            if (pending_ + span.used_granules() > most_to_move) {
+                break;
+            }
+            make_victim(span);
+            first = first == no_span ? id : first;
+            --left;
+        }
+        return first;
+    }
+    void make_victim(xv_span& span) noexcept {
+        pending_ += span.used_granules();
+        victim_units_ += span.units;
+        idle_ -= span.free_granules;
+        set_list(span, no_list);
+        set_group(span, victim_group);
+    }
     /// Reserves a block elsewhere for every object in the spans that were just picked, `first` and the fuller ones, the
-    /// large objects before the small ones. Where there is no block for one, the fullest of these spans is kept after all.
-    void reserve_places(std::uint32_t first) noexcept {
+    /// large objects before the small ones; if it `may_open` spans, also in new ones. Where there is no block for one, the
+    /// fullest of these spans is kept after all.
+    void reserve_places(std::uint32_t first, bool may_open) noexcept {
         for (unsigned most = xv_span::unit_granules; most > 0; most -= band_granules) {
             for (std::uint32_t id = first, fuller = no_span; id != no_span; id = fuller) {
                 xv_span& span = spans_[id];
@@ -658,7 +694,7 @@ private:
                     if (span.state(at) != xv_span::used || !is_in_band(granules, most)) {
                         continue;
                     }
-                    while (span.group == victim_group && !reserve(granules)) {
+                    while (span.group == victim_group && !reserve(granules, may_open)) {
                         keep_fullest(span, at, most);
                     }
                 }
@@ -688,8 +724,12 @@ private:
         }
     }
     /// The block serves any object of the same list, so that it doesn't matter which is moved first.
-    bool reserve(unsigned granules) noexcept {
-        const unsigned list = granules, found = lists_.find_from(list);
+    bool reserve(unsigned granules, bool may_open) noexcept {
+        const unsigned list = granules;
+        unsigned found = lists_.find_from(list);
+        if (found == no_list && may_open && open_span(true) == status::ok) {
+            found = lists_.find_from(list);
+        }
         const result<block_ref> taken =
             found != no_list ? take(head_of(found), list, xv_span::reserved) : status::no_memory;
         if (!taken) {
@@ -876,6 +916,7 @@ private:
     two_level_bitmap<unit_list + 1> reserved_lists_;
     xv_links heads_[list_count + 1]; // the last: spans without a hole, and those to be emptied
     std::uint32_t groups_[group_count];
+    high_numbers high_;
     unsigned side_ = 0;                 // of the groups that the next plan picks from: 0 or other_side
     std::uint32_t walked_ = no_span;    // the victim whose objects next_misplaced names
     unsigned next_granule_ = 0;         // of that one, the first it has not looked at

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pagefold/alloc/concept.hpp>
+#include <pagefold/alloc/high_numbers.hpp>
 #include <pagefold/alloc/no_meter.hpp>
 #include <pagefold/alloc/pending_frees.hpp>
 #include <pagefold/alloc/size_classes.hpp>
@@ -98,13 +99,14 @@ public:
     static constexpr unsigned max_steps_to_next = 4;
     static constexpr unsigned spans_a_plan = 64; ///< that a plan adds to its victims, at most
     /// Steps of a plan_compaction, at most: spans that it looks at.
-    static constexpr unsigned max_steps_to_plan = spans_a_plan + 2 * (classes::count() - 1);
+    static constexpr unsigned max_steps_to_plan = 2 * spans_a_plan + 2 * (classes::count() - 1);
 
     zs(Source& source, node_id node) noexcept : source_{source}, node_{node}, spans_{source, node}, raw_{source, node} {
         for (class_state& c : classes_) {
             for (std::uint32_t& head : c.heads) {
                 head = no_span;
             }
+            c.spare = no_span;
         }
     }
     ~zs() {
@@ -166,14 +168,19 @@ public:
     /// Emptiest spans first, of all classes, while the objects of a class's victims fit into the free slots of its other
     /// spans; then also while they fit into slots up to a quarter larger. One span even where the budget is smaller than
     /// it, but none for 0, and at most spans_a_plan more than there are. Victims take no new objects. Called again before
-    /// finish_compaction, it keeps its victims and adds to them; answers and budget are for all that are left.
+    /// finish_compaction, it keeps its victims and adds to them; answers and budget are for all that are left. Where there
+    /// are no sparse ones, those whose records keep much of the table, for which it may open others: then what is held grows
+    /// first.
     ///
     /// Cost, in any store: a look at each victim added and at up to two more of each class, and for each of them one at
-    /// the classes up to a quarter larger.
+    /// the classes up to a quarter larger; and one at high_numbers::looks_a_plan numbers.
     std::size_t plan_compaction(std::size_t max_bytes_to_move) noexcept {
         free_waiting();
         renew_claims();
         unsigned left = max_bytes_to_move != 0 ? spans_a_plan : 0;
+        if (victims_ == no_span) {
+            high_.restart();
+        }
         for (const bool into_others : {false, true}) {
             class_set
                 open[group_count]{}; // of the classes that have spans so empty; less those whose emptiest finds no room
@@ -191,6 +198,9 @@ public:
                     }
                 }
             }
+        }
+        if (left == spans_a_plan) {
+            pick_high(max_bytes_to_move);
         }
         return victim_bytes_;
     }
@@ -216,11 +226,11 @@ public:
         PAGEFOLD_ASSERT(is_live(h) && misplaced(h));
         span_header& from = span_of(h);
         const unsigned number = from.class_number();
-        const unsigned target = next_partial(number);
+        const unsigned target = classes_[number].spare != no_span ? number : next_partial(number);
         if (target == no_class || classes::at(target).bytes > 2 * from.shape().bytes) {
             return status::no_memory;
         }
-        const object_handle moved = take_slot(target, wanted_of(h));
+        const object_handle moved = take_any_slot(target, wanted_of(h));
         copy_bytes(address_of(moved), address_of(h), from.shape().bytes);
         free_slot(h, from);
         return moved;
@@ -245,19 +255,13 @@ public:
 
     /// Cost: O(1) a victim left.
     void finish_compaction() noexcept {
-        while (victims_ != no_span) {
-            const std::uint32_t id = victims_;
+        drop_plan();
+        for (unsigned number = spares_.next(0); number != no_class; number = spares_.next(number)) {
+            const std::uint32_t id = classes_[number].spare;
             span_header& span = spans_[id];
-            class_state& c = classes_[span.class_number()];
-            remove_victim(id, span);
-            span.set_victim(false);
-            c.pending -= span.used();
-            c.free += span.free_count();
-            link_partial(id, span);
+            remove_spare(number, span);
+            close_span(id, span);
         }
-        victim_bytes_ = 0;
-        pending_bytes_ = 0;
-        pending_ = {};
     }
 
     [[nodiscard]] bool check() const noexcept {
@@ -272,12 +276,12 @@ public:
             }
             const class_state& c = classes_[number];
             if ((c.groups != 0) != partial_.has(number) || (c.pending != 0 && !pending_.has(number)) ||
-                (c.claimed != 0 && !claimed_.has(number))) {
+                (c.claimed != 0 && !claimed_.has(number)) || (c.spare != no_span) != spares_.has(number)) {
                 return false;
             }
         }
-        return check_list(victims_, no_class, 0, listed) && check_spans(listed) && spans_.check() && raw_.check() &&
-               waiting_.check() && (waiting_.empty() || victims_ == no_span);
+        return check_list(victims_, no_class, 0, listed) && check_spares() && check_spans(listed) && spans_.check() &&
+               raw_.check() && waiting_.check() && (waiting_.empty() || victims_ == no_span);
     }
 
 private:
@@ -326,6 +330,7 @@ private:
         std::uint32_t elsewhere;          // those of them that lie in larger slots
         std::uint32_t pending;            // objects in victims
         std::uint32_t claimed;            // free slots set aside for objects in victims
+        std::uint32_t spare;              // list of its empty spans, which a plan opened
     };
 
     [[nodiscard]] static object_handle make_handle(std::uint32_t id, unsigned slot, unsigned wanted) noexcept {
@@ -483,26 +488,30 @@ private:
             return fresh;
         }
         const unsigned number = last_resort(wanted, most);
-        return number != no_class ? take_slot(number, wanted) : fresh;
+        return number != no_class ? take_any_slot(number, wanted) : fresh;
     }
 
-    /// Where an object goes when the source has no span to give: any larger slot up to `most`, after that a span that was to
-    /// be emptied.
+    /// Where an object goes when the source has no span to give: any larger slot up to `most`, after that a span that was
+    /// opened for a plan, or was to be emptied. None goes back to the source: a refused allocation changes nothing.
     [[nodiscard]] PAGEFOLD_COLD unsigned last_resort(unsigned wanted, std::size_t most) noexcept {
         unsigned number = next_partial(wanted);
+        if (number == no_class) {
+            number = spares_.next(wanted);
+        }
         if (number == no_class && victims_ != no_span) {
-            finish_compaction();
+            drop_plan();
             number = next_partial(wanted);
         }
         return number != no_class && classes::at(number).bytes <= most ? number : no_class;
     }
 
-    /// A record of a span and a run of memory for it; the record is the caller's to fill.
-    result<std::uint32_t> open(std::size_t units, void*& memory) noexcept {
+    /// A record of a span and a run of memory for it; the record is the caller's to fill. With a low number, whatever table
+    /// that takes, or one that takes none.
+    result<std::uint32_t> open(std::size_t units, void*& memory, bool low = false) noexcept {
         if (Unit % source_.page_size() != 0) {
             return status::invalid;
         }
-        const result<std::uint32_t> id = spans_.insert();
+        const result<std::uint32_t> id = low ? spans_.insert_lowest() : spans_.insert();
         if (!id) {
             return id;
         }
@@ -554,12 +563,30 @@ private:
         }
         span_header& span = spans_[*id];
         span.open(memory, number, doublings);
-        const unsigned slot = span.take();
-        link_partial(*id, span);
-        c.free += span.free_count();
         c.chains += 1u << doublings;
-        enter(number, wanted);
-        return make_handle(*id, slot, wanted);
+        return use_first_slot(*id, span, wanted);
+    }
+    /// Of a span that is empty and in no list.
+    object_handle use_first_slot(std::uint32_t id, span_header& span, unsigned wanted) noexcept {
+        const unsigned slot = span.take();
+        if (span.free_count() != 0) {
+            link_partial(id, span);
+            classes_[span.class_number()].free += span.free_count();
+        }
+        enter(span.class_number(), wanted);
+        const object_handle h = make_handle(id, slot, wanted);
+        waiting_.forget(h);
+        return h;
+    }
+    /// Of a class that has a free slot, or else a spare span.
+    object_handle take_any_slot(unsigned number, unsigned wanted) noexcept {
+        if (classes_[number].groups != 0) {
+            return take_slot(number, wanted);
+        }
+        const std::uint32_t id = classes_[number].spare;
+        span_header& span = spans_[id];
+        remove_spare(number, span);
+        return use_first_slot(id, span, wanted);
     }
 
     /// Gives an empty span, which is in no list, back to the source.
@@ -688,6 +715,100 @@ private:
         next_slot_ = 0;
     }
 
+    // Spans that were opened for objects of victims, and are empty until the first comes. No other object goes there but where
+    // the source refuses.
+
+    bool add_spare(unsigned number, unsigned doublings) noexcept {
+        void* memory = nullptr;
+        const std::size_t units = std::size_t{classes::at(number).units} << doublings;
+        const result<std::uint32_t> id =
+            spare_count_ != spans_a_plan ? open(units, memory, true) : result<std::uint32_t>{status::limit};
+        if (!id) {
+            return false;
+        }
+        span_header& span = spans_[*id];
+        span.open(memory, number, doublings);
+        classes_[number].chains += 1u << doublings;
+        link(classes_[number].spare, *id, span);
+        spares_.add(number);
+        ++spare_count_;
+        return true;
+    }
+    void remove_spare(unsigned number, const span_header& span) noexcept {
+        unlink(classes_[number].spare, span);
+        --spare_count_;
+        if (classes_[number].spare == no_span) {
+            spares_.remove(number);
+        }
+    }
+    [[nodiscard]] std::uint32_t spare_slots(unsigned number) const noexcept {
+        std::uint32_t slots = 0;
+        for (std::uint32_t id = classes_[number].spare; id != no_span; id = spans_[id].next) {
+            slots += spans_[id].slots();
+        }
+        return slots;
+    }
+
+    /// Marks up to spans_a_plan spans of high numbers for emptying, as far as the budget goes.
+    void pick_high(std::size_t max_bytes_to_move) noexcept {
+        unsigned left = max_bytes_to_move != 0 ? spans_a_plan : 0, looks = high_numbers::looks_a_plan;
+        for (; left != 0; --left) {
+            const std::uint32_t id = high_.next(spans_, looks);
+            if (id == high_numbers::none) {
+                return;
+            }
+            Meter::step();
+            span_header& span = spans_[id];
+            const std::size_t bytes = std::size_t{span.used()} * span.shape().bytes;
+            if (span.is_victim() || bytes == 0) {
+                continue;
+            }
+            if (pending_bytes_ + bytes > max_bytes_to_move) {
+                return;
+            }
+            const unsigned number = span.class_number(), free = span.free_count();
+            class_state& c = classes_[number];
+            c.free -= free;
+            const bool has_room = c.free >= c.claimed && claim(number, span.used(), true);
+            if (!has_room && !add_spare(number, span.doublings())) {
+                c.free += free;
+                continue;
+            }
+            if (free != 0) {
+                unlink_partial(span, number, span.eighth(free));
+            }
+            make_victim(id, span);
+        }
+    }
+    /// A span that is in no list.
+    void make_victim(std::uint32_t id, span_header& span) noexcept {
+        const unsigned number = span.class_number();
+        span.set_victim(true);
+        add_victim(id, span);
+        classes_[number].pending += span.used();
+        pending_.add(number);
+        pending_bytes_ += std::size_t{span.used()} * span.shape().bytes;
+        victim_bytes_ += span.bytes();
+    }
+    /// Its victims serve again.
+    void drop_plan() noexcept {
+        while (victims_ != no_span) {
+            const std::uint32_t id = victims_;
+            span_header& span = spans_[id];
+            class_state& c = classes_[span.class_number()];
+            remove_victim(id, span);
+            span.set_victim(false);
+            c.pending -= span.used();
+            c.free += span.free_count();
+            if (span.free_count() != 0) {
+                link_partial(id, span);
+            }
+        }
+        victim_bytes_ = 0;
+        pending_bytes_ = 0;
+        pending_ = {};
+    }
+
     /// Marks up to `left` spans of one class and fullness for emptying. False where the next, and so any fuller one, is
     /// beyond the budget, or finds no room for its objects: in its own class, or also `into_others` that are slightly larger.
     bool pick_victims(unsigned number, unsigned group, bool into_others, std::size_t max_bytes_to_move,
@@ -707,12 +828,7 @@ private:
                 return false;
             }
             unlink_partial(span, number, group);
-            span.set_victim(true);
-            add_victim(id, span);
-            c.pending += span.used();
-            pending_.add(number);
-            pending_bytes_ += bytes;
-            victim_bytes_ += span.bytes();
+            make_victim(id, span);
         }
         return true;
     }
@@ -762,7 +878,8 @@ private:
         }
         claimed_ = {};
         for (unsigned number = pending_.next(0); number != no_class; number = pending_.next(number + 1)) {
-            const std::uint32_t count = classes_[number].pending;
+            const std::uint32_t pending = classes_[number].pending, there = spare_slots(number);
+            const std::uint32_t count = pending > there ? pending - there : 0;
             const std::uint32_t own = lesser(count, spare(number));
             set_aside(number, own);
             claim_above(number, count - own, true);
@@ -778,8 +895,8 @@ private:
                 return false;
             }
             const span_header& span = spans_[id];
-            if (!span.consistent() || span.used() == 0 || span.previous != previous || span.free_count() == 0 ||
-                span.is_victim() != (number == no_class)) {
+            if (!span.consistent() || span.used() == 0 || span.previous != previous ||
+                span.is_victim() != (number == no_class) || (span.free_count() == 0 && number != no_class)) {
                 return false;
             }
             if (number != no_class && (span.class_number() != number || span.eighth(span.free_count()) != group)) {
@@ -789,13 +906,28 @@ private:
         }
         return true;
     }
+    [[nodiscard]] bool check_spares() const noexcept {
+        unsigned count = 0;
+        for (unsigned number = 0; number < raw_class; ++number) {
+            std::uint32_t previous = no_span;
+            for (std::uint32_t id = classes_[number].spare; id != no_span; id = spans_[id].next) {
+                if (!spans_.contains(id) || ++count > spare_count_ || spans_[id].used() != 0 ||
+                    spans_[id].previous != previous || spans_[id].class_number() != number || spans_[id].is_victim()) {
+                    return false;
+                }
+                previous = id;
+            }
+        }
+        return count == spare_count_;
+    }
     /// Walks all spans: each with a free slot is in a list, and the sums are right.
     [[nodiscard]] bool check_spans(std::uint32_t listed) const noexcept {
         class_state sums[raw_class]{};
         std::size_t held = raw_.bytes_held(), allocated = held, victim_bytes = 0, pending_bytes = 0, objects = 0;
+        unsigned empty = 0;
         for (std::uint32_t id = spans_.next_live(0); id != spans_.bound(); id = spans_.next_live(id + 1)) {
             const span_header& span = spans_[id];
-            if (!span.consistent() || span.used() == 0) {
+            if (!span.consistent()) {
                 return false;
             }
             class_state& c = sums[span.class_number()];
@@ -810,9 +942,10 @@ private:
                 pending_bytes += used_bytes;
                 victim_bytes += span.bytes();
             } else {
-                c.free += span.free_count();
+                c.free += span.used() != 0 ? span.free_count() : 0;
             }
-            listed -= span.free_count() != 0 ? 1 : 0;
+            empty += span.used() == 0 ? 1 : 0;
+            listed -= span.used() != 0 && (span.free_count() != 0 || span.is_victim()) ? 1 : 0;
         }
         for (unsigned number = 0; number < raw_class; ++number) {
             const class_state& c = classes_[number];
@@ -823,7 +956,7 @@ private:
             }
             objects -= c.wanted;
         }
-        return listed == 0 && objects == 0 && held == held_ && allocated == allocated_ &&
+        return listed == 0 && empty == spare_count_ && objects == 0 && held == held_ && allocated == allocated_ &&
                victim_bytes == victim_bytes_ && pending_bytes == pending_bytes_;
     }
 
@@ -833,8 +966,11 @@ private:
     whole_units<Source, Unit> raw_; // objects of a whole unit
     class_set partial_{};           // classes that have a span with a free slot
     class_set pending_{};           // those that have had objects in victims since the last finish_compaction
+    class_set spares_{};            // those that have empty spans
     class_set claimed_{};           // those of which slots are set aside
     class_state classes_[raw_class]{};
+    high_numbers high_;
+    unsigned spare_count_ = 0;        // empty spans
     std::uint32_t victims_ = no_span; // list of spans to be emptied
     std::uint32_t walked_ = no_span;  // the one of them whose objects next_misplaced names
     unsigned next_slot_ = 0;          // of that one, the first it has not looked at

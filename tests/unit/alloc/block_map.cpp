@@ -82,6 +82,7 @@ TEST_CASE("a map agrees with a list of blocks") {
         for (unsigned i = 0; i < 6000; ++i) {
             const std::size_t at = random.below(model.size());
             block& b = model[at];
+            const unsigned ends[] = {b.start, b.start + b.size}; // of a block, now or before
             const bool filling = i / 200 % 2 == 0;
             if (b.free) {
                 const unsigned most = random.one_in(8) ? b.size : std::min(b.size, filling ? 4u : 40u);
@@ -112,6 +113,13 @@ TEST_CASE("a map agrees with a list of blocks") {
             }
             REQUIRE(m.check(end));
             REQUIRE(blocks_of(m, end) == model);
+            for (const unsigned from : ends) {
+                const auto found = std::find_if(model.begin(), model.end(),
+                                                [from](const block& one) { return !one.free && one.start >= from; });
+                const auto used = m.next_used(from, end);
+                REQUIRE(used.start == (found != model.end() ? found->start : end));
+                REQUIRE(used.stop == (found != model.end() ? found->start + found->size : end));
+            }
         }
     }
 }

@@ -86,6 +86,17 @@ TEST_CASE("a granule's block is found in tables of both kinds") {
             }
         }
         CHECK(o.span.blocks > 20);
+        for (unsigned at = 1; at < o.span.blocks; at += at % 2 == 0 ? 5 : 3) {
+            free_alone(o.span, at);
+        }
+        for (unsigned from = 0; from <= o.span.blocks; ++from) {
+            unsigned expected = from, looks = 0;
+            while (expected < o.span.blocks && o.span.state(expected) != xv_span::used) {
+                ++expected;
+            }
+            REQUIRE(o.span.next_used(from, [&] { ++looks; }) == expected);
+            REQUIRE(looks == expected - from + (expected < o.span.blocks ? 1 : 0));
+        }
     }
 }
 

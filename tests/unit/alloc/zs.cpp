@@ -420,8 +420,8 @@ TEST_CASE("small plans, one after another, get as far as a large one") {
         test_source source;
         zs4k a{source, any_node};
         rng random{21};
-        std::vector<object_handle> h = thinned_out(a, random, 4000, 3);
-        const std::size_t budget = small ? 20000 : ~std::size_t{0};
+        std::vector<object_handle> h = thinned_out(a, random, 8000, 3);
+        const std::size_t budget = small ? 50000 : ~std::size_t{0};
         unsigned plans = 0;
         while (const std::size_t promise = a.plan_compaction(budget)) {
             const std::size_t before = a.bytes_held(), moved = sweep(a, random, h);

@@ -79,6 +79,28 @@ TEST_CASE_TEMPLATE("slots are taken lowest first, each once, and can be put back
     });
 }
 
+TEST_CASE_TEMPLATE("the used slots are found from any on", T, PAGEFOLD_ALL_SPANS) {
+    for_each_shape<T>([](typename T::span& span, unsigned, unsigned) {
+        const unsigned slots = span.slots();
+        CHECK(span.next_used(0) == slots);
+        for (unsigned at = 0; at < slots; ++at) {
+            static_cast<void>(span.take());
+        }
+        for (unsigned at = 1; at < slots; at += 1 + at % 3) {
+            span.put_back(at);
+        }
+        bool agree = true;
+        for (unsigned from = 0; from <= slots; ++from) {
+            unsigned expected = from;
+            while (expected < slots && span.is_free(expected)) {
+                ++expected;
+            }
+            agree = agree && span.next_used(from) == expected;
+        }
+        CHECK(agree);
+    });
+}
+
 TEST_CASE_TEMPLATE("the eighth of a span counts its own slots, doubled or not", T, PAGEFOLD_ALL_SPANS) {
     for_each_shape<T>([](const typename T::span& span, unsigned, unsigned) {
         bool agree = true;
