@@ -51,7 +51,11 @@
 //   a.plan_compaction(n) | size_t                 | –                  | picks sparse spans to empty, so that at most n bytes
 //                        |                        |                    | of objects need to move (or one span's, if that is
 //                        |                        |                    | more); returns the bytes of pages that will come
-//                        |                        |                    | free; 0: nothing worth doing, or n is 0
+//                        |                        |                    | free, of what is held then; 0: nothing worth doing,
+//                        |                        |                    | or n is 0. Called again before finish_compaction it
+//                        |                        |                    | keeps these spans and adds to them. An allocator may
+//                        |                        |                    | bound what a call looks at, and take pages for where
+//                        |                        |                    | objects are to move to
 //   a.misplaced(h)       | bool                   | –                  | h lies in a span to be emptied
 //   a.relocate(h)        | result<object_handle>  | no_memory          | moves a misplaced object to a place that is not; h is
 //                        |                        |                    | dead after success, and unchanged after a failure.

@@ -30,10 +30,10 @@
 //   - capacity(h) is the n that was asked for. What the allocator below rounds up to is not lent out, or an overrun by one
 //     would mostly be legal.
 //   - An object is written through write() only. The checksum of its content, kept in the record, hence finds any other
-//     write to it, and two objects that overlap. It is all that guards an object for which the zones leave no room in
-//     the allocator's max_size (they have 2 * Zone bytes and the tag's less than it): those have what is left as rear zone,
-//     and an object of max_size has none. A larger unit for the allocator below would have given them zones, but then what is tested is
-//     not what is used: an object of max_size would not be one below.
+//     write to it, and two objects that overlap. It is all that guards an object for which the zones and the
+//     tag leave no room in the allocator's max_size: such a one has what is left as rear zone, and one of max_size has none.
+//     A larger unit for the allocator below would have given them zones, but then what is tested is not what is used: an
+//     object of max_size would not be one below.
 //   - The last `Quarantine` objects freed are filled with poison and given to the allocator below later. One whose poison
 //     is gone was written to after it was freed. Nobody but the guard may notice: when no object is live, or a compaction
 //     is planned, all of them are given back (a plan's promise counts what that frees), one in a span that is being emptied

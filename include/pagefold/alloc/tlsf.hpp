@@ -684,9 +684,9 @@ private:
     }
 
     // Lists of spans by the eighths that are free of them: those of which less than a quarter is free, or that can't be emptied
-    // now, are in none. (In steady churn hardly a span is in one, so that most frees and allocations only see that. With
-    // spans of which an eighth is free they took 20 % longer, and plans came no further.) There are two sides: a plan picks from one,
-    // and leaves on the other what it finds no places for, until there is no more on this one.
+    // now, are in none. (In steady churn hardly a span is in one, so that most frees and allocations only see that. With spans
+    // of which an eighth is free they took 20 % longer, and plans came no further.) There are two sides: a plan picks from
+    // one, and leaves on the other what it finds no places for, until there is no more on this one.
 
     [[nodiscard]] static unsigned emptiness(const span& s) noexcept {
         const unsigned eighths = s.is_victim() || s.has_reserved() ? 0 : s.free_eighths();
