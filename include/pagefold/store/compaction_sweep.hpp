@@ -31,6 +31,23 @@ struct compaction_work {
     std::uint64_t objects_moved = 0;
 };
 
+/// What a sweep gives back, step by step. What a step takes, for a span or a block to gather things in, is no gain of the
+/// steps that give others back.
+class net_release {
+public:
+    /// Bytes held before and after a step; the bytes given back by it, in sum over the sweep.
+    std::size_t note(std::size_t before, std::size_t after) noexcept {
+        owed_ += after > before ? after - before : 0;
+        const std::size_t freed = before > after ? before - after : 0;
+        const std::size_t repaid = freed < owed_ ? freed : owed_;
+        owed_ -= repaid;
+        return freed - repaid;
+    }
+
+private:
+    std::size_t owed_ = 0;
+};
+
 /// `State`: a partition_state whose allocator compacts.
 template <class State>
 class compaction_sweep {
@@ -43,23 +60,12 @@ public:
         if constexpr (!compacting_allocator<allocator_type>) {
             return false; // objects that don't move
         } else {
-            switch (stage_) {
-            case stage::idle: return start(state.allocator, budget);
-            case stage::planning: return plan_more(state.allocator);
-            case stage::moving: break;
-            }
-            const byte_span place = state.allocator.next_misplaced();
-            if (place.size() == 0) {
-                state.allocator.finish_compaction();
-                stage_ = stage::idle;
-                return false;
-            }
-            const std::size_t held = state.allocator.bytes_held();
-            move(state, place, done);
-            const std::size_t freed = held - state.allocator.bytes_held();
+            const std::size_t held = bytes_of(state.allocator);
+            const bool goes_on = advance(state, budget, done);
+            const std::size_t freed = released_.note(held, bytes_of(state.allocator));
             done.freed_bytes += freed;
             gain_ += freed;
-            return true;
+            return goes_on;
         }
     }
 
@@ -70,8 +76,27 @@ private:
     enum class stage : std::uint8_t { idle, planning, moving };
     static constexpr std::size_t share = 32 * allocator_type::max_size;
 
+    [[nodiscard]] static std::size_t bytes_of(const allocator_type& allocator) noexcept {
+        return allocator.bytes_held() + allocator.table_bytes();
+    }
+    bool advance(State& state, std::size_t budget, compaction_work& done) noexcept {
+        switch (stage_) {
+        case stage::idle: return start(state.allocator, budget);
+        case stage::planning: return plan_more(state.allocator);
+        case stage::moving: break;
+        }
+        const byte_span place = state.allocator.next_misplaced();
+        if (place.size() == 0) {
+            state.allocator.finish_compaction();
+            stage_ = stage::idle;
+            return false;
+        }
+        move(state, place, done);
+        return true;
+    }
     bool start(allocator_type& allocator, std::size_t budget) noexcept {
         gain_ = 0;
+        released_ = net_release{};
         budget_ = budget;
         planned_budget_ = budget < share ? budget : share;
         planned_gain_ = allocator.plan_compaction(planned_budget_);
@@ -116,6 +141,7 @@ private:
     std::size_t planned_budget_ = 0; // of those, what was asked for so far
     std::size_t planned_gain_ = 0;   // bytes of pages that the plan will free
     std::size_t gain_ = 0;           // bytes moved and freed in this sweep
+    net_release released_;
     stage stage_ = stage::idle;
 };
 

@@ -27,7 +27,8 @@ public:
         auto& index = state.index;
         if (!under_way_) {
             under_way_ = moving_ = true;
-            gain_ = taken_ = 0;
+            gain_ = 0;
+            released_ = net_release{};
         }
         const std::size_t held = index.bytes();
         bool goes_on = true;
@@ -52,13 +53,7 @@ public:
                 steps += repack(state, cursor_, done);
             }
         }
-        // What a step takes, for a block to gather arrays in, is no gain of the steps that give others back.
-        const std::size_t now = index.bytes();
-        taken_ += now > held ? now - held : 0;
-        std::size_t freed = held > now ? held - now : 0;
-        const std::size_t repaid = freed < taken_ ? freed : taken_;
-        taken_ -= repaid;
-        freed -= repaid;
+        const std::size_t freed = released_.note(held, index.bytes());
         done.freed_bytes += freed;
         gain_ += freed;
         return goes_on;
@@ -130,7 +125,7 @@ private:
 
     std::uint32_t cursor_ = 0;
     std::size_t gain_ = 0;
-    std::size_t taken_ = 0; // and not given back yet
+    net_release released_;
     bool under_way_ = false;
     bool moving_ = false; // extents, and no arrays yet
 };

@@ -80,14 +80,15 @@ TEST_CASE("a step moves one object at most, and a sweep gives back what it count
     o.fill_and_thin(4000, 5);
     sweep_type sweep;
     compaction_work done;
-    const std::size_t held = o.state.allocator.bytes_held();
+    const auto bytes = [&] { return o.state.allocator.bytes_held() + o.state.allocator.table_bytes(); };
+    const std::size_t held = bytes();
     std::size_t steps = 0;
     for (bool goes_on = true; goes_on; ++steps) {
         const compaction_work before = done;
         goes_on = sweep.step(o.state, ~std::size_t{0}, done);
         REQUIRE(done.objects_moved - before.objects_moved <= 1);
         REQUIRE(done.moved_bytes - before.moved_bytes <= allocator_type::max_size);
-        REQUIRE(held - o.state.allocator.bytes_held() == done.freed_bytes);
+        REQUIRE(held - bytes() <= done.freed_bytes); // a step may have taken some again
         REQUIRE(steps < 10000);
         if (steps % 64 == 0) {
             REQUIRE(o.intact());
@@ -95,6 +96,7 @@ TEST_CASE("a step moves one object at most, and a sweep gives back what it count
     }
     CHECK(sweep.was_worthwhile());
     CHECK(done.objects_moved > 100);
+    CHECK(held - bytes() == done.freed_bytes);
     CHECK(done.freed_bytes > held / 2);
     CHECK(steps < done.objects_moved + 200); // no walk over what stays
     CHECK(o.misplaced() == 0);

@@ -25,6 +25,7 @@
 #include <functional>
 #include <memory>
 #include <sys/time.h>
+#include <vector>
 
 namespace pagefold::testing {
 namespace {
@@ -141,6 +142,21 @@ void call_from_compressor(bool has_scratch_for_both) {
     CHECK((!has_scratch_for_both || out == first));
     CHECK(store.check());
 }
+
+/// The default codec, which calls out while it decodes.
+struct nesting_codec : default_config::compressor_type {
+    std::function<void()>* call = nullptr;
+
+    nesting_codec() noexcept = default;
+    explicit nesting_codec(std::function<void()>& c) noexcept : call{&c} {}
+    [[nodiscard]] status decompress(byte_view in, byte_span out, byte_span scratch) const noexcept {
+        (*call)();
+        return default_config::compressor_type::decompress(in, out, scratch);
+    }
+};
+struct nesting_config : default_config {
+    using compressor_type = nesting_codec;
+};
 
 // From the page source, with the store's own locks held.
 
@@ -290,6 +306,37 @@ TEST_CASE("reentry: a compressor calls the store that it works for") {
 TEST_CASE("reentry: the same in a store without locks") {
     call_from_compressor<calling_config<2, null_lock>>(true);
     call_from_compressor<calling_config<1, null_lock>>(false);
+}
+
+TEST_CASE("reentry: a store that one thread filled to its limit has scratch for four readers at a time") {
+    std::function<void()> call = [] {};
+    test_source source;
+    page_store<nesting_config> store{source, store_options{.limit_bytes = 8u << 20}, nesting_codec{call}};
+    const pool_id pool = store.create_pool().value();
+    std::vector<std::byte> page(4096);
+    std::uint64_t stored = 0;
+    for (status s = status::ok; s == status::ok; stored += s == status::ok ? 1 : 0) {
+        make_page(page, page_kind::pointers, stored);
+        s = store.put({pool, 1, stored}, page);
+        REQUIRE((s == status::ok || s == status::limit));
+    }
+    REQUIRE(stored > 1000);
+    // One within the other, each with a scratch of its own.
+    unsigned depth = 0, right = 0;
+    const std::uint64_t before = source.acquisitions();
+    call = [&] {
+        if (++depth < 4) {
+            std::vector<std::byte> out(4096), expected(4096);
+            make_page(expected, page_kind::pointers, depth);
+            right += store.get({pool, 1, depth}, out) == status::ok && out == expected ? 1 : 0;
+        }
+    };
+    CHECK(store.get({pool, 1, 0}, page) == status::ok);
+    CHECK(depth == 4);
+    CHECK(right == 3);
+    CHECK(source.acquisitions() == before + 3);
+    CHECK(store.stats().total_bytes <= 8u << 20);
+    CHECK(store.check());
 }
 
 TEST_CASE("reentry: a page source that calls back is answered busy, and nothing hangs or is lost") {

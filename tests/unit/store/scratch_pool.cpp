@@ -254,12 +254,16 @@ TEST_CASE("scratch_pool: what the codec refuses goes back, and counts as a refus
     CHECK(f.budget.used() == slot_bytes);
 }
 
-TEST_CASE("scratch_pool: room for the first eight is kept free, a 64th of the limit at most") {
+TEST_CASE("scratch_pool: room for the first eight is kept free, a 64th of the limit at most, and a 32nd for four") {
     fixture<64> f{64 * 100 * slot_bytes};
     CHECK(f.pool.kept_free() == 8 * slot_bytes);
     f.ready();
     CHECK(f.pool.kept_free() == 7 * slot_bytes);
+    f.budget.set_limit(64 * 5 * slot_bytes);
+    CHECK(f.pool.kept_free() == 5 * slot_bytes);
     f.budget.set_limit(64 * 2 * slot_bytes);
+    CHECK(f.pool.kept_free() == 3 * slot_bytes); // of four, one is there
+    f.budget.set_limit(32 * 2 * slot_bytes);
     CHECK(f.pool.kept_free() == 2 * slot_bytes);
     f.budget.set_limit(0);
     CHECK(f.pool.kept_free() == 0);
