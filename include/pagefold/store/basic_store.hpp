@@ -442,7 +442,7 @@ private:
             return false;
         }
         const std::size_t live = registry_.table().records[pool_ids::slot(key.pool)].live.load(memory_order::relaxed);
-        return live != 0 && live == static_cast<std::size_t>(key.pool);
+        return live == pool_ids::mark(key.pool);
     }
     [[nodiscard]] partition_id home_of(const located_key& k) const noexcept {
         return place_.home(k.key, k.extent_hash, registry_.table().records[k.pool].node.load(memory_order::relaxed),

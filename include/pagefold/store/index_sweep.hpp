@@ -45,6 +45,7 @@ public:
             if (cursor_ == 0) {
                 goes_on = !index.shrink_buckets_fully();
                 under_way_ = goes_on;
+                swept_changes_ = goes_on ? swept_changes_ : state.changes;
                 break;
             }
             --cursor_;
@@ -57,6 +58,11 @@ public:
         done.freed_bytes += freed;
         gain_ += freed;
         return goes_on;
+    }
+    /// Whether so many pages came and went since the last sweep that arrays may be larger than their pages need, which no idle
+    /// byte shows.
+    [[nodiscard]] bool is_due(const State& state) const noexcept {
+        return state.changes - swept_changes_ > state.index.size() / 8;
     }
     /// Whether the sweep that ended last gave anything back.
     [[nodiscard]] bool was_worthwhile() const noexcept { return gain_ != 0; }
@@ -126,6 +132,7 @@ private:
     std::uint32_t cursor_ = 0;
     std::size_t gain_ = 0;
     net_release released_;
+    std::uint64_t swept_changes_ = 0; // of the state, at the end of the last sweep
     bool under_way_ = false;
     bool moving_ = false; // extents, and no arrays yet
 };

@@ -334,6 +334,10 @@ public:
         const hold held{*this};
         return sweep_.was_worthwhile();
     }
+    [[nodiscard]] bool index_sweep_is_due() noexcept {
+        const hold held{*this};
+        return held && index_sweep_.is_due(state_);
+    }
     [[nodiscard]] bool index_was_worthwhile() noexcept {
         const hold held{*this};
         return index_sweep_.was_worthwhile();

@@ -75,6 +75,8 @@ static_assert(max_pool_slots == 1u << slot_bits);
 [[nodiscard]] constexpr std::uint64_t generation(pool_id id) noexcept {
     return static_cast<std::uint64_t>(id) >> (slot_bits + 1);
 }
+/// What tells a live pool of a slot from those before it in a word, and is never 0; of 32 bits, with half of the generation.
+[[nodiscard]] constexpr std::size_t mark(pool_id id) noexcept { return static_cast<std::size_t>(id) | 1u; }
 /// The id of the next pool in a slot; `pool_id{}` after 2^51 − 1 of them, when the slot is used up.
 [[nodiscard]] constexpr pool_id next(pool_id last, std::uint32_t slot, pool_kind kind) noexcept {
     const std::uint64_t number = (generation(last) + 1) << (slot_bits + 1);

@@ -44,7 +44,7 @@ public:
         const std::uint32_t slot = pool_ids::slot(id);
         pool_record& record = table_.records[slot];
         record.stage = pool_stage::live;
-        record.live.store(static_cast<std::size_t>(id), memory_order::relaxed); // who has the id got it after this
+        record.live.store(pool_ids::mark(id), memory_order::relaxed); // who has the id got it after this
         reserved_ += record.options.reserved_bytes;
         record.reserved.store(record.options.reserved_bytes, memory_order::relaxed);
         record.unmet.store(record.options.reserved_bytes, memory_order::relaxed);

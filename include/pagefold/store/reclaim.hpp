@@ -195,7 +195,8 @@ private:
         }
         std::size_t looked = 0;
         for (std::size_t i = 0; i < count_; ++i) {
-            bool again = gauges_[i].tables_idle() > gauges_[i].tables_held.load(memory_order::relaxed) / 32;
+            bool again = gauges_[i].tables_idle() > gauges_[i].tables_held.load(memory_order::relaxed) / 32 ||
+                         partitions_[i].index_sweep_is_due();
             for (unsigned sweeps = 0; again && sweeps < 3;) {
                 if (done.moved_bytes >= enough || looked >= enough - done.moved_bytes) {
                     return;

@@ -225,6 +225,33 @@ TEST_CASE("compact gives the pages of a sparse store back and harms no content")
     CHECK(s.store.check());
 }
 
+TEST_CASE("after nearly everything was erased at random, the tables are as small as a new store's") {
+    for (const bool dense : {true, false}) {
+        fixture s, fresh;
+        const pool_id pool = s.make_pool(), there = fresh.make_pool();
+        const auto page = page_of(page_bytes, page_kind::zeros, 0);
+        const auto key = [&](pool_id of, std::uint64_t i) {
+            return dense ? page_key{of, i >> 14, i & 16383} : page_key{of, i, 0};
+        };
+        for (std::uint64_t i = 0; i < 300'000; ++i) {
+            REQUIRE(s.store.put(key(pool, i), page) == status::ok);
+        }
+        rng random{3};
+        for (std::uint64_t i = 0; i < 300'000; ++i) {
+            if (random.one_in(20)) {
+                REQUIRE(fresh.store.put(key(there, i), page) == status::ok);
+            } else {
+                REQUIRE(s.store.erase(key(pool, i)) == status::ok);
+            }
+        }
+        static_cast<void>(s.store.shrink(~std::size_t{0}));
+        CAPTURE(dense);
+        CHECK(s.store.stats().stored_pages == fresh.store.stats().stored_pages);
+        CHECK(s.source.bytes_held() <= fresh.source.bytes_held() * 106 / 100);
+        CHECK(s.store.check());
+    }
+}
+
 TEST_CASE("a limit that is lowered ends fragmentation, even where it was met before") {
     fixture s;
     const pool_id pool = s.make_pool();
