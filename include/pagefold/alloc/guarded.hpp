@@ -190,8 +190,11 @@ public:
         if (max_bytes_to_move != 0) {
             empty_quarantine();
         }
-        const std::size_t freed = held - inner_.bytes_held();
-        return freed + inner_.plan_compaction(max_bytes_to_move);
+        const std::size_t after = inner_.bytes_held();
+        const std::size_t planned = inner_.plan_compaction(max_bytes_to_move);
+        // A promise counts from the most that was held, before the plan or behind it: for the one below from `after` on.
+        const std::size_t now = inner_.bytes_held();
+        return planned + (held > now ? held : now) - (after > now ? after : now);
     }
     [[nodiscard]] bool misplaced(object_handle h) const noexcept requires compacting_allocator<Allocator> {
         return require_live(h, guard_breach::use_after_free) && inner_.misplaced(records_[id_of(h)].place());
