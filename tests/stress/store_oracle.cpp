@@ -46,7 +46,7 @@ using namespace pagefold::testing;
 #endif
 
 constexpr std::uint64_t default_operations = PAGEFOLD_TEST_TSAN ? 400'000 : PAGEFOLD_TEST_ASAN ? 1'500'000 : 10'000'000;
-constexpr std::uint64_t enough_for_all_answers = 50'000;
+constexpr std::uint64_t enough_for_all_answers = 500'000;
 
 std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
     const char* const text = std::getenv(variable);

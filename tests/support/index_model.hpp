@@ -78,7 +78,7 @@ public:
         pages[k] = {e, Hook{}};
         return status::ok;
     }
-    void erase(const key& k) {
+    void erase(key k) { // a copy: the map's own key goes
         index.erase(rings[k.pool], find(k));
         pages.erase(k);
         REQUIRE(find(k) == no_slot);

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+
+// What shares come to for the tenants of a store: those below theirs lose nothing to any flood, whatever the weights, the
+// slots and the number of partitions.
+
+#include "support/store_fixture.hpp"
+
+#include <pagefold/platform/null_lock.hpp>
+#include <pagefold/store/default_config.hpp>
+#include <pagefold/store/partitioned_store.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace pagefold::testing {
+namespace {
+
+struct alone : default_config {
+    using lock_type = null_lock;
+};
+using tenants = store_fixture<partitioned_store<alone>>;
+
+std::uint64_t stored(const tenants& s, pool_id pool) { return s.store.statistics_of(pool).value().stored_pages; }
+
+/// A tenant's page cache: it reads pages of a set in random order, and stores what it did not find.
+struct reader {
+    pool_id pool;
+    std::uint64_t pages;
+    rng random{1};
+    std::uint64_t reads = 0, hits = 0;
+
+    void read(tenants& s) {
+        const std::uint64_t at = random.below(pages);
+        const page_key key{pool, at / 256, at % 256};
+        ++reads;
+        if (s.get(key) == status::ok) {
+            ++hits;
+        } else {
+            CHECK_UNARY(s.put(key, page_kind::random, at) == status::ok);
+        }
+    }
+    void forget_counts() { reads = hits = 0; }
+    [[nodiscard]] double ratio() const { return static_cast<double>(hits) / static_cast<double>(reads); }
+};
+
+constexpr std::size_t limit_for(std::size_t partitions) { return partitions == 256 ? 48u << 20 : 8u << 20; }
+
+/// Where nobody else is: the share is the cap.
+double ratio_alone(std::size_t partitions, std::uint64_t share, std::uint64_t pages, std::uint64_t reads) {
+    tenants s{store_options{.partitions = partitions, .seed = 3}};
+    reader one{s.make_pool({.kind = pool_kind::ephemeral, .cap_bytes = share}), pages};
+    for (std::uint64_t i = 0; i < 2 * reads; ++i) {
+        one.read(s);
+        if (i + 1 == reads) {
+            one.forget_counts();
+        }
+    }
+    return one.ratio();
+}
+
+struct scene {
+    std::size_t partitions;
+    std::uint32_t quiet_weight, flood_weight;
+    unsigned flood_slot;
+};
+
+/// Three quiet tenants, each of which reads a set of so many thousandths of its share, and one that floods.
+void let_one_flood(const scene& is, std::uint64_t set_permille) {
+    CAPTURE(is.partitions);
+    CAPTURE(is.quiet_weight);
+    CAPTURE(is.flood_weight);
+    CAPTURE(is.flood_slot);
+    CAPTURE(set_permille);
+    const std::size_t limit = limit_for(is.partitions);
+    tenants s{store_options{.limit_bytes = limit, .partitions = is.partitions, .seed = 5}};
+    std::vector<reader> quiet;
+    pool_id flood{};
+    for (unsigned slot = 0; slot < 4; ++slot) {
+        const pool_id pool = s.make_pool(
+            {.kind = pool_kind::ephemeral, .weight = slot == is.flood_slot ? is.flood_weight : is.quiet_weight});
+        if (slot == is.flood_slot) {
+            flood = pool;
+        } else {
+            quiet.push_back({pool, 0, rng{slot + 7}});
+        }
+    }
+    // What is left for pages: the store's fixed part goes, and some idle memory of each partition.
+    const std::uint64_t free = limit - s.store.stats().total_bytes - is.partitions * 12 * 4096;
+    const std::uint64_t weights = std::uint64_t{3} * is.quiet_weight + is.flood_weight;
+    const std::uint64_t share = free * is.quiet_weight / weights;
+    const std::uint64_t set = share * set_permille / 1000 / 4200;
+    for (reader& one : quiet) {
+        one.pages = set;
+    }
+    std::uint64_t flooded = 0;
+    const auto step = [&] {
+        for (int i = 0; i < 6; ++i) {
+            static_cast<void>(s.put({flood, flooded / 64, flooded % 64}, page_kind::random, flooded));
+            ++flooded;
+        }
+        for (reader& one : quiet) {
+            one.read(s);
+            one.read(s);
+        }
+    };
+    const std::uint64_t steps = is.partitions == 256  ? 3 * set
+                                : set_permille > 1000 ? 20 * set
+                                                      : 4 * set; // enough for a percent
+    for (std::uint64_t i = 0; i < set; ++i) {
+        for (const reader& one : quiet) {
+            REQUIRE(s.put({one.pool, i / 256, i % 256}, page_kind::random, i) == status::ok);
+        }
+    }
+    for (std::uint64_t i = 0; i < steps; ++i) {
+        step();
+    }
+    for (reader& one : quiet) {
+        one.forget_counts();
+    }
+    for (std::uint64_t i = 0; i < steps; ++i) {
+        step();
+    }
+    CHECK(s.store.stats().evicted_pages > 0);
+    if (set_permille <= 1000) {
+        for (const reader& one : quiet) {
+            CHECK(one.hits == one.reads); // below its share a tenant loses nothing
+            CHECK(s.store.statistics_of(one.pool).value().evicted_pages == 0);
+        }
+    } else {
+        // How much there is to share is known only now.
+        std::uint64_t all = s.store.statistics_of(flood).value().used_bytes;
+        for (const reader& one : quiet) {
+            all += s.store.statistics_of(one.pool).value().used_bytes;
+        }
+        const double expected = ratio_alone(is.partitions, all * is.quiet_weight / weights, set, 2 * steps);
+        for (const reader& one : quiet) {
+            CAPTURE(expected);
+            CHECK(one.ratio() > expected - 0.02);
+            CHECK(one.ratio() < expected + 0.02);
+        }
+    }
+    CHECK(s.store.check());
+}
+
+} // namespace
+
+TEST_CASE("tenants: a flood leaves quiet tenants what is theirs, in any number of partitions") {
+    for (const std::size_t partitions : {1u, 8u, 256u}) {
+        let_one_flood({partitions, 100, 100, 3}, 800);
+        let_one_flood({partitions, 100, 100, 0}, 1500);
+    }
+}
+
+TEST_CASE("tenants: weights of 2^30 and 1, in every slot") {
+    for (const std::size_t partitions : {1u, 8u}) {
+        for (unsigned slot = 0; slot < 4; ++slot) {
+            let_one_flood({partitions, 1u << 30, 1, slot}, 850);
+        }
+        let_one_flood({partitions, 1u << 30, 1u << 30, 1}, 800);
+        let_one_flood({partitions, 1, 1, 2}, 800);
+        let_one_flood({partitions, 0xffffffffu, 0xfffffffeu, 2}, 800);
+    }
+    let_one_flood({256, 1u << 30, 1, 3}, 700);
+}
+
+TEST_CASE("tenants: where all want more than there is, each has its weight of it, in every order of slots") {
+    for (const std::size_t partitions : {1u, 8u, 256u}) {
+        CAPTURE(partitions);
+        std::uint32_t weights[] = {1, 2, 5};
+        do {
+            CAPTURE(weights[0]);
+            CAPTURE(weights[1]);
+            tenants s{store_options{.limit_bytes = limit_for(partitions), .partitions = partitions, .seed = 9}};
+            pool_id pools[3];
+            for (unsigned i = 0; i < 3; ++i) {
+                pools[i] = s.make_pool({.kind = pool_kind::ephemeral, .weight = weights[i] << 20});
+            }
+            const std::uint64_t most = limit_for(partitions) / 4096;
+            for (std::uint64_t i = 0; i < most; ++i) {
+                for (const pool_id pool : pools) {
+                    REQUIRE(s.put({pool, i / 64, i % 64}, page_kind::random, i) == status::ok);
+                }
+            }
+            const std::uint64_t all = stored(s, pools[0]) + stored(s, pools[1]) + stored(s, pools[2]);
+            CHECK(all > most * 7 / 10);
+            for (unsigned i = 0; i < 3; ++i) {
+                const std::uint64_t wanted = all * weights[i] / 8;
+                CHECK(stored(s, pools[i]) >= wanted * 97 / 100);
+                CHECK(stored(s, pools[i]) <= wanted * 103 / 100 + 1);
+            }
+            CHECK(s.store.check());
+        } while (partitions != 256 && std::next_permutation(weights, weights + 3));
+    }
+}
+
+} // namespace pagefold::testing
