@@ -14,8 +14,10 @@ namespace pagefold {
 
 /// The byte limit of a store: the one thing that its partitions share. Safe from many threads.
 ///
-/// The counters order nothing: bytes are charged before the pages exist and returned after they are gone, and nobody
-/// reads memory on the strength of them. Hence relaxed throughout.
+/// The counters order no memory: bytes are charged before the pages exist and returned after they are gone, and nobody
+/// reads memory on the strength of them. Hence relaxed, with one exception. Who lowers the limit looks at what is used
+/// afterwards, and who charges looks at the limit afterwards; both sequentially consistent, so that one of them sees the
+/// other. Either the lower limit is not met yet, or the charge is taken back.
 class byte_budget {
 public:
     explicit byte_budget(std::size_t limit) noexcept : limit_{limit} {}
@@ -30,7 +32,11 @@ public:
                 return false;
             }
             after = used + bytes;
-        } while (!used_.compare_exchange(used, after, memory_order::relaxed));
+        } while (!used_.compare_exchange(used, after, memory_order::seq_cst));
+        if (after > limit_.load(memory_order::seq_cst)) [[unlikely]] {
+            give_back(bytes); // the limit was lowered meanwhile
+            return false;
+        }
         std::size_t peak = peak_.load(memory_order::relaxed);
         while (peak < after && !peak_.compare_exchange(peak, after, memory_order::relaxed)) {
         }
@@ -38,9 +44,9 @@ public:
     }
     void give_back(std::size_t bytes) noexcept { used_.fetch_sub(bytes, memory_order::relaxed); }
 
-    void set_limit(std::size_t limit) noexcept { limit_.store(limit, memory_order::relaxed); }
+    void set_limit(std::size_t limit) noexcept { limit_.store(limit, memory_order::seq_cst); }
     [[nodiscard]] std::size_t limit() const noexcept { return limit_.load(memory_order::relaxed); }
-    [[nodiscard]] std::size_t used() const noexcept { return used_.load(memory_order::relaxed); }
+    [[nodiscard]] std::size_t used() const noexcept { return used_.load(memory_order::seq_cst); }
     [[nodiscard]] std::size_t peak() const noexcept { return peak_.load(memory_order::relaxed); }
 
 private:

@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <thread>
@@ -73,6 +74,42 @@ TEST_CASE("a limit below what is used refuses until enough came back") {
     budget.give_back(4);
     CHECK(budget.charge(1, 0));
     CHECK(!budget.charge(1, 0));
+}
+
+TEST_CASE("no charge is granted under a limit that was lowered and met before") {
+    // Each round one thread charges while the other lowers the limit to what is used: refused, or not met.
+    constexpr unsigned rounds = 100'000;
+    byte_budget budget{2};
+    CHECK(budget.charge(1, 0));
+    std::atomic<unsigned> begun{0}, ended{0};
+    bool is_granted = false;
+    std::thread other{[&] {
+        for (unsigned round = 1; round <= rounds; ++round) {
+            while (begun.load() != round) {
+                std::this_thread::yield();
+            }
+            is_granted = budget.charge(1, 0);
+            ended.store(round);
+        }
+    }};
+    unsigned wrong = 0;
+    for (unsigned round = 1; round <= rounds; ++round) {
+        begun.store(round);
+        for (unsigned i = 0; i < round % 61; ++i) {
+            static_cast<void>(begun.load()); // a pause of a length of its own
+        }
+        budget.set_limit(1);
+        const bool is_met = budget.used() <= 1;
+        while (ended.load() != round) {
+            std::this_thread::yield();
+        }
+        wrong += is_met && is_granted ? 1 : 0;
+        budget.give_back(is_granted ? 1 : 0);
+        budget.set_limit(2);
+    }
+    other.join();
+    CHECK(wrong == 0);
+    CHECK(budget.used() == 1);
 }
 
 TEST_CASE("threads together never charge more than the limit") {
