@@ -5,6 +5,7 @@
 // streams. PAGEFOLD_CORPUS, a folder of *.pages files, adds each of its pages.
 
 #include "support/codec_pages.hpp"
+#include "support/environment.hpp"
 #include "support/mutations.hpp"
 #include "support/page_paths.hpp"
 #include "support/page_stream_writer.hpp"
@@ -58,12 +59,6 @@ std::vector<std::byte> patchwork(std::size_t size, std::uint64_t seed) {
         }
     }
     return page;
-}
-
-/// As many as the environment says, or else so many.
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-    const char* const text = std::getenv(variable);
-    return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
 template <page_level Level>

@@ -8,6 +8,7 @@
 
 #include "support/tsan_ordered.hpp"
 
+#include "support/environment.hpp"
 #include "support/oracle_source.hpp"
 #include "support/store_contest.hpp"
 
@@ -47,11 +48,6 @@ using namespace pagefold::testing;
 
 constexpr std::uint64_t default_operations = PAGEFOLD_TEST_TSAN ? 400'000 : PAGEFOLD_TEST_ASAN ? 1'500'000 : 10'000'000;
 constexpr std::uint64_t enough_for_all_answers = 500'000;
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-    const char* const text = std::getenv(variable);
-    return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
 
 struct mutex_config : default_config {
     using lock_type = std_mutex;

@@ -92,6 +92,15 @@ public:
     /// Breaches no longer fail the test case; somebody looks at them instead.
     void forgive() noexcept { forgiven_ = true; }
 
+    /// Calls `look(memory, bytes)` for each run of pages that is out: for a test that damages what lies there.
+    template <class Look>
+    void for_each_run(Look look) const {
+        const std::lock_guard guard{mutex_};
+        for (const auto& [p, pages] : runs_) {
+            look(static_cast<std::byte*>(p), pages * page_size_);
+        }
+    }
+
     [[nodiscard]] std::size_t bytes_held() const noexcept { return locked(bytes_); }
     [[nodiscard]] std::size_t peak_bytes() const noexcept { return locked(peak_); }
     [[nodiscard]] std::uint64_t acquisitions() const noexcept { return locked(acquisitions_); }

@@ -27,7 +27,7 @@ public:
     }
     template <slot_view<hook> View>
     void on_remove(View& v, slot_id slot) noexcept {
-        by_recency_.remove(v, slot);
+        static_cast<void>(by_recency_.remove(v, slot));
     }
     template <slot_view<hook> View>
     void on_move(View& v, slot_id from, slot_id to) noexcept {

@@ -14,8 +14,8 @@ namespace pagefold {
 class slot_list {
 public:
     struct links {
-        slot_id next;     // towards the back; no_slot at the end
-        slot_id previous; // towards the front
+        slot_id next = no_slot;     // towards the back; no_slot at the end
+        slot_id previous = no_slot; // towards the front
     };
 
     template <slot_view<links> View>
@@ -29,28 +29,34 @@ public:
         front_ = slot;
         ++size_;
     }
+    /// Links that contradict each other are damaged: the list forgets all its slots then, and size() is 0. Whether they didn't.
     template <slot_view<links> View>
-    void remove(View& v, slot_id slot) noexcept {
+    bool remove(View& v, slot_id slot) noexcept {
         PAGEFOLD_CHECK(size_ > 0);
         const links here = v.get(slot);
+        if (!is_linked(v, slot, here)) {
+            *this = slot_list{};
+            return false;
+        }
         if (here.previous == no_slot) {
-            PAGEFOLD_CHECK(front_ == slot);
             front_ = here.next;
         } else {
             set_next(v, here.previous, here.next);
         }
         if (here.next == no_slot) {
-            PAGEFOLD_CHECK(back_ == slot);
             back_ = here.previous;
         } else {
             set_previous(v, here.next, here.previous);
         }
         --size_;
+        return true;
     }
     template <slot_view<links> View>
     void move_to_front(View& v, slot_id slot) noexcept {
         if (slot != front_) {
-            remove(v, slot);
+            if (size_ != 0) { // else it forgot them
+                static_cast<void>(remove(v, slot));
+            }
             push_front(v, slot);
         }
     }
@@ -58,14 +64,16 @@ public:
     template <slot_view<links> View>
     void move(View& v, slot_id from, slot_id to) noexcept {
         const links here = v.get(to);
+        if (!is_linked(v, from, here)) {
+            *this = slot_list{};
+            return;
+        }
         if (here.previous == no_slot) {
-            PAGEFOLD_CHECK(front_ == from);
             front_ = to;
         } else {
             set_next(v, here.previous, to);
         }
         if (here.next == no_slot) {
-            PAGEFOLD_CHECK(back_ == from);
             back_ = to;
         } else {
             set_previous(v, here.next, to);
@@ -78,8 +86,7 @@ public:
         for (slot_id slot = back_; slot != no_slot && steps > 0; slot = v.get(slot).previous) {
             --steps;
             if (predicate(slot)) {
-                remove(v, slot);
-                return slot;
+                return remove(v, slot) ? slot : no_slot;
             }
         }
         return no_slot;
@@ -113,6 +120,12 @@ public:
     }
 
 private:
+    /// Whether both neighbours lead to the slot, whose links are those of `here`.
+    template <class View>
+    [[nodiscard]] bool is_linked(const View& v, slot_id slot, const links& here) const noexcept {
+        return (here.previous == no_slot ? front_ == slot : v.get(here.previous).next == slot) &&
+               (here.next == no_slot ? back_ == slot : v.get(here.next).previous == slot);
+    }
     template <class View>
     static void set_next(View& v, slot_id slot, slot_id next) noexcept {
         links l = v.get(slot);

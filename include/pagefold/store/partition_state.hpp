@@ -3,6 +3,7 @@
 
 #include <pagefold/alloc/concept.hpp>
 #include <pagefold/config/assert.hpp>
+#include <pagefold/config/macros.hpp>
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/ds/stable_array.hpp>
 #include <pagefold/platform/null_lock.hpp>
@@ -69,6 +70,7 @@ struct partition_state {
         eviction_type eviction;
         std::size_t payload_counted = 0; // of these, what the pool's record knows
         std::size_t tables_counted = 0;
+        std::uint32_t searched = 0; // of a closed pool whose ring is broken: extents below were looked at
 
         [[nodiscard]] bool is_ephemeral() const noexcept { return pool_ids::kind(id) == pool_kind::ephemeral; }
     };
@@ -79,21 +81,20 @@ struct partition_state {
         static constexpr bool narrow = eviction_type::hook_bits <= packed_hook_bits;
 
     public:
-        slots_of(index_type& index, const pool_ring& ring) noexcept : index_{index}, ring_{ring} {}
+        slots_of(index_type& index, const pool_ring& ring, std::uint32_t pool) noexcept
+            : index_{index}, ring_{ring}, pool_{pool} {}
         [[nodiscard]] hook get(slot_id s) const noexcept {
             if constexpr (narrow) {
                 return static_cast<hook>(entry_type{0, load_native<typename entry_type::meta_type>(meta_of(s))}.hook());
             } else {
-                return index_.contains(s) ? index_.hook(s)
-                                          : hook{}; // a link is a number like others: it may be damaged
+                return is_safe(s) ? index_.hook(s) : hook{};
             }
         }
         void set(slot_id s, hook h) noexcept {
             if constexpr (narrow) {
-                entry_type e{0, load_native<typename entry_type::meta_type>(meta_of(s))};
-                e.set_hook(static_cast<std::uint8_t>(h));
-                store_native(meta_of(s), e.meta());
-            } else if (index_.contains(s)) {
+                look_at(s);
+                index_type::set_hook_at(metas_, s % extent_pages, h);
+            } else if (is_safe(s)) {
                 index_.set_hook(s, h);
             }
         }
@@ -108,18 +109,26 @@ struct partition_state {
         }
 
     private:
-        [[nodiscard]] std::byte* meta_of(slot_id s) const noexcept {
+        void look_at(slot_id s) const noexcept {
             if (s / extent_pages != extent_) {
                 extent_ = s / extent_pages;
                 metas_ = index_.metas_of(extent_);
             }
+        }
+        [[nodiscard]] std::byte* meta_of(slot_id s) const noexcept {
+            look_at(s);
             return metas_.of(s % extent_pages);
+        }
+        /// Links in wide hooks are numbers in memory like others: looked at before they are followed.
+        [[nodiscard]] bool is_safe(slot_id s) const noexcept {
+            return index_.contains(s) && index_.pool_of(s / extent_pages) == pool_;
         }
 
         index_type& index_;
         const pool_ring& ring_;
         mutable std::uint32_t extent_ = index_type::none;
         mutable typename index_type::metas metas_{};
+        std::uint32_t pool_;
     };
 
     partition_state(page_source_ref page_source, byte_budget& budget, pool_table& pool_table, const key_hasher& hasher,
@@ -137,7 +146,7 @@ struct partition_state {
     [[nodiscard]] pool_record& record_of(const pool_state& pool) noexcept {
         return table.records[pool_ids::slot(pool.id)];
     }
-    [[nodiscard]] slots_of slots(pool_state& pool) noexcept { return {index, pool.ring}; }
+    [[nodiscard]] slots_of slots(pool_state& pool) noexcept { return {index, pool.ring, pool_ids::slot(pool.id)}; }
 
     // Objects.
 
@@ -168,12 +177,23 @@ struct partition_state {
             }
         }
     }
-    /// Frees the entry's object, if it is one.
-    void free_object(const entry_type& e) noexcept {
+    /// Whether the entry's object says that it is of this slot. Raw pages don't say, nor does any object where the allocator
+    /// can't move it.
+    [[nodiscard]] bool is_owner(slot_id slot, const entry_type& e) const noexcept {
+        if constexpr (tag_bytes != 0) {
+            if (e.size() < Config::page_size) {
+                const byte_span place = allocator.place(e.handle());
+                return load_native<slot_id>(place.data() + place.size() - tag_bytes) == slot;
+            }
+        }
+        return true;
+    }
+    /// Frees the object of the slot's entry, if it has one. What a damaged entry leads to instead stays.
+    void free_object(slot_id slot, const entry_type& e) noexcept {
         if (e.is_inline()) {
             return;
         }
-        if (allocator.contains(e.handle())) {
+        if (is_readable(e) && is_owner(slot, e)) {
             allocator.deallocate(e.handle());
         } else {
             ++damage;
@@ -238,8 +258,10 @@ struct partition_state {
     /// The page's slot, or no_slot. An extent that is found damaged is taken out, and `is_damaged` set: its pages are lost,
     /// which this operation says and later ones don't know.
     [[nodiscard]] slot_id find(pool_state& pool, const located_key& k, bool& is_damaged) noexcept {
+        const std::uint64_t damage_before = index.damage();
         const std::uint32_t id = index.find_extent(k);
         if (id == index_type::none) {
+            is_damaged = index.damage() != damage_before && scrub(); // the page may have been among those
             return no_slot;
         }
         if (!index.is_sound(id)) [[unlikely]] {
@@ -250,37 +272,74 @@ struct partition_state {
         }
         return (index.pages_of(id) >> k.page() & 1) != 0 ? index_type::slot(id, k.page()) : no_slot;
     }
-    void discard(pool_state& pool, std::uint32_t id) noexcept {
-        if constexpr (eviction_type::hook_bits <= packed_hook_bits) {
-            index.for_each_slot(id, ~std::uint64_t{0}, [&](slot_id slot) noexcept {
-                slots_of view = slots(pool);
-                if (pool.is_ephemeral() && pool.eviction.size() != 0) {
-                    pool.eviction.on_remove(view, slot);
-                }
-            });
+    /// The object's first extent, or none. As find() does, it takes out what it finds damaged.
+    [[nodiscard]] std::uint32_t find_object(std::uint32_t pool, std::uint64_t object) noexcept {
+        const std::uint64_t damage_before = index.damage();
+        const std::uint32_t id = index.find_object(pool, object);
+        const bool may_be_missed = id == index_type::none && index.damage() != damage_before;
+        return may_be_missed && scrub() ? index.find_object(pool, object) : id;
+    }
+    /// Takes all damaged extents out; whether there were any. Walks all extents, once for each damage.
+    PAGEFOLD_COLD bool scrub() noexcept {
+        bool any = false;
+        for (std::uint32_t id = index.next_extent(0); id != index_type::none; id = index.next_extent(id + 1)) {
+            if (!index.is_sound(id)) {
+                any = true;
+                const std::uint32_t owner = index.owner_of(id);
+                pool_state nobody;
+                discard(owner < pools.size() ? pools[owner] : nobody, id);
+            }
         }
+        return any;
+    }
+    void discard(pool_state& pool, std::uint32_t id) noexcept {
         partition_counters lost;
         lost.stored_pages = index.discard(pool.ring, id);
         pool.counts.add_pages(lost, false);
         totals.add_pages(lost, false);
+        pool.eviction = eviction_type{}; // which of its slots are gone, nobody can say; see renew_policy
         ++corruptions;
         ++damage;
+    }
+    /// Gives a policy that damage left without pages all of the pool anew. Walks the pool, seldom.
+    PAGEFOLD_COLD void renew_policy(pool_state& pool) noexcept {
+        slots_of view = slots(pool);
+        const slot_id first = view.next(no_slot);
+        std::uint64_t left = pool.counts.stored_pages;
+        for (slot_id slot = first; slot != no_slot && left != 0; --left) {
+            if constexpr (eviction_type::hook_bits > packed_hook_bits) {
+                view.set(slot, hook{});
+            }
+            pool.eviction.on_insert(view, slot);
+            slot = view.next(slot);
+            slot = slot != first ? slot : no_slot;
+        }
     }
 
     // Leaving.
 
+    /// After damage the policy may know of fewer pages than there are; where it stands must not be a page that is gone.
     void remove(pool_state& pool, slot_id slot) noexcept {
-        if (pool.is_ephemeral()) {
+        if (pool.is_ephemeral() && pool.eviction.size() != 0) {
             slots_of view = slots(pool);
             pool.eviction.on_remove(view, slot);
+        } else if (pool.is_ephemeral()) [[unlikely]] {
+            pool.eviction = eviction_type{};
         }
         forget(pool, slot);
     }
     /// The policy has forgotten the slot, or never knew it.
     void forget(pool_state& pool, slot_id slot) noexcept {
+        if (!index.contains(slot)) [[unlikely]] { // a policy's link that leads nowhere
+            if (index.is_live(slot / extent_pages) && !index.is_sound(slot / extent_pages)) {
+                discard(pool, slot / extent_pages);
+            }
+            ++damage;
+            return;
+        }
         const entry_type e = index.get(slot);
         account(pool, e, false);
-        free_object(e);
+        free_object(slot, e);
         index.erase(pool.ring, slot);
     }
 

@@ -44,16 +44,30 @@ public:
 
     /// Erases pages of a closed pool whose ring this is, some of them; true when none are left. Adds to `steps` what it did.
     bool drain(pool_state& pool, std::uint32_t slot) noexcept {
-        for (unsigned left = steps_a_hold; left != 0 && pool.ring.head != index_type::none;) {
-            const std::uint32_t id = pool.ring.head;
-            if (!state_.index.is_live(id) || state_.index.pool_of(id) != slot) {
+        auto& index = state_.index;
+        for (unsigned left = steps_a_hold; left != 0;) {
+            std::uint32_t id = pool.ring.head;
+            if (id != index_type::none && (!index.is_live(id) || (index.is_sound(id) && index.pool_of(id) != slot))) {
                 ++state_.damage;
-                pool.ring.head = index_type::none;
-                break;
+                id = pool.ring.head = index_type::none;
             }
-            left -= empty(pool, id, ~std::uint64_t{0}, left).work;
+            if (id == index_type::none) {
+                if (pool.ring.extents == 0 || pool.searched >= index.bound()) {
+                    index.forget(pool.ring);
+                    return true;
+                }
+                id = pool.searched++; // the ring is broken
+                --left;
+                if (!index.is_live(id) || index.pool_of(id) != slot) {
+                    continue;
+                }
+                left += left == 0 ? 1 : 0;
+            }
+            const unsigned work = empty(pool, id, ~std::uint64_t{0}, left).work;
+            left -= work < left ? work : left;
+            pool.searched -= pool.searched > id && index.is_live(id) ? 1 : 0;
         }
-        return pool.ring.head == index_type::none;
+        return false;
     }
 
 private:
@@ -104,7 +118,7 @@ private:
             }
         }
         if (!cursor.has_bookmark) {
-            id = index.find_object(span.pool, span.object);
+            id = state_.find_object(span.pool, span.object);
         }
         for (unsigned left = steps_a_hold / 2; id != index_type::none;) {
             const std::uint64_t number = index.number_of(id);

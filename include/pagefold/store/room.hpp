@@ -43,6 +43,9 @@ public:
                                                         state_type::most_page_bytes - Config::page_size))) {
             return eviction_outcome::none;
         }
+        if (pool->eviction.size() == 0) [[unlikely]] {
+            state_.renew_policy(*pool);
+        }
         auto view = state_.slots(*pool);
         const bool is_choosy = need != 0 && choosy_pause_ == 0;
         choosy_pause_ -= need != 0 && choosy_pause_ != 0 ? 1 : 0;

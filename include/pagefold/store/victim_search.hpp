@@ -30,7 +30,7 @@ public:
 
     [[nodiscard]] bool operator()(slot_id slot) noexcept {
         if (!state_.index.contains(slot)) {
-            return false;
+            return true; // a policy's link that leads nowhere: it goes, or the walk might never end
         }
         const auto e = state_.index.get(slot);
         const bool serves = !state_.is_readable(e) || (need_ != 0 ? makes_place(e) : frees_pages(e));

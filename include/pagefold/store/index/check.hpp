@@ -24,8 +24,9 @@ bool extent_index<Entry, Hook, HookBits, Source>::check() const noexcept {
         }
     }
     for (std::uint32_t b = 0; b < buckets_.count(); ++b) {
-        for (std::uint32_t number = buckets_[b]; number != 0; number = extents_[number - 1].hash_next) {
-            if (!extents_.contains(number - 1) || buckets_.of(hash_of(extents_[number - 1])) != b ||
+        for (std::uint32_t link = buckets_[b]; link != 0; link = extents_[chain_link::id(link)].hash_next) {
+            const std::uint32_t id = chain_link::id(link);
+            if (!chain_link::is_whole(link) || !extents_.contains(id) || buckets_.of(hash_of(extents_[id])) != b ||
                 ++chained > extents_.size()) {
                 return false;
             }
@@ -48,7 +49,7 @@ bool extent_index<Entry, Hook, HookBits, Source>::check_ring(const pool_ring& ri
             const extent& x = extents_[id];
             const std::uint32_t next = next_in_ring(id);
             // The extents of an object lie side by side, behind its primary.
-            if (next == none || x.pool() != pool || (!x.is_primary() && !extents_[x.ring_previous].same_object(x))) {
+            if (next == none || x.pool() != pool || (!x.is_primary() && !extents_[x.ring_previous()].same_object(x))) {
                 return false;
             }
             used += extent_bytes + array_bytes(x);

@@ -35,8 +35,12 @@
 // second; in a large object nearly all succeed at once.
 //
 // Damage. Every number that leads somewhere is checked before it is followed: extents and cells are asked whether they
-// live, chains are walked for a bounded number of steps, a ring's neighbour must point back. What fails is counted and
-// answers as if it were not there; the entry's checksum, which is bound to the key, tells a wrong page from a right one.
+// live, chains are walked for a bounded number of steps, a ring's neighbour must point back. An extent's content and each
+// link of a chain have a bit of parity: so a damaged reference to an array never leads into another extent's, and a chain that
+// is cut off is noticed before anybody acts on what it doesn't find. A chain that fails is made anew, with all others, from
+// the extents; a ring's link from the one that points the other way. That is a walk over all extents, once for each damage.
+// An extent that fails is lost, and its pages with it. All is counted; the entry's checksum, which is bound to the key, tells
+// a wrong page from a right one.
 //
 // Cost. A look-up touches a bucket, an extent and an entry. Buckets and extents are 44 bytes for 64 pages and stay in the
 // cache of a store of many gigabytes; the entry is the one cold line. An insert or an erase moves at most 64 entries and
@@ -99,7 +103,7 @@ public:
     void erase(pool_ring& ring, slot_id s) noexcept {
         extent& x = extents_[s / extent_pages];
         PAGEFOLD_ASSERT(x.has_page(s % extent_pages));
-        --page_count_;
+        page_count_ -= page_count_ != 0 ? 1 : 0;
         if (is_power_of_two(x.present())) {
             remove_extent(ring, s / extent_pages);
         } else {
@@ -120,6 +124,10 @@ public:
     /// Replaces the entry and keeps the hook, when the hook is wide; a narrow one is part of the entry.
     void set(slot_id s, Entry e) noexcept {
         const entry_place p = locate(s);
+        if (extent& x = extents_[s / extent_pages]; x.is_single()) {
+            x.note_change(x.bitmap ^ e.word());
+            x.note_change(x.cell ^ e.meta());
+        }
         store_native(p.word, e.word());
         store_native(p.meta, e.meta());
     }
@@ -135,9 +143,8 @@ public:
         if constexpr (wide_hook) {
             store_native(p.hook, hook);
         } else {
-            Entry e{0, load_native<typename Entry::meta_type>(p.meta)};
-            e.set_hook(static_cast<std::uint8_t>(hook));
-            store_native(p.meta, e.meta());
+            extent& x = extents_[s / extent_pages];
+            set_hook_at({0, p.meta, x.is_single() ? &x : nullptr}, 0, hook);
         }
     }
     /// Whether the slot has a page whose entry can be looked at; any number may be asked.
@@ -151,13 +158,25 @@ public:
     struct metas {
         std::uint64_t pages;
         std::byte* first;
+        extent* single; ///< where the entry stands in the extent
 
         [[nodiscard]] std::byte* of(unsigned at) const noexcept { return first + rank_of(pages, at) * Entry::bytes; }
     };
     [[nodiscard]] metas metas_of(std::uint32_t id) const noexcept {
         extent& x = extents_[id];
-        return x.is_single() ? metas{x.present(), reinterpret_cast<std::byte*>(&x.cell)}
-                             : metas{x.bitmap, arrays_.view(x.array()).at(0).meta};
+        return x.is_single() ? metas{x.present(), reinterpret_cast<std::byte*>(&x.cell), &x}
+                             : metas{x.bitmap, arrays_.view(x.array()).at(0).meta, nullptr};
+    }
+    /// Sets the hook of the page at `at` of the extent whose metas these are.
+    static void set_hook_at(const metas& m, unsigned at, Hook hook) noexcept requires(!wide_hook) {
+        std::byte* const place = m.of(at);
+        const auto was = load_native<typename Entry::meta_type>(place);
+        Entry e{0, was};
+        e.set_hook(static_cast<std::uint8_t>(hook));
+        if (m.single != nullptr) {
+            m.single->note_change(was ^ e.meta());
+        }
+        store_native(place, e.meta());
     }
 
     // Extents. A number is stable while the extent has pages and move_down is not called.
@@ -179,15 +198,9 @@ public:
         const std::uint32_t next = next_in_ring(id);
         return next != none && !extents_[next].is_primary() && extents_[next].same_object(extents_[id]) ? next : none;
     }
-    /// The next extent of the pool's ring, which may be the same; none where the ring is damaged.
+    /// The next extent of the pool's ring, which may be the same; none where the ring is damaged beyond mending.
     [[nodiscard]] std::uint32_t next_in_ring(std::uint32_t id) const noexcept {
-        const extent& x = extents_[id];
-        const extent* const next = extents_.find(x.ring_next);
-        if (next == nullptr || next->ring_previous != id || next->pool() != x.pool()) {
-            ++damage_;
-            return none;
-        }
-        return x.ring_next;
+        return has_way_on(id) ? extents_[id].ring_next : mend_ring(id);
     }
     [[nodiscard]] bool is_live(std::uint32_t id) const noexcept { return extents_.contains(id); }
     [[nodiscard]] std::uint32_t pool_of(std::uint32_t id) const noexcept { return extents_[id].pool(); }
@@ -199,8 +212,8 @@ public:
     /// Whether the extent's entries can be looked at: its array is one, and as long as it says.
     [[nodiscard]] bool is_sound(std::uint32_t id) const noexcept {
         const extent& x = extents_[id];
-        const bool sound =
-            x.is_single() ? arrays_type::singles_inline : arrays_.contains(x.array(), count_ones(x.bitmap));
+        const bool sound = x.is_whole() && (x.is_single() ? arrays_type::singles_inline
+                                                          : arrays_.contains(x.array(), count_ones(x.bitmap)));
         damage_ += sound ? 0 : 1;
         return sound;
     }
@@ -223,10 +236,11 @@ public:
         }
     }
 
-    /// The slot after `s`, which is live, in the pool's ring; no_slot starts at its head. no_slot if the pool has no page.
+    /// The slot after `s`, which is live, in the pool's ring; no_slot starts at its head. Passes over extents that are not
+    /// sound. no_slot if the pool has no page.
     [[nodiscard]] slot_id next_in_pool(const pool_ring& ring, slot_id s) const noexcept {
         std::uint32_t id = ring.head;
-        if (s != no_slot) {
+        if (s != no_slot && is_live(s / extent_pages)) {
             id = s / extent_pages;
             const unsigned at = s % extent_pages;
             const std::uint64_t rest = extents_[id].present() & ~low_bits(at + 1);
@@ -235,9 +249,15 @@ public:
             }
             id = next_in_ring(id);
         }
-        return id != none && is_live(id) && is_sound(id)
-                   ? slot(id, static_cast<unsigned>(std::countr_zero(extents_[id].present())))
-                   : no_slot;
+        for (std::uint32_t left = ring.extents; id != none && is_live(id); id = next_in_ring(id)) {
+            if (is_sound(id)) [[likely]] {
+                return slot(id, static_cast<unsigned>(std::countr_zero(extents_[id].present())));
+            }
+            if (left-- == 0) {
+                break;
+            }
+        }
+        return no_slot;
     }
 
     /// Takes an extent out that is not sound, with what it says of its pages; says how many there were. Their array and their
@@ -247,8 +267,21 @@ public:
         const unsigned pages = count_ones(x.present());
         page_count_ -= pages < page_count_ ? pages : page_count_;
         x.make_single(x.single_index(), 0, 0);
-        remove_extent(ring, id);
+        remove_extent(ring, id, true);
         return pages;
+    }
+
+    /// Slot of the pool that an extent is of, whatever it says itself: its neighbours in the ring know.
+    [[nodiscard]] std::uint32_t owner_of(std::uint32_t id) const noexcept {
+        const extent* const next = extents_.find(extents_[id].ring_next);
+        const bool knows = next != nullptr && next->is_whole() && next->ring_previous() == id;
+        return knows ? next->pool() : extents_[id].pool();
+    }
+
+    /// The pool has no extents any more, whatever damage left of its counts.
+    void forget(pool_ring& ring) noexcept {
+        charge(ring, 0, ring.bytes);
+        ring = pool_ring{};
     }
 
     // Memory.
@@ -279,13 +312,14 @@ public:
 
     /// The extent to move down next, so that chunks of extents come free; none where they are dense.
     [[nodiscard]] std::uint32_t last_in_the_way() const noexcept {
-        return extents_.is_sparse() ? extents_.last_live() : none;
+        const std::uint32_t last = extents_.is_sparse() ? extents_.last_live() : none;
+        return extents_.contains(last) ? last : none; // damage can make it look dead
     }
     /// Gives that extent a lower number; returns it, or none where that can't be done. The slots of its pages have new numbers
     /// then, and nothing else has changed.
     std::uint32_t move_down(pool_ring& ring, std::uint32_t id) noexcept {
         std::uint32_t* const link = find_link(id);
-        if (link == nullptr || next_in_ring(id) == none || !points_here(extents_[id].ring_previous, id)) {
+        if (link == nullptr || next_in_ring(id) == none || !has_way_back(id)) {
             return none;
         }
         const result<std::uint32_t> lower = extents_.insert_lower();
@@ -294,12 +328,13 @@ public:
         }
         const extent& x = extents_[id];
         extents_[*lower] = x;
-        *link = *lower + 1;
+        *link = chain_link::to(*lower);
         if (x.ring_next == id) {
-            extents_[*lower].ring_next = extents_[*lower].ring_previous = *lower;
+            extents_[*lower].ring_next = *lower;
+            extents_[*lower].set_ring_previous(*lower);
         } else {
-            extents_[x.ring_next].ring_previous = *lower;
-            extents_[x.ring_previous].ring_next = *lower;
+            extents_[x.ring_next].set_ring_previous(*lower);
+            extents_[x.ring_previous()].ring_next = *lower;
         }
         ring.head = ring.head == id ? *lower : ring.head;
         extents_.erase(id);
@@ -375,18 +410,103 @@ private:
     [[nodiscard]] PAGEFOLD_ALWAYS_INLINE std::uint32_t find_in_chain(std::uint64_t hash,
                                                                      Predicate is_it) const noexcept {
         std::uint32_t left = longest_chain();
-        for (std::uint32_t number = buckets_[buckets_.of(hash)]; number != 0; --left) {
-            const extent* const x = extents_.find(number - 1);
-            if (x == nullptr || left == 0) [[unlikely]] {
-                ++damage_;
-                return none;
+        for (std::uint32_t link = buckets_[buckets_.of(hash)]; link != 0; --left) {
+            const std::uint32_t id = chain_link::id(link);
+            const extent* const x = extents_.find(id);
+            if (x == nullptr || left == 0 || !chain_link::is_whole(link)) [[unlikely]] {
+                return find_after_mending(hash, is_it, left != 0);
             }
             if (is_it(*x)) {
-                return number - 1;
+                return id;
             }
-            number = x->hash_next;
+            damage_ += x->is_whole() ? 0 : 1; // it may be what is looked for
+            link = x->hash_next;
         }
         return none;
+    }
+    /// The same in chains that were made anew; none for a chain that is too long, since it would be the same.
+    template <class Predicate>
+    [[nodiscard]] PAGEFOLD_COLD std::uint32_t find_after_mending(std::uint64_t hash, Predicate is_it,
+                                                                 bool helps) const noexcept {
+        if (!helps) {
+            ++damage_;
+            return none;
+        }
+        mend_chains();
+        std::uint32_t left = longest_chain();
+        for (std::uint32_t link = buckets_[buckets_.of(hash)]; link != 0 && left != 0; --left) {
+            const std::uint32_t id = chain_link::id(link);
+            if (is_it(extents_[id])) {
+                return id;
+            }
+            link = extents_[id].hash_next;
+        }
+        return none;
+    }
+    /// Makes all chains anew from the extents. Slow, and seldom: something was damaged.
+    PAGEFOLD_COLD void mend_chains() const noexcept {
+        ++damage_;
+        for (std::uint32_t b = 0; b < buckets_.count(); ++b) {
+            buckets_[b] = 0;
+        }
+        for (std::uint32_t id = next_extent(0); id != none; id = next_extent(id + 1)) {
+            hash_insert(id);
+        }
+    }
+    // A ring's link that is wrong is found by the one that leads the other way. Where there is none, since the extent between
+    // is gone, the two ends are joined. What is behind an end then has no way back to a live extent.
+
+    /// Whether the link to the extent before comes from where it leads to.
+    [[nodiscard]] bool has_way_back(std::uint32_t id) const noexcept {
+        const extent* const before = extents_.find(extents_[id].ring_previous());
+        return before != nullptr && before->ring_next == id;
+    }
+    [[nodiscard]] bool has_way_on(std::uint32_t id) const noexcept {
+        const extent* const next = extents_.find(extents_[id].ring_next);
+        return next != nullptr && next->ring_previous() == id;
+    }
+    /// The first extent of the pool, but one, that `fits`, or none.
+    template <class Predicate>
+    [[nodiscard]] std::uint32_t search(std::uint32_t pool, Predicate fits) const noexcept {
+        std::uint32_t id = next_extent(0);
+        while (id != none && (extents_[id].pool() != pool || !fits(id))) {
+            id = next_extent(id + 1);
+        }
+        return id;
+    }
+    /// The extent behind one, whose link there is wrong; mends it. None where nothing fits. Walks all extents.
+    [[nodiscard]] PAGEFOLD_COLD std::uint32_t mend_ring(std::uint32_t id) const noexcept {
+        ++damage_;
+        extent& x = extents_[id];
+        std::uint32_t next = x.ring_next;
+        if (!extents_.contains(next) || extents_[next].pool() != x.pool() || has_way_back(next)) {
+            next = search(x.pool(), [&](std::uint32_t other) { return extents_[other].ring_previous() == id; });
+        }
+        if (next == none) {
+            next = search(x.pool(), [&](std::uint32_t other) { return other != id && !has_way_back(other); });
+        }
+        if (next != none) {
+            x.ring_next = next;
+            extents_[next].set_ring_previous(id);
+        }
+        return next;
+    }
+    /// The same for the extent before one.
+    [[nodiscard]] PAGEFOLD_COLD std::uint32_t mend_ring_before(std::uint32_t id) const noexcept {
+        ++damage_;
+        extent& x = extents_[id];
+        std::uint32_t before = x.ring_previous();
+        if (!extents_.contains(before) || extents_[before].pool() != x.pool() || has_way_on(before)) {
+            before = search(x.pool(), [&](std::uint32_t other) { return extents_[other].ring_next == id; });
+        }
+        if (before == none) {
+            before = search(x.pool(), [&](std::uint32_t other) { return other != id && !has_way_on(other); });
+        }
+        if (before != none) {
+            x.set_ring_previous(before);
+            extents_[before].ring_next = id;
+        }
+        return before;
     }
     [[nodiscard]] std::uint32_t find_primary(std::uint32_t pool, std::uint64_t object,
                                              std::uint64_t hash) const noexcept {
@@ -409,26 +529,30 @@ private:
         const std::uint32_t first = find_primary(pool, object, object_hash);
         return first != none && extents_[first].has_identity(identity) ? first : none;
     }
-    /// What points to the extent in its chain, or null where it is damaged.
+    /// What points to the extent in its chain, or null where it is damaged beyond mending.
     [[nodiscard]] std::uint32_t* find_link(std::uint32_t id) noexcept {
-        std::uint32_t* link = &buckets_[buckets_.of(hash_of(extents_[id]))];
-        for (std::uint32_t left = longest_chain(); left != 0 && *link != 0; --left) {
-            if (*link == id + 1) {
-                return link;
+        for (const bool again : {true, false}) {
+            std::uint32_t* link = &buckets_[buckets_.of(hash_of(extents_[id]))];
+            for (std::uint32_t left = longest_chain(); left != 0 && *link != 0; --left) {
+                if (*link == chain_link::to(id)) {
+                    return link;
+                }
+                extent* const x = extents_.find(chain_link::id(*link));
+                if (x == nullptr || !chain_link::is_whole(*link)) {
+                    break;
+                }
+                link = &x->hash_next;
             }
-            extent* const x = extents_.find(*link - 1);
-            if (x == nullptr) {
-                break;
+            if (again) {
+                mend_chains();
             }
-            link = &x->hash_next;
         }
-        ++damage_;
         return nullptr;
     }
-    void hash_insert(std::uint32_t id) noexcept {
+    void hash_insert(std::uint32_t id) const noexcept {
         std::uint32_t& head = buckets_[buckets_.of(hash_of(extents_[id]))];
         extents_[id].hash_next = head;
-        head = id + 1;
+        head = chain_link::to(id);
     }
     void hash_remove(std::uint32_t id) noexcept {
         if (std::uint32_t* const link = find_link(id); link != nullptr) {
@@ -442,18 +566,17 @@ private:
         }
         const std::uint32_t added = buckets_.count() - 1;
         std::uint32_t* link = &buckets_[buckets_.split_from()];
-        for (std::uint32_t left = longest_chain() * 2; *link != 0 && left != 0; --left) {
-            const std::uint32_t number = *link;
-            extent* const x = extents_.find(number - 1);
-            if (x == nullptr) {
-                ++damage_;
-                *link = 0; // what follows can't be found any more
+        for (std::uint32_t left = longest_chain() * 2; *link != 0; --left) {
+            const std::uint32_t one = *link;
+            extent* const x = extents_.find(chain_link::id(one));
+            if (x == nullptr || left == 0 || !chain_link::is_whole(one)) [[unlikely]] {
+                mend_chains();
                 return;
             }
             if (buckets_.of(hash_of(*x)) == added) {
                 *link = x->hash_next;
                 x->hash_next = buckets_[added];
-                buckets_[added] = number;
+                buckets_[added] = one;
             } else {
                 link = &x->hash_next;
             }
@@ -466,11 +589,11 @@ private:
         }
         std::uint32_t* link = &buckets_[buckets_.split_from()];
         for (std::uint32_t left = longest_chain() * 2; *link != 0; --left) {
-            extent* const x = extents_.find(*link - 1);
-            if (x == nullptr || left == 0) {
-                ++damage_;
-                *link = 0;
-                break;
+            extent* const x = extents_.find(chain_link::id(*link));
+            if (x == nullptr || left == 0 || !chain_link::is_whole(*link)) [[unlikely]] {
+                buckets_.remove();
+                mend_chains();
+                return true;
             }
             link = &x->hash_next;
         }
@@ -480,11 +603,6 @@ private:
     }
 
     // Extents.
-
-    [[nodiscard]] bool points_here(std::uint32_t previous, std::uint32_t id) const noexcept {
-        const extent* const x = extents_.find(previous);
-        return x != nullptr && x->ring_next == id && x->pool() == extents_[id].pool();
-    }
 
     result<slot_id> add_extent(pool_ring& ring, const located_key& k, Entry e) noexcept {
         if (buckets_.count() == 0) {
@@ -533,40 +651,47 @@ private:
     void link(pool_ring& ring, std::uint32_t id, std::uint32_t primary) noexcept {
         extent& x = extents_[id];
         if (primary == none) {
-            x.tag |= extent::primary_bit;
+            x.make_primary();
         }
-        const std::uint32_t before = primary != none                ? primary
-                                     : extents_.contains(ring.head) ? extents_[ring.head].ring_previous
-                                                                    : none;
-        const std::uint32_t behind = extents_.contains(before) ? extents_[before].ring_next : none;
-        if (behind == none || !extents_.contains(behind) || before == id || behind == id) {
-            x.ring_next = x.ring_previous = id; // the first, or what was there is damaged
+        // The last of a round is before its head, which may have to be mended first.
+        std::uint32_t before = primary;
+        if (before == none && extents_.contains(ring.head)) {
+            before = extents_[ring.head].ring_previous();
+            if (!has_way_back(ring.head)) {
+                before = mend_ring_before(ring.head);
+            }
+        }
+        const std::uint32_t behind = before != none ? next_in_ring(before) : none;
+        if (behind == none) {
+            x.ring_next = id; // the first, or what was there is damaged beyond mending
+            x.set_ring_previous(id);
             ring.head = id;
             return;
         }
-        x.ring_previous = before;
+        x.set_ring_previous(before);
         x.ring_next = behind;
-        extents_[behind].ring_previous = id;
+        extents_[behind].set_ring_previous(id);
         extents_[before].ring_next = id;
     }
-    void remove_extent(pool_ring& ring, std::uint32_t id) noexcept {
+    void remove_extent(pool_ring& ring, std::uint32_t id, bool is_damaged = false) noexcept {
         extent& x = extents_[id];
         hash_remove(id);
         const std::uint32_t next = next_in_ring(id);
-        if (next == id) {
+        const std::uint32_t before = has_way_back(id) ? x.ring_previous() : mend_ring_before(id);
+        if (next == id || next == none || before == none) {
             ring.head = ring.head == id ? none : ring.head;
-        } else if (next != none && points_here(x.ring_previous, id)) {
+        } else {
             extent& behind = extents_[next];
-            if (x.is_primary() && !behind.is_primary() && behind.same_object(x)) {
+            // The object's next extent becomes its first. Whether a damaged one was the first, it can't say itself.
+            const bool was_first = !is_damaged ? x.is_primary() : find_object(behind.pool(), behind.object) == none;
+            if (was_first && !behind.is_primary()) {
                 hash_remove(next);
-                behind.tag |= extent::primary_bit;
+                behind.make_primary();
                 hash_insert(next);
             }
-            behind.ring_previous = x.ring_previous;
-            extents_[x.ring_previous].ring_next = next;
+            behind.set_ring_previous(before);
+            extents_[before].ring_next = next;
             ring.head = ring.head == id ? next : ring.head;
-        } else {
-            ring.head = ring.head == id ? none : ring.head;
         }
         charge(ring, 0, extent_bytes + array_bytes(x));
         ring.extents -= ring.extents != 0 ? 1 : 0;
@@ -589,7 +714,7 @@ private:
             const auto array = arrays_.view(x.array());
             array.move(array, rank + 1, array, rank, count - rank);
             array.put(rank, e);
-            x.bitmap |= std::uint64_t{1} << at;
+            x.set_pages(before | std::uint64_t{1} << at);
             return status::ok;
         }
         const result<cell_ref> cell = arrays_.allocate(count + 1);
@@ -616,7 +741,7 @@ private:
         const unsigned rank = rank_of(x.bitmap, at);
         const auto array = arrays_.view(x.array());
         array.move(array, rank, array, rank + 1, count - rank);
-        x.bitmap &= ~(std::uint64_t{1} << at);
+        x.set_pages(x.bitmap & ~(std::uint64_t{1} << at));
         if (arrays_type::singles_inline && count == 1) {
             const Entry last = array.get(0);
             charge(ring, 0, array_bytes(x));
