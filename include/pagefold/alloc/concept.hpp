@@ -86,9 +86,10 @@
 
 namespace pagefold {
 
-/// Where an object is, in at most handle_bits bits; 0 is a valid value, and there is no null.
+/// Where an object is, in at most handle_bits bits; 0 is a valid value, and there is no null. With a length of 16 bits and a
+/// bit of parity it makes a word of an index; the allocators here number 2^30 spans with it, and as many raw pages.
 enum class object_handle : std::uint64_t {};
-inline constexpr unsigned handle_bits = 48;
+inline constexpr unsigned handle_bits = 47;
 /// Bytes at the end of an object's place that its owner may write without the allocator.
 inline constexpr std::size_t owner_bytes = 4;
 /// The answer of fullness() for a span without a free byte.

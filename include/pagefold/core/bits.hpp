@@ -32,6 +32,19 @@ namespace pagefold {
 #endif
 }
 
+/// Whether the number of bits set is odd. x86 has a flag for it; elsewhere the built-in may be a call, as above.
+[[nodiscard]] PAGEFOLD_ALWAYS_INLINE constexpr bool is_odd(std::uint64_t x) noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    return __builtin_parityll(x) != 0;
+#else
+    x ^= x >> 32;
+    x ^= x >> 16;
+    x ^= x >> 8;
+    x ^= x >> 4;
+    return (0x6996u >> (x & 15) & 1u) != 0;
+#endif
+}
+
 /// Whether exactly one bit is set.
 [[nodiscard]] constexpr bool is_power_of_two(std::uint64_t x) noexcept { return x != 0 && (x & (x - 1)) == 0; }
 

@@ -3,6 +3,7 @@
 
 #include <pagefold/alloc/concept.hpp>
 #include <pagefold/config/assert.hpp>
+#include <pagefold/core/bits.hpp>
 #include <pagefold/evict/concept.hpp>
 
 #include <cstddef>
@@ -15,8 +16,11 @@ namespace pagefold {
 /// eviction policy. A stream of eight bytes (a same-filled page) stands in the entry itself. 12 bytes with a checksum of
 /// 28 bits, 16 with one of 60.
 ///
-///     word   payload: handle in bits 16..63, length − 1 in bits 0..15      inline: the stream
+///     word   payload: handle in bits 17..63, parity 16, length − 1 in bits 0..15      inline: the stream
 ///     meta   checksum from bit 4 on, policy in bits 1..3, bit 0 set when inline
+///
+/// The parity bit makes the number of ones even, those of the policy left out: a flipped bit shows before the handle is
+/// followed, by an overwrite or an erasure too, which look at no checksum.
 template <unsigned ChecksumBits>
 requires(ChecksumBits == 28 || ChecksumBits == 60) class basic_entry {
 public:
@@ -31,7 +35,7 @@ public:
     [[nodiscard]] static constexpr basic_entry with_payload(object_handle h, std::size_t size,
                                                             std::uint64_t sum) noexcept {
         PAGEFOLD_CHECK((static_cast<std::uint64_t>(h) >> handle_bits) == 0 && size - 1 < max_size);
-        return {static_cast<std::uint64_t>(h) << 16 | (size - 1), kept(sum)};
+        return sealed(static_cast<std::uint64_t>(h) << handle_at | (size - 1), kept(sum));
     }
     [[nodiscard]] static constexpr basic_entry with_stream(std::uint64_t stream, std::uint64_t sum) noexcept {
         return {stream, static_cast<meta_type>(kept(sum) | 1u)};
@@ -42,7 +46,9 @@ public:
 
     [[nodiscard]] constexpr bool is_inline() const noexcept { return (meta_ & 1u) != 0; }
     /// Not for an inline entry.
-    [[nodiscard]] constexpr object_handle handle() const noexcept { return static_cast<object_handle>(word_ >> 16); }
+    [[nodiscard]] constexpr object_handle handle() const noexcept {
+        return static_cast<object_handle>(word_ >> handle_at);
+    }
     /// Not for an inline entry.
     [[nodiscard]] constexpr std::size_t size() const noexcept { return static_cast<std::size_t>(word_ & 0xffff) + 1; }
     [[nodiscard]] constexpr bool matches(std::uint64_t sum) const noexcept {
@@ -50,15 +56,24 @@ public:
     }
     /// The same page in another place.
     constexpr void set_handle(object_handle h) noexcept {
-        word_ = static_cast<std::uint64_t>(h) << 16 | (word_ & 0xffff);
+        *this = sealed(static_cast<std::uint64_t>(h) << handle_at | (word_ & 0xffff), meta_);
     }
+    /// False where a bit of handle, length or checksum is flipped. Not for an inline entry.
+    [[nodiscard]] constexpr bool is_whole() const noexcept { return !is_odd(word_ ^ (meta_ & ~policy_bits)); }
 
     [[nodiscard]] constexpr std::uint8_t hook() const noexcept { return static_cast<std::uint8_t>(meta_ >> 1 & 7u); }
     constexpr void set_hook(std::uint8_t bits) noexcept {
-        meta_ = static_cast<meta_type>((meta_ & ~meta_type{0xe}) | (bits & 7u) << 1);
+        meta_ = static_cast<meta_type>((meta_ & ~policy_bits) | (bits & 7u) << 1);
     }
 
 private:
+    static constexpr unsigned handle_at = 64 - handle_bits;
+    static constexpr meta_type policy_bits = 0xe;
+    static_assert(handle_at == 17);
+
+    [[nodiscard]] static constexpr basic_entry sealed(std::uint64_t word, meta_type meta) noexcept {
+        return {word | std::uint64_t{is_odd(word ^ (meta & ~policy_bits))} << 16, meta};
+    }
     [[nodiscard]] static constexpr meta_type kept(std::uint64_t sum) noexcept {
         return static_cast<meta_type>(sum >> (60 - ChecksumBits)) & ~meta_type{0xf};
     }

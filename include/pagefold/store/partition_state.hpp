@@ -165,7 +165,7 @@ struct partition_state {
     }
     /// Whether the entry leads to an object that can be read. Damage shows here before anything is followed.
     [[nodiscard]] bool is_readable(const entry_type& e) const noexcept {
-        return e.is_inline() || (e.size() <= Config::page_size && allocator.contains(e.handle()) &&
+        return e.is_inline() || (e.is_whole() && e.size() <= Config::page_size && allocator.contains(e.handle()) &&
                                  e.size() <= allocator.capacity(e.handle()));
     }
     /// Writes the number of the page's slot behind its stream.
@@ -177,23 +177,12 @@ struct partition_state {
             }
         }
     }
-    /// Whether the entry's object says that it is of this slot. Raw pages don't say, nor does any object where the allocator
-    /// can't move it.
-    [[nodiscard]] bool is_owner(slot_id slot, const entry_type& e) const noexcept {
-        if constexpr (tag_bytes != 0) {
-            if (e.size() < Config::page_size) {
-                const byte_span place = allocator.place(e.handle());
-                return load_native<slot_id>(place.data() + place.size() - tag_bytes) == slot;
-            }
-        }
-        return true;
-    }
-    /// Frees the object of the slot's entry, if it has one. What a damaged entry leads to instead stays.
-    void free_object(slot_id slot, const entry_type& e) noexcept {
+    /// Frees the entry's object, if it has one. What a damaged entry leads to instead stays.
+    void free_object(const entry_type& e) noexcept {
         if (e.is_inline()) {
             return;
         }
-        if (is_readable(e) && is_owner(slot, e)) {
+        if (e.is_whole() && allocator.contains(e.handle())) {
             allocator.deallocate(e.handle());
         } else {
             ++damage;
@@ -339,7 +328,7 @@ struct partition_state {
         }
         const entry_type e = index.get(slot);
         account(pool, e, false);
-        free_object(slot, e);
+        free_object(e);
         index.erase(pool.ring, slot);
     }
 

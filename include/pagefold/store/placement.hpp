@@ -38,7 +38,7 @@ public:
         if (slot != no_slot) {
             const entry_type old = state_.index.get(slot);
             const std::size_t need = state_type::object_bytes(stream.size());
-            const std::size_t place = place_of(slot, old, stream.size());
+            const std::size_t place = place_of(old, stream.size());
             const std::size_t rounded = state_.allocator.rounded(need);
             if (place >= rounded && place - rounded <= rounded / 16) { // a borrowed place may be a little larger
                 return {rewrite(pool, slot, old, stream, sum)};
@@ -57,7 +57,7 @@ public:
                 outcome = put(pool, k, stream, sum);
             } else {
                 const std::size_t need = state_type::object_bytes(stream.size());
-                if (slot != no_slot && place_of(slot, state_.index.get(slot), stream.size()) >= need) {
+                if (slot != no_slot && place_of(state_.index.get(slot), stream.size()) >= need) {
                     return {rewrite(pool, slot, state_.index.get(slot), stream, sum)};
                 }
                 outcome = place(pool, k, slot, stream, sum, state_.allocator.allocate(need));
@@ -96,10 +96,9 @@ private:
 
     /// Bytes of an old place that a stream of `size` can be written to: none where one of the two is a raw page, which has
     /// no tag, and the other is not.
-    [[nodiscard]] std::size_t place_of(slot_id slot, const entry_type& old, std::size_t size) const noexcept {
+    [[nodiscard]] std::size_t place_of(const entry_type& old, std::size_t size) const noexcept {
         const bool raw = size == Config::page_size;
-        return old.is_inline() || !state_.is_readable(old) || (old.size() == Config::page_size) != raw ||
-                       !state_.is_owner(slot, old)
+        return old.is_inline() || !state_.is_readable(old) || (old.size() == Config::page_size) != raw
                    ? 0
                    : state_.allocator.capacity(old.handle());
     }
@@ -153,7 +152,7 @@ private:
         if (slot != no_slot) {
             const entry_type old = state_.index.get(slot);
             replace_entry(pool, slot, old, now);
-            state_.free_object(slot, old);
+            state_.free_object(old);
             return status::ok;
         }
         const result<slot_id> added = state_.index.insert(pool.ring, k, now);

@@ -70,7 +70,7 @@ TEST_CASE("an entry of a stream holds the stream itself") {
 
 TEST_CASE("another handle changes nothing else") {
     for_each_entry([]<class Entry>() {
-        Entry e = Entry::with_payload(object_handle{0xffffffffffff}, 65536, 0xaaaaaaaaaaaaaaaa);
+        Entry e = Entry::with_payload(object_handle{0x7fffffffffff}, 65536, 0xaaaaaaaaaaaaaaaa);
         e.set_hook(5);
         e.set_handle(object_handle{0x123456789abc});
         CHECK(e.handle() == object_handle{0x123456789abc});
@@ -81,8 +81,8 @@ TEST_CASE("another handle changes nothing else") {
 }
 
 TEST_CASE("the layout is the one that is written down") {
-    const short_entry e = short_entry::with_payload(object_handle{0xabcdef012345}, 0x1000, 0xfedcba98'76543210);
-    CHECK(e.word() == 0xabcdef0123450fff);
+    const short_entry e = short_entry::with_payload(object_handle{0x2bcdef012345}, 0x1000, 0xfedcba98'76543210);
+    CHECK(e.word() == 0x579bde02468a0fff);
     CHECK(e.meta() == 0xfedcba90);
     const short_entry inlined = short_entry::with_stream(42, 0xfedcba98'76543210);
     CHECK(inlined.word() == 42);
@@ -93,6 +93,28 @@ TEST_CASE("the layout is the one that is written down") {
     CHECK(short_entry{hooked.word(), hooked.meta()}.hook() == 7);
     const long_entry l = long_entry::with_payload(object_handle{1}, 1, 0xfedcba98'76543210);
     CHECK(l.meta() == 0xfedcba98'76543210);
+}
+
+TEST_CASE("a flipped bit shows, but for those of the policy") {
+    for_each_entry([]<class Entry>() {
+        for (const std::uint64_t sum : {std::uint64_t{0}, std::uint64_t{0xfedcba98'76543210}}) {
+            Entry e = Entry::with_payload(object_handle{0x123456789abc}, 2100, sum);
+            e.set_hook(3);
+            CHECK(e.is_whole());
+            e.set_handle(object_handle{0x123456789abd});
+            CHECK(e.is_whole());
+            unsigned noticed = 0;
+            for (unsigned bit = 0; bit < 64; ++bit) {
+                noticed += Entry{e.word() ^ std::uint64_t{1} << bit, e.meta()}.is_whole() ? 0u : 1u;
+            }
+            CHECK(noticed == 64);
+            for (unsigned bit = 4; bit < 8 * (Entry::bytes - 8); ++bit) {
+                using meta_type = typename Entry::meta_type;
+                const auto flipped = static_cast<meta_type>(e.meta() ^ meta_type{1} << bit);
+                CHECK(!Entry{e.word(), flipped}.is_whole());
+            }
+        }
+    });
 }
 
 TEST_CASE("every kept bit of the checksum counts, and there are as many as the entry says") {

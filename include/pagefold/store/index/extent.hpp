@@ -9,15 +9,6 @@
 
 namespace pagefold {
 
-/// Whether the number of bits set is odd.
-[[nodiscard]] constexpr bool is_odd(std::uint64_t x) noexcept {
-    x ^= x >> 32;
-    x ^= x >> 16;
-    x ^= x >> 8;
-    x ^= x >> 4;
-    return (0x6996u >> (x & 15) & 1u) != 0;
-}
-
 /// A link of a hash chain: the number of an extent plus one, 0 at the end. Bit 31 makes the number of ones even, so that a
 /// flipped bit shows, and no link looks like the end.
 namespace chain_link {
