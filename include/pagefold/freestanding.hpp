@@ -86,7 +86,10 @@
 #include <pagefold/store/index/check.hpp>
 #include <pagefold/store/index/entry_arrays.hpp>
 #include <pagefold/store/index/extent.hpp>
+#include <pagefold/store/index/extent_chains.hpp>
+#include <pagefold/store/index/extent_entries.hpp>
 #include <pagefold/store/index/extent_index.hpp>
+#include <pagefold/store/index/extent_rings.hpp>
 #include <pagefold/store/index/linear_buckets.hpp>
 #include <pagefold/store/index_sweep.hpp>
 #include <pagefold/store/limited_source.hpp>

@@ -93,7 +93,7 @@ struct partition_state {
         void set(slot_id s, hook h) noexcept {
             if constexpr (narrow) {
                 look_at(s);
-                index_type::set_hook_at(metas_, s % extent_pages, h);
+                metas_.set_hook(s % extent_pages, h);
             } else if (is_safe(s)) {
                 index_.set_hook(s, h);
             }

@@ -4,6 +4,7 @@
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/types.hpp>
 #include <pagefold/ds/cell_arena.hpp>
+#include <pagefold/ds/slot_pool.hpp>
 
 #include <cstdint>
 
@@ -107,6 +108,16 @@ private:
     [[nodiscard]] std::uint64_t content() const noexcept { return object ^ tag ^ bitmap ^ cell; }
 };
 static_assert(sizeof(extent) == 40);
+
+template <class Source>
+using extent_pool = slot_pool<extent, Source>;
+
+/// The first live extent with a number ≥ `from`, or none. Walks the numbers between.
+template <class Source>
+[[nodiscard]] std::uint32_t next_extent(const extent_pool<Source>& extents, std::uint32_t from) noexcept {
+    const std::uint32_t id = extents.next_live(from);
+    return id < extents.bound() ? id : extent::none;
+}
 static_assert((max_page_index - 1) / extent_pages <= extent::number_bits);
 
 } // namespace pagefold
