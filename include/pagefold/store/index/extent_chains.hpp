@@ -55,23 +55,11 @@ public:
     }
     /// What points to the extent in its chain, or null where it is damaged beyond mending.
     [[nodiscard]] std::uint32_t* find_link(std::uint32_t id) noexcept {
-        for (const bool again : {true, false}) {
-            std::uint32_t* link = &buckets_[buckets_.of(hash_of(extents_[id]))];
-            for (std::uint32_t left = longest_chain(); left != 0 && *link != 0; --left) {
-                if (*link == chain_link::to(id)) {
-                    return link;
-                }
-                extent* const x = extents_.find(chain_link::id(*link));
-                if (x == nullptr || !chain_link::is_whole(*link)) {
-                    break;
-                }
-                link = &x->hash_next;
-            }
-            if (again) {
-                mend();
-            }
+        if (std::uint32_t* const link = walk_to(id); link != nullptr) [[likely]] {
+            return link;
         }
-        return nullptr;
+        mend();
+        return walk_to(id);
     }
 
     // Changing. An extent's identity, and whether it is a primary, stay the same while it is in its chain.
@@ -192,6 +180,20 @@ private:
             link = extents_[id].hash_next;
         }
         return none;
+    }
+    [[nodiscard]] std::uint32_t* walk_to(std::uint32_t id) noexcept {
+        std::uint32_t* link = &buckets_[buckets_.of(hash_of(extents_[id]))];
+        for (std::uint32_t left = longest_chain(); left != 0 && *link != 0; --left) {
+            if (*link == chain_link::to(id)) {
+                return link;
+            }
+            extent* const x = extents_.find(chain_link::id(*link));
+            if (x == nullptr || !chain_link::is_whole(*link)) {
+                break;
+            }
+            link = &x->hash_next;
+        }
+        return nullptr;
     }
     /// Makes all chains anew from the extents. Slow, and seldom: something was damaged.
     PAGEFOLD_COLD void mend() const noexcept {
