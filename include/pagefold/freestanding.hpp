@@ -52,6 +52,7 @@
 #include <pagefold/core/status.hpp>
 #include <pagefold/core/types.hpp>
 #include <pagefold/ds/cell_arena.hpp>
+#include <pagefold/ds/fixed_array.hpp>
 #include <pagefold/ds/number_sets.hpp>
 #include <pagefold/ds/page_buffer.hpp>
 #include <pagefold/ds/page_directory.hpp>
@@ -108,6 +109,9 @@
 #include <pagefold/store/range_erase.hpp>
 #include <pagefold/store/reclaim.hpp>
 #include <pagefold/store/room.hpp>
+#include <pagefold/store/retrieval.hpp>
 #include <pagefold/store/scratch_pool.hpp>
 #include <pagefold/store/stats.hpp>
+#include <pagefold/store/store_pools.hpp>
+#include <pagefold/store/store_statistics.hpp>
 #include <pagefold/store/victim_search.hpp>

@@ -4,6 +4,7 @@
 #include <pagefold/config/assert.hpp>
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/checksum.hpp>
+#include <pagefold/ds/fixed_array.hpp>
 #include <pagefold/platform/host_seed.hpp>
 #include <pagefold/store/codec_stage.hpp>
 #include <pagefold/store/config.hpp>
@@ -62,14 +63,7 @@ public:
         PAGEFOLD_CHECK(page_size % source.page_size() == 0);
     }
     /// Gives all memory back. No other thread may be using the store.
-    ~basic_store() {
-        for (std::size_t i = 0; partitions_ != nullptr && i < partition_count_; ++i) {
-            partitions_[i].~partition_type();
-        }
-        release_array(partitions_, partition_count_);
-        release_array(gauges_, partition_count_);
-        release_array(registry_.table().records, registry_.table().count);
-    }
+    ~basic_store() = default;
     basic_store(const basic_store&) = delete;
     basic_store& operator=(const basic_store&) = delete;
 
@@ -78,61 +72,12 @@ public:
     /// Makes a pool. Fails with `limit` or `no_memory` where its records have no room, `limit` where there are max_pools
     /// already or all reservations together would exceed the store's limit, and `invalid` for a weight of 0, a reservation
     /// above the cap, or a strict node that no partition is on. `busy` if this call interrupts another.
-    result<pool_id> create_pool(const pool_options& options = {}) noexcept {
-        if (interrupts_itself()) {
-            return status::busy;
-        }
-        const lock_guard guard{registry_.lock()};
-        if (options.weight == 0 || options.reserved_bytes > options.cap_bytes || !can_keep_to(options)) {
-            return status::invalid;
-        }
-        if (const status s = set_up(); s != status::ok) {
-            return s;
-        }
-        const std::size_t limit = budget_.limit(), fixed = set_up_bytes();
-        const result<pool_id> id = registry_.open(options, limit > fixed ? limit - fixed : 0);
-        if (!id) {
-            return id;
-        }
-        for (std::size_t i = 0; i < partition_count_; ++i) {
-            if (const status s = partitions_[i].open_pool(*id); s != status::ok) {
-                while (i > 0) {
-                    partitions_[--i].close_pool(*id);
-                }
-                registry_.free(*id);
-                trim_pools(); // what it had made the partitions take for its slot
-                return s;
-            }
-        }
-        registry_.publish(*id);
-        return id;
-    }
+    result<pool_id> create_pool(const pool_options& options = {}) noexcept;
 
     /// Erases all pages of a pool, and the pool. From the first moment no operation on it succeeds. The work is in proportion
     /// to the pool's pages; no lock is held for more than a bounded part of it, and other pools come and go meanwhile.
     /// `invalid` if there is no such pool; `busy` if this call interrupts another, and nothing happened.
-    status destroy_pool(pool_id id) noexcept {
-        if (interrupts_itself()) {
-            return status::busy;
-        }
-        {
-            const lock_guard guard{registry_.lock()};
-            if (!registry_.retire(id)) {
-                return status::invalid;
-            }
-        }
-        for (std::size_t i = 0; i < partition_count_; ++i) {
-            partitions_[i].close_pool(id);
-        }
-        for (std::size_t i = 0; i < partition_count_; ++i) {
-            while (!partitions_[i].drain_pool(pool_ids::slot(id))) {
-                give_way<Config>(between_erasures);
-            }
-        }
-        const lock_guard guard{registry_.lock()};
-        free_pool(id);
-        return status::ok;
-    }
+    status destroy_pool(pool_id id) noexcept;
 
     // Pages. All of these are safe from many threads; of puts to one key at the same time one wins. All answer `busy`, and
     // do nothing, where they interrupt another operation of the same thread that they would have to wait for.
@@ -255,39 +200,9 @@ public:
 
     // Statistics.
 
-    [[nodiscard]] store_stats stats() const noexcept {
-        store_stats s{};
-        for (std::size_t i = 0; partitions_ready() && i < partition_count_; ++i) {
-            partitions_[i].add_to(s);
-        }
-        s.reject_compress_fail = codec_.failures();
-        s.mem_limit = budget_.limit();
-        s.mem_used_max = budget_.peak();
-        s.total_bytes = budget_.used();
-        s.metadata_bytes = s.total_bytes > s.mem_used_total ? s.total_bytes - s.mem_used_total : 0;
-        std::uint64_t charged = 0;
-        const pool_table& table = registry_.table();
-        for (std::uint32_t i = 0; i < table.bound.load(memory_order::relaxed); ++i) {
-            charged += pool_charge::of(table, table.records[i]);
-        }
-        s.fixed_bytes = s.total_bytes > charged ? s.total_bytes - charged : 0;
-        return s;
-    }
+    [[nodiscard]] store_stats stats() const noexcept;
     /// invalid if there is no such pool.
-    [[nodiscard]] result<pool_stats> statistics_of(pool_id id) const noexcept {
-        pool_stats s{};
-        if (!is_valid({id, 0, 0})) {
-            return status::invalid;
-        }
-        for (std::size_t i = 0; i < partition_count_; ++i) {
-            if (!partitions_[i].add_to(s, id)) {
-                return status::invalid;
-            }
-        }
-        const pool_table& table = registry_.table();
-        s.used_bytes = pool_charge::of(table, table.records[pool_ids::slot(id)]);
-        return s;
-    }
+    [[nodiscard]] result<pool_stats> statistics_of(pool_id id) const noexcept;
 
     /// Calls `look` with each partition's allocator, const, while that partition is locked: for what a decorator has to tell
     /// (counted, guarded). It must not call the store.
@@ -300,16 +215,7 @@ public:
 
     /// Walks every structure and compares every counter; for tests. The store must be at rest for the sum over partitions
     /// to be compared with what was taken from the source.
-    [[nodiscard]] bool check() const noexcept {
-        std::size_t bytes = 0;
-        for (std::size_t i = 0; partitions_ready() && i < partition_count_; ++i) {
-            if (!partitions_[i].check()) {
-                return false;
-            }
-            bytes += partitions_[i].bytes_taken();
-        }
-        return bytes + set_up_bytes() + scratch_.bytes() == budget_.used() && check_pools();
-    }
+    [[nodiscard]] bool check() const noexcept;
 
 private:
     static constexpr std::size_t max_partitions = 1024;
@@ -318,120 +224,46 @@ private:
 
     // Set-up.
 
-    template <class T>
-    [[nodiscard]] std::size_t array_bytes(std::size_t count) const noexcept {
-        return round_up(count * sizeof(T), source_ref_.page_size());
-    }
-    template <class T>
-    void release_array(T* array, std::size_t count) noexcept {
-        if (array != nullptr) {
-            source_.release(array, array_bytes<T>(count) / source_ref_.page_size());
-        }
-    }
-    /// Memory for `count` objects; null and a reason where there is none.
-    template <class T>
-    status acquire_array(std::size_t count, T*& array) noexcept {
-        const result<void*> memory = source_.acquire(array_bytes<T>(count) / source_ref_.page_size(), any_node);
-        array = memory ? static_cast<T*>(*memory) : nullptr;
-        return memory.error();
-    }
     /// Memory for the pools' records, the first scratch and the partitions, once.
     status set_up() noexcept {
         pool_table& table = registry_.table();
-        if (table.records == nullptr) {
-            pool_record* records = nullptr;
-            if (const status s = acquire_array(Config::max_pools, records); s != status::ok) {
-                return s;
-            }
-            for (std::uint32_t i = 0; i < Config::max_pools; ++i) {
-                ::new (static_cast<void*>(records + i)) pool_record{};
-            }
-            table.records = records;
-            table.count = Config::max_pools;
+        status s = status::ok;
+        if (records_.size() == 0) {
+            s = records_.create(Config::max_pools,
+                                [](void* place, std::size_t) noexcept { ::new (place) pool_record{}; });
+            table.records = records_.data();
+            table.count = static_cast<std::uint32_t>(records_.size());
         }
-        if (const status s = scratch_.set_up(); s != status::ok) {
-            return s;
+        if (s == status::ok) {
+            s = scratch_.set_up();
         }
-        if (gauges_ == nullptr) {
-            partition_gauge* gauges = nullptr;
-            if (const status s = acquire_array(partition_count_, gauges); s != status::ok) {
-                return s;
-            }
-            for (std::size_t i = 0; i < partition_count_; ++i) {
-                ::new (static_cast<void*>(gauges + i)) partition_gauge{};
-            }
-            gauges_ = gauges;
+        if (s == status::ok && gauges_.size() == 0) {
+            s = gauges_.create(partition_count_,
+                               [](void* place, std::size_t) noexcept { ::new (place) partition_gauge{}; });
         }
-        if (partitions_ == nullptr) {
-            partition_type* partitions = nullptr;
-            if (const status s = acquire_array(partition_count_, partitions); s != status::ok) {
-                return s;
+        if (s == status::ok && partitions_.size() == 0) {
+            s = partitions_.create(partition_count_, [&](void* place, std::size_t i) noexcept {
+                ::new (place) partition_type{source_ref_, budget_, table, hasher_, gauges_[i], place_.node(i)};
+            });
+            if (s == status::ok) {
+                most_packed_ = partitions_[0].most_packed();
+                reclaimer_.set_partitions(partitions_.data(), gauges_.data(), partition_count_);
+                // Releases the partitions to threads that come with no pool id (stats); a pool id carries its own order.
+                ready_.store(1, memory_order::release);
             }
-            for (std::size_t i = 0; i < partition_count_; ++i) {
-                ::new (static_cast<void*>(partitions + i))
-                    partition_type{source_ref_, budget_, table, hasher_, gauges_[i], place_.node(i)};
-            }
-            most_packed_ = partitions[0].most_packed();
-            partitions_ = partitions;
-            reclaimer_.set_partitions(partitions, gauges_, partition_count_);
-            // Releases the partitions to threads that come with no pool id (stats); a pool id carries its own order.
-            ready_.store(1, memory_order::release);
         }
-        return status::ok;
+        return s;
     }
     /// The pool's slot serves again. The registry's lock is held.
-    void free_pool(pool_id id) noexcept {
-        const std::uint32_t before = registry_.bound();
-        registry_.free(id);
-        if (registry_.bound() < before) {
-            trim_pools();
-        }
-    }
-    void trim_pools() noexcept {
-        for (std::size_t i = 0; i < partition_count_; ++i) {
-            partitions_[i].trim_pools(registry_.bound());
-        }
-    }
+    void free_pool(pool_id id) noexcept;
+    void trim_pools() noexcept;
     [[nodiscard]] std::size_t set_up_bytes() const noexcept {
-        return array_bytes<pool_record>(registry_.table().count) +
-               array_bytes<partition_gauge>(gauges_ != nullptr ? partition_count_ : 0) +
-               array_bytes<partition_type>(partitions_ != nullptr ? partition_count_ : 0);
+        return records_.bytes() + gauges_.bytes() + partitions_.bytes();
     }
     /// Whether the records say of each pool what the partitions do.
-    [[nodiscard]] bool check_pools() const noexcept {
-        const lock_guard guard{registry_.lock()};
-        for (std::uint32_t slot = 0; partitions_ready() && slot < registry_.table().count; ++slot) {
-            const pool_record& record = registry_.table().records[slot];
-            std::size_t payload = 0, tables = 0;
-            for (std::size_t i = 0; i < partition_count_; ++i) {
-                const auto share = partitions_[i].share_of(slot);
-                if (share.id != (record.stage == pool_stage::live ? record.id : pool_id{})) {
-                    return false;
-                }
-                payload += share.payload;
-                tables += share.tables;
-            }
-            if (payload != record.payload.load(memory_order::relaxed) ||
-                tables != record.tables.load(memory_order::relaxed)) {
-                return false;
-            }
-        }
-        return registry_.check();
-    }
+    [[nodiscard]] bool check_pools() const noexcept;
     [[nodiscard]] bool partitions_ready() const noexcept { return ready_.load(memory_order::acquire) != 0; }
-    [[nodiscard]] bool can_keep_to(const pool_options& options) const noexcept {
-        if (!options.strict_node || options.node == any_node) {
-            return true;
-        }
-        // The pool's pages may come to any partition that the place policy picks for this node.
-        for (std::uint64_t extent = 0; extent < 4 * partition_count_; ++extent) {
-            const page_key probe{pool_id{}, 0, extent * extent_pages};
-            if (place_.node(place_.home(probe, mix(extent, 0), options.node, partition_count_)) != options.node) {
-                return false;
-            }
-        }
-        return true;
-    }
+    [[nodiscard]] bool can_keep_to(const pool_options& options) const noexcept;
 
     // Keys.
 
@@ -530,13 +362,17 @@ private:
     Place place_;
     key_hasher hasher_;
     pool_registry<typename Config::lock_type> registry_; // its lock is taken before a partition's, never after one
+    fixed_array<pool_record, limited_source> records_{source_};
+    fixed_array<partition_gauge, limited_source> gauges_{source_};
     scratch_type scratch_;
+    fixed_array<partition_type, limited_source> partitions_{source_}; // gone before what they refer to
     reclaimer<Config, Place> reclaimer_;
     std::size_t partition_count_;
     std::size_t most_packed_ = 0;
-    partition_type* partitions_ = nullptr;
-    partition_gauge* gauges_ = nullptr;
     atomic<std::uint32_t> ready_{0};
 };
 
 } // namespace pagefold
+
+#include <pagefold/store/store_pools.hpp>
+#include <pagefold/store/store_statistics.hpp>

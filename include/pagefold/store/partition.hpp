@@ -11,6 +11,7 @@
 #include <pagefold/store/partition_state.hpp>
 #include <pagefold/store/placement.hpp>
 #include <pagefold/store/range_erase.hpp>
+#include <pagefold/store/retrieval.hpp>
 #include <pagefold/store/room.hpp>
 #include <pagefold/store/stats.hpp>
 
@@ -196,58 +197,16 @@ public:
         state_.limit_hits += held ? 1 : 0;
     }
 
-    /// A stream that was found: in place, in the buffer, or (a raw page) already in the caller's page.
-    struct fetched {
-        byte_view stream;
-        entry_type e;
-        std::byte inline_stream[min_stream_size];
-    };
-    /// Copies the stream of a page out. With `removing`, checks it and erases the page in the same step; a page that
-    /// fails the check stays. Otherwise the caller checks. A page whose tables are damaged goes, with `corrupt`.
+    using fetched = typename retrieval<Config, exclusive>::fetched_type;
+    /// Copies the stream of a page out; see retrieval. `invalid` if there is no such pool.
     status fetch(const located_key& k, byte_span out, byte_span buffer, bool removing, fetched& found) noexcept {
         const hold held{*this};
         if (!held) {
             return status::busy;
         }
         pool_state* const pool = state_.find_pool(k.key.pool);
-        if (pool == nullptr) {
-            return status::invalid;
-        }
-        bool is_damaged = false;
-        const slot_id slot = state_.find(*pool, k, is_damaged);
-        if (slot == no_slot) {
-            state_.settle(*pool);
-            if (is_damaged) {
-                return status::corrupt;
-            }
-            ++pool->counts.misses;
-            ++state_.totals.misses;
-            return status::not_found;
-        }
-        found.e = state_.index.get(slot);
-        if (!state_.is_readable(found.e)) [[unlikely]] {
-            ++state_.corruptions;
-            ++state_.damage;
-            state_.remove(*pool, slot);
-            state_.settle(*pool);
-            return status::corrupt;
-        }
-        copy_out(found, out, buffer, removing);
-        if (removing) {
-            if (!found.e.matches(checksum(found.stream, k.sum_seed))) {
-                ++state_.corruptions;
-                return status::corrupt;
-            }
-            state_.remove(*pool, slot);
-            ++state_.erased_pages;
-            state_.settle(*pool);
-        } else if (pool->is_ephemeral()) {
-            auto view = state_.slots(*pool);
-            pool->eviction.on_hit(view, slot);
-        }
-        ++pool->counts.hits;
-        ++state_.totals.hits;
-        return status::ok;
+        return pool != nullptr ? retrieval<Config, exclusive>{state_}.fetch(*pool, k, out, buffer, removing, found)
+                               : status::invalid;
     }
     /// A stream that fetch handed out failed its check.
     void note_corruption() noexcept {
@@ -416,25 +375,6 @@ private:
         presence::stay stay_;
     };
 
-    void copy_out(fetched& found, byte_span out, byte_span buffer, bool removing) noexcept {
-        if (found.e.is_inline()) {
-            store_native(found.inline_stream, found.e.word());
-            found.stream = {found.inline_stream, min_stream_size};
-            return;
-        }
-        const std::size_t size = found.e.size();
-        const byte_span target = size == Config::page_size ? out : buffer;
-        found.stream = state_.allocator.read(found.e.handle(), size, target);
-        // All of the stream's cache lines are asked for at once: the copy alone would meet them a few at a time.
-        for (std::size_t line = 0; line < size; line += 64) {
-            __builtin_prefetch(found.stream.data() + line);
-        }
-        const bool stays_in_place = exclusive && !removing && size != Config::page_size;
-        if (!stays_in_place && found.stream.data() != target.data()) {
-            copy_bytes(target.data(), found.stream.data(), size);
-            found.stream = target.first(size);
-        }
-    }
     void note_refusal(pool_state& pool, status why) noexcept {
         ++pool.counts.rejected_puts;
         ++state_.totals.rejected_puts;

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/core/bytes.hpp>
+#include <pagefold/core/checksum.hpp>
+#include <pagefold/store/partition_state.hpp>
+
+#include <cstddef>
+
+namespace pagefold {
+
+/// A stream that was found: in place, in the buffer, or (a raw page) already in the caller's page.
+template <class Entry>
+struct fetched {
+    byte_view stream;
+    Entry e;
+    std::byte inline_stream[min_stream_size];
+};
+
+/// Reading pages of a partition, and taking them. Where only one thread at a time uses the store (`InPlace`), a stream is
+/// read where it lies, and not copied out. The partition's lock is held around every call.
+template <store_config Config, bool InPlace>
+class retrieval {
+    using state_type = partition_state<Config>;
+    using pool_state = typename state_type::pool_state;
+
+public:
+    using fetched_type = fetched<typename state_type::entry_type>;
+
+    explicit retrieval(state_type& state) noexcept : state_{state} {}
+
+    /// Copies the stream of a page out. With `removing`, checks it and erases the page in the same step; a page that
+    /// fails the check stays. Otherwise the caller checks. A page whose tables are damaged goes, with `corrupt`.
+    status fetch(pool_state& pool, const located_key& k, byte_span out, byte_span buffer, bool removing,
+                 fetched_type& found) noexcept {
+        bool is_damaged = false;
+        const slot_id slot = state_.find(pool, k, is_damaged);
+        if (slot == no_slot) {
+            state_.settle(pool);
+            if (is_damaged) {
+                return status::corrupt;
+            }
+            ++pool.counts.misses;
+            ++state_.totals.misses;
+            return status::not_found;
+        }
+        found.e = state_.index.get(slot);
+        if (!state_.is_readable(found.e)) [[unlikely]] {
+            ++state_.corruptions;
+            ++state_.damage;
+            state_.remove(pool, slot);
+            state_.settle(pool);
+            return status::corrupt;
+        }
+        copy_out(found, out, buffer, removing);
+        if (removing) {
+            if (!found.e.matches(checksum(found.stream, k.sum_seed))) {
+                ++state_.corruptions;
+                return status::corrupt;
+            }
+            state_.remove(pool, slot);
+            ++state_.erased_pages;
+            state_.settle(pool);
+        } else if (pool.is_ephemeral()) {
+            auto view = state_.slots(pool);
+            pool.eviction.on_hit(view, slot);
+        }
+        ++pool.counts.hits;
+        ++state_.totals.hits;
+        return status::ok;
+    }
+
+private:
+    void copy_out(fetched_type& found, byte_span out, byte_span buffer, bool removing) noexcept {
+        if (found.e.is_inline()) {
+            store_native(found.inline_stream, found.e.word());
+            found.stream = {found.inline_stream, min_stream_size};
+            return;
+        }
+        const std::size_t size = found.e.size();
+        const byte_span target = size == Config::page_size ? out : buffer;
+        found.stream = state_.allocator.read(found.e.handle(), size, target);
+        // All of the stream's cache lines are asked for at once: the copy alone would meet them a few at a time.
+        for (std::size_t line = 0; line < size; line += 64) {
+            __builtin_prefetch(found.stream.data() + line);
+        }
+        const bool stays_in_place = InPlace && !removing && size != Config::page_size;
+        if (!stays_in_place && found.stream.data() != target.data()) {
+            copy_bytes(target.data(), found.stream.data(), size);
+            found.stream = target.first(size);
+        }
+    }
+
+    state_type& state_;
+};
+
+} // namespace pagefold

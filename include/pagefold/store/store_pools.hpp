@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/store/basic_store.hpp>
+
+// How a store's pools come and go.
+
+namespace pagefold {
+
+template <store_config Config, partition_policy Place>
+result<pool_id> basic_store<Config, Place>::create_pool(const pool_options& options) noexcept {
+    if (interrupts_itself()) {
+        return status::busy;
+    }
+    const lock_guard guard{registry_.lock()};
+    if (options.weight == 0 || options.reserved_bytes > options.cap_bytes || !can_keep_to(options)) {
+        return status::invalid;
+    }
+    if (const status s = set_up(); s != status::ok) {
+        return s;
+    }
+    const std::size_t limit = budget_.limit(), fixed = set_up_bytes();
+    const result<pool_id> id = registry_.open(options, limit > fixed ? limit - fixed : 0);
+    if (!id) {
+        return id;
+    }
+    for (std::size_t i = 0; i < partition_count_; ++i) {
+        if (const status s = partitions_[i].open_pool(*id); s != status::ok) {
+            while (i > 0) {
+                partitions_[--i].close_pool(*id);
+            }
+            registry_.free(*id);
+            trim_pools(); // what it had made the partitions take for its slot
+            return s;
+        }
+    }
+    registry_.publish(*id);
+    return id;
+}
+
+template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::destroy_pool(pool_id id) noexcept {
+    if (interrupts_itself()) {
+        return status::busy;
+    }
+    {
+        const lock_guard guard{registry_.lock()};
+        if (!registry_.retire(id)) {
+            return status::invalid;
+        }
+    }
+    for (std::size_t i = 0; i < partition_count_; ++i) {
+        partitions_[i].close_pool(id);
+    }
+    for (std::size_t i = 0; i < partition_count_; ++i) {
+        while (!partitions_[i].drain_pool(pool_ids::slot(id))) {
+            give_way<Config>(between_erasures);
+        }
+    }
+    const lock_guard guard{registry_.lock()};
+    free_pool(id);
+    return status::ok;
+}
+
+template <store_config Config, partition_policy Place>
+void basic_store<Config, Place>::free_pool(pool_id id) noexcept {
+    const std::uint32_t before = registry_.bound();
+    registry_.free(id);
+    if (registry_.bound() < before) {
+        trim_pools();
+    }
+}
+
+template <store_config Config, partition_policy Place>
+void basic_store<Config, Place>::trim_pools() noexcept {
+    for (std::size_t i = 0; i < partition_count_; ++i) {
+        partitions_[i].trim_pools(registry_.bound());
+    }
+}
+
+template <store_config Config, partition_policy Place>
+bool basic_store<Config, Place>::can_keep_to(const pool_options& options) const noexcept {
+    if (!options.strict_node || options.node == any_node) {
+        return true;
+    }
+    // The pool's pages may come to any partition that the place policy picks for this node.
+    for (std::uint64_t extent = 0; extent < 4 * partition_count_; ++extent) {
+        const page_key probe{pool_id{}, 0, extent * extent_pages};
+        if (place_.node(place_.home(probe, mix(extent, 0), options.node, partition_count_)) != options.node) {
+            return false;
+        }
+    }
+    return true;
+}
+
+} // namespace pagefold

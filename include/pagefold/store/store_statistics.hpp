@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/store/basic_store.hpp>
+
+// What a store says of itself, and how it checks itself.
+
+namespace pagefold {
+
+template <store_config Config, partition_policy Place>
+store_stats basic_store<Config, Place>::stats() const noexcept {
+    store_stats s{};
+    for (std::size_t i = 0; partitions_ready() && i < partition_count_; ++i) {
+        partitions_[i].add_to(s);
+    }
+    s.reject_compress_fail = codec_.failures();
+    s.mem_limit = budget_.limit();
+    s.mem_used_max = budget_.peak();
+    s.total_bytes = budget_.used();
+    s.metadata_bytes = s.total_bytes > s.mem_used_total ? s.total_bytes - s.mem_used_total : 0;
+    std::uint64_t charged = 0;
+    const pool_table& table = registry_.table();
+    for (std::uint32_t i = 0; i < table.bound.load(memory_order::relaxed); ++i) {
+        charged += pool_charge::of(table, table.records[i]);
+    }
+    s.fixed_bytes = s.total_bytes > charged ? s.total_bytes - charged : 0;
+    return s;
+}
+
+template <store_config Config, partition_policy Place>
+result<pool_stats> basic_store<Config, Place>::statistics_of(pool_id id) const noexcept {
+    pool_stats s{};
+    if (!is_valid({id, 0, 0})) {
+        return status::invalid;
+    }
+    for (std::size_t i = 0; i < partition_count_; ++i) {
+        if (!partitions_[i].add_to(s, id)) {
+            return status::invalid;
+        }
+    }
+    const pool_table& table = registry_.table();
+    s.used_bytes = pool_charge::of(table, table.records[pool_ids::slot(id)]);
+    return s;
+}
+
+template <store_config Config, partition_policy Place>
+bool basic_store<Config, Place>::check() const noexcept {
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; partitions_ready() && i < partition_count_; ++i) {
+        if (!partitions_[i].check()) {
+            return false;
+        }
+        bytes += partitions_[i].bytes_taken();
+    }
+    return bytes + set_up_bytes() + scratch_.bytes() == budget_.used() && check_pools();
+}
+
+/// Whether the records say of each pool what the partitions do.
+template <store_config Config, partition_policy Place>
+bool basic_store<Config, Place>::check_pools() const noexcept {
+    const lock_guard guard{registry_.lock()};
+    for (std::uint32_t slot = 0; partitions_ready() && slot < registry_.table().count; ++slot) {
+        const pool_record& record = registry_.table().records[slot];
+        std::size_t payload = 0, tables = 0;
+        for (std::size_t i = 0; i < partition_count_; ++i) {
+            const auto share = partitions_[i].share_of(slot);
+            if (share.id != (record.stage == pool_stage::live ? record.id : pool_id{})) {
+                return false;
+            }
+            payload += share.payload;
+            tables += share.tables;
+        }
+        if (payload != record.payload.load(memory_order::relaxed) ||
+            tables != record.tables.load(memory_order::relaxed)) {
+            return false;
+        }
+    }
+    return registry_.check();
+}
+
+} // namespace pagefold
