@@ -44,6 +44,8 @@ class basic_store {
     using compressor_type = typename Config::compressor_type;
     using admission_type = typename Config::admission_type;
     using partition_type = partition<Config>;
+    using registry_type = pool_registry<typename Config::lock_type>;
+    using registry_hold = typename registry_type::hold;
     using scratch_type =
         scratch_pool<compressor_type, Config::max_scratch, typename Config::parking_type, partition_type::exclusive>;
 
@@ -361,7 +363,7 @@ private:
     codec_stage<compressor_type, admission_type> codec_;
     Place place_;
     key_hasher hasher_;
-    pool_registry<typename Config::lock_type> registry_; // its lock is taken before a partition's, never after one
+    registry_type registry_; // its lock is taken before a partition's, never after one
     fixed_array<pool_record, limited_source> records_{source_};
     fixed_array<partition_gauge, limited_source> gauges_{source_};
     scratch_type scratch_;

@@ -5,6 +5,7 @@
 #include <pagefold/core/types.hpp>
 #include <pagefold/platform/concept.hpp>
 #include <pagefold/store/pool.hpp>
+#include <pagefold/store/presence.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +19,28 @@ class pool_registry {
 public:
     [[nodiscard]] pool_table& table() noexcept { return table_; }
     [[nodiscard]] const pool_table& table() const noexcept { return table_; }
-    [[nodiscard]] Lock& lock() const noexcept { return lock_; }
+    /// The lock, for a scope; false where the thread of this token has it already, or waits for it: what interrupts that must
+    /// not wait.
+    class [[nodiscard]] hold {
+    public:
+        hold(const pool_registry& held, std::uintptr_t token) noexcept : registry_{held}, stay_{held.at_lock_, token} {
+            if (stay_) {
+                registry_.lock_.lock();
+            }
+        }
+        ~hold() {
+            if (stay_) {
+                registry_.lock_.unlock();
+            }
+        }
+        hold(const hold&) = delete;
+        hold& operator=(const hold&) = delete;
+        [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(stay_); }
+
+    private:
+        const pool_registry& registry_;
+        presence::stay stay_;
+    };
 
     /// Takes a slot for a pool and gives it an id. The lock is held; nobody can use the pool before it is published. `limit`:
     /// no slot is free, or all reservations together would be more than `most_reserved`.
@@ -99,6 +121,7 @@ private:
     pool_table table_;
     std::size_t reserved_ = 0; // by live pools together
     mutable Lock lock_;
+    mutable presence at_lock_;
 };
 
 } // namespace pagefold

@@ -12,7 +12,10 @@ result<pool_id> basic_store<Config, Place>::create_pool(const pool_options& opti
     if (interrupts_itself()) {
         return status::busy;
     }
-    const lock_guard guard{registry_.lock()};
+    const registry_hold held{registry_, partition_type::token()};
+    if (!held) {
+        return status::busy;
+    }
     if (options.weight == 0 || options.reserved_bytes > options.cap_bytes || !can_keep_to(options)) {
         return status::invalid;
     }
@@ -44,7 +47,10 @@ status basic_store<Config, Place>::destroy_pool(pool_id id) noexcept {
         return status::busy;
     }
     {
-        const lock_guard guard{registry_.lock()};
+        const registry_hold held{registry_, partition_type::token()};
+        if (!held) {
+            return status::busy;
+        }
         if (!registry_.retire(id)) {
             return status::invalid;
         }
@@ -57,7 +63,8 @@ status basic_store<Config, Place>::destroy_pool(pool_id id) noexcept {
             give_way<Config>(between_erasures);
         }
     }
-    const lock_guard guard{registry_.lock()};
+    const registry_hold held{registry_, partition_type::token()};
+    PAGEFOLD_CHECK(static_cast<bool>(held));
     free_pool(id);
     return status::ok;
 }

@@ -58,7 +58,7 @@ bool basic_store<Config, Place>::check() const noexcept {
 /// Whether the records say of each pool what the partitions do.
 template <store_config Config, partition_policy Place>
 bool basic_store<Config, Place>::check_pools() const noexcept {
-    const lock_guard guard{registry_.lock()};
+    const registry_hold held{registry_, partition_type::token()};
     for (std::uint32_t slot = 0; partitions_ready() && slot < registry_.table().count; ++slot) {
         const pool_record& record = registry_.table().records[slot];
         std::size_t payload = 0, tables = 0;

@@ -297,6 +297,26 @@ void put_from_timer() {
 
 } // namespace
 
+TEST_CASE("a call for a pool that interrupts another is answered busy") {
+    auto source = std::make_unique<calling_source>();
+    {
+        page_store<default_config> store{*source, store_options{}};
+        unsigned busy = 0, others = 0;
+        const auto note = [&](status s) { ++(s == status::busy ? busy : others); };
+        source->back.call = [&] {
+            note(store.create_pool().error());
+            note(store.destroy_pool(pool_ids::next(pool_id{}, 0, pool_kind::persistent)));
+        };
+        const pool_id pool = store.create_pool().value();
+        CHECK(busy > 0);
+        CHECK(others == 0);
+        source->back.call = nullptr;
+        CHECK(store.destroy_pool(pool) == status::ok);
+        CHECK(store.check());
+    }
+    CHECK(source->memory.bytes_held() == 0);
+}
+
 TEST_CASE("reentry: a compressor calls the store that it works for") {
     call_from_compressor<calling_config<64>>(true);
     call_from_compressor<calling_config<2>>(true);
