@@ -68,8 +68,9 @@ struct mutex_config : default_config {
 
 /// How many violations a contest sees in a store with room for everything.
 template <planted_fault Fault>
-std::uint64_t violations_with(std::string& report) {
+std::uint64_t violations_with(std::string& report, std::uint64_t seed = 1) {
     contest_plan plan;
+    plan.seed = seed;
     plan.threads = 3;
     plan.operations = 40'000;
     plan.operations_an_epoch = 20'000;
@@ -186,6 +187,11 @@ TEST_CASE_TEMPLATE("oracle: sees each planted fault", T, planted_as<planted_faul
                    planted_as<planted_fault::erase_ignored>, planted_as<planted_fault::erase_invented>,
                    planted_as<planted_fault::take_keeps>, planted_as<planted_fault::lasting_pool>,
                    planted_as<planted_fault::early_end>, planted_as<planted_fault::corrupt_answer>) {
+    // Some show only where threads meet at the wrong moment: on a crowded processor not in each contest.
     std::string report;
-    CHECK(violations_with<T::fault>(report) != 0);
+    std::uint64_t seen = 0;
+    for (std::uint64_t seed = 1; seed <= 20 && seen == 0; ++seed) {
+        seen = violations_with<T::fault>(report, seed);
+    }
+    CHECK(seen != 0);
 }
