@@ -31,8 +31,8 @@ set(intrinsics_compress/page/sse42.hpp immintrin.h)
 set(intrinsics_compress/page/neon.hpp arm_neon.h)
 # What a hosted build asks its system for, each by an #if of its own. A freestanding build sees none of it: there the
 # include paths hold no such header (tests/freestanding).
-set(system_platform/host_parking.hpp errno.h linux/futex.h pthread.h sys/syscall.h unistd.h thread)
-set(system_platform/host_seed.hpp errno.h sys/random.h time.h)
+set(system_platform/host_parking.hpp cerrno linux/futex.h pthread.h sys/syscall.h unistd.h thread)
+set(system_platform/host_seed.hpp cerrno ctime sys/random.h)
 
 # The folder that a path begins with: a folder's own folders are of its layer. Empty if there is none.
 function(layer_folder path out)

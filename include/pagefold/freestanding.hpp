@@ -108,8 +108,8 @@
 #include <pagefold/store/presence.hpp>
 #include <pagefold/store/range_erase.hpp>
 #include <pagefold/store/reclaim.hpp>
-#include <pagefold/store/room.hpp>
 #include <pagefold/store/retrieval.hpp>
+#include <pagefold/store/room.hpp>
 #include <pagefold/store/scratch_pool.hpp>
 #include <pagefold/store/stats.hpp>
 #include <pagefold/store/store_pools.hpp>

@@ -11,7 +11,7 @@
 // built for the same: a mix of freestanding and hosted sources would have two definitions of this type.
 
 #if __STDC_HOSTED__ && defined(__linux__)
-#include <errno.h>
+#include <cerrno>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sys/syscall.h>

@@ -13,8 +13,8 @@
 // one; cmake/layer_check.cmake allows exactly these, exactly here.
 
 #if __STDC_HOSTED__
-#include <errno.h>
-#include <time.h>
+#include <cerrno>
+#include <ctime>
 #if defined(__linux__)
 #include <sys/random.h>
 #endif
@@ -34,8 +34,8 @@ namespace pagefold {
     const std::uint64_t code = reinterpret_cast<std::uintptr_t>(&guessable_seed);
     std::uint64_t seed = mix(mix(stack, code), call + 1);
 #if __STDC_HOSTED__
-    timespec now{};
-    if (timespec_get(&now, TIME_UTC) == TIME_UTC) {
+    std::timespec now{};
+    if (std::timespec_get(&now, TIME_UTC) == TIME_UTC) {
         seed = mix(seed ^ static_cast<std::uint64_t>(now.tv_sec), static_cast<std::uint64_t>(now.tv_nsec));
     }
 #endif
