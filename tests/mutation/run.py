@@ -4,6 +4,7 @@
 
     tests/mutation/run.py LIST...                       all mutants of the lists
     tests/mutation/run.py --sample 6 --seed 3 LIST...   a handful, drawn at random (what CI does)
+    tests/mutation/run.py --check-list LIST...          whether the lists are right, without a compiler: in a second
     tests/mutation/run.py --generate FILE...            propose mutants for headers, in the format of a list
     tests/mutation/run.py --self-test                   of this script
 
@@ -33,6 +34,9 @@ A list reads
 with the old text above ==== and the new one below, whole lines, to the blank. `equivalent: REASON` among the head lines
 keeps a mutant in the list that no test can notice: it is not built, and doesn't count.
 
+--check-list sees each mutant's old text stand in its header exactly once, its new text make a difference, and no two of the
+lists share a name or a change. So whoever changes a line that a mutant is about hears of it at once.
+
 --generate writes such a list to the standard output: relations turned, 1 added or left out, conditions negated, statements
 removed, && and || swapped, constants changed. --sample draws from it, and --verify drops what doesn't compile. Read what it
 writes, give good names, and mark the equivalent ones.
@@ -57,7 +61,7 @@ import threading
 import time
 
 sys.dont_write_bytecode = True
-from mutants import ListError, propose, read_list
+from mutants import ListError, Mutant, propose, read_list
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
@@ -173,7 +177,7 @@ class Builder:
             first = next((line for line in output.splitlines() if "error" in line), output[-300:])
             raise ListError(f"does not compile with {source}: {first}")
         started = time.monotonic()
-        status, output = run([str(program)], limit, preexec_fn=limit_memory)
+        status, output = run([str(program), "--abort-after=1"], limit, preexec_fn=limit_memory)
         self.seconds[source] = time.monotonic() - started
         program.unlink()
         if status == 0:
@@ -288,6 +292,40 @@ def draw(mutants, arguments):
     return [mutants[i] for i in sorted(drawn)]
 
 
+def errors_of(mutants):
+    """What is wrong with the lists that can be told without a compiler."""
+    errors, names, changes = [], set(), {}
+    for mutant in mutants:
+        def wrong(what, mutant=mutant):
+            errors.append(f"{mutant.origin}: {mutant.name}: {what}")
+
+        if mutant.name in names:
+            wrong("another has this name")
+        names.add(mutant.name)
+        path = ROOT / HEADERS / mutant.file
+        if not path.is_file():
+            wrong(f"no such header: {mutant.file}")
+            continue
+        original = path.read_text()
+        try:
+            changed = mutant.apply(original)
+        except ListError as error:
+            wrong(error)
+            continue
+        if changed == original:
+            wrong("the new text is the old one")
+        elif (first := changes.setdefault((mutant.file, changed), mutant.name)) != mutant.name:
+            wrong(f"the same change as '{first}'")
+    return errors
+
+
+def check_lists(arguments):
+    mutants = [mutant for path in arguments.lists for mutant in read_list(pathlib.Path(path))]
+    errors = errors_of(mutants)
+    print("\n".join([*errors, f"{len(mutants)} mutants of {len({m.file for m in mutants})} headers, {len(errors)} errors"]))
+    return 0 if mutants and not errors else 1
+
+
 def mutate(arguments, builder):
     mutants = [mutant for path in arguments.lists for mutant in read_list(pathlib.Path(path))]
     equivalent = sum(1 for m in mutants if m.equivalent)
@@ -330,6 +368,13 @@ def self_test(arguments, builder):
             wrong.append(f"a list that is wrong was read: {text!r}")
         except ListError:
             pass
+    one = mutants[0]
+    doubtful = [*mutants, Mutant(one.name, one.file, one.old, ""), Mutant("another name", one.file, one.old, one.new),
+                Mutant("no change", one.file, one.old, one.old)]
+    found = errors_of(doubtful)
+    expected = ["stands 0 times", "stands 4 times", "no such header", "another has this name", "the same change as", "is the old one"]
+    if len(found) != len(expected) or not all(one in error for one, error in zip(expected, found)):
+        wrong.append("of lists that are wrong was said:\n" + "\n".join(found))
     proposed = list(propose(ROOT / HEADERS, "ds/two_level_bitmap.hpp"))
     text = (ROOT / HEADERS / "ds/two_level_bitmap.hpp").read_text()
     changed = {mutant.apply(text) for mutant in proposed}
@@ -354,6 +399,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/mutation", metavar="FOLDER")
     parser.add_argument("--generate", action="store_true", help="propose mutants for headers")
     parser.add_argument("--verify", action="store_true", help="of proposals: only those that compile")
+    parser.add_argument("--check-list", action="store_true", help="only look whether the lists are right")
     parser.add_argument("--self-test", action="store_true")
     arguments = parser.parse_args()
     if not arguments.self_test and not arguments.lists:
@@ -363,6 +409,8 @@ def main():
         return Builder(arguments.build.resolve(), "^unit/" if arguments.self_test else arguments.tests)
 
     try:
+        if arguments.check_list:
+            return check_lists(arguments)
         if arguments.generate:
             return generate(arguments, make_builder)
         return (self_test if arguments.self_test else mutate)(arguments, make_builder())
