@@ -16,7 +16,7 @@ cost one compilation. A mutant is
     survived            where all tests pass. Write a test, or mark the mutant `equivalent`;
     an error of the list where its old text doesn't stand in the file exactly once, or it doesn't compile.
 
-The tests are those of tests/unit/FOLDER, where FOLDER is the header's, of tests/conformance and of tests/model, as far as
+The tests are those of tests/unit/FOLDER, where FOLDER is the header's, of tests/concepts, conformance and model, as far as
 they include the header; --tests REGEX chooses others. Each is first seen to pass on the tree as it is.
 
 The exit status is 0 where no less than --at-least percent (95) were killed and the list has no errors, 1 otherwise.
@@ -155,7 +155,7 @@ class Builder:
 
     def sources_for(self, file):
         """Those that include the header, in the order in which they are likely to notice."""
-        chosen = self.tests or rf"^(unit/{re.escape(str(pathlib.PurePath(file).parent))}/|conformance/|model/)"
+        chosen = self.tests or rf"^(unit/{re.escape(str(pathlib.PurePath(file).parent))}/|concepts/|conformance/|model/)"
         sources = [str(path.relative_to(TESTS)) for path in sorted(TESTS.rglob("*.cpp"))]
         sources = [one for one in sources if re.search(chosen, one) and file in self.headers_of(one)]
         if self.lzo is None:
