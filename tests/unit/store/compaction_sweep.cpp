@@ -183,6 +183,7 @@ TEST_CASE("an object whose tag leads elsewhere stays, and the sweep ends all the
         const entry e = o.state.index.get(o.state.index.find(o.at(1, page)));
         CHECK(o.state.allocator.read(e.handle(), size, {})[0] == owner::content(page));
     }
+    CHECK(o.misplaced() == 0); // the spans of those that stay serve again
     CHECK(o.state.allocator.check());
 }
 

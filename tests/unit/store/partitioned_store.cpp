@@ -90,6 +90,25 @@ TEST_CASE("a pool's memory comes from the node that it wished for") {
     CHECK(source.asked(2) >= before[2] + 50);
 }
 
+TEST_CASE("maintain compacts where any one partition has much that is idle, and nothing where none has") {
+    for (const std::uint64_t thinned : {0u, 1u, 2u}) {
+        fixture s{store_options{.partitions = 3}};
+        const pool_id pool = s.make_pool();
+        for (std::uint64_t i = 0; i < 1800; ++i) {
+            CHECK(s.put({pool, i % 3, i}, page_kind::text, i) == status::ok);
+        }
+        CHECK(s.store.maintain(~std::size_t{0}) == 0);
+        for (std::uint64_t i = 0; i < 1800; ++i) {
+            if (i % 3 == thinned && i % 4 != 0) {
+                CHECK(s.store.erase({pool, i % 3, i}) == status::ok);
+            }
+        }
+        CHECK(s.store.maintain(~std::size_t{0}) > 100'000);
+        CHECK(s.store.maintain(~std::size_t{0}) == 0);
+        CHECK(s.store.check());
+    }
+}
+
 TEST_CASE("a put finds room in the ephemeral pages of other partitions") {
     fixture s{store_options{.limit_bytes = 600'000, .partitions = 3}};
     const pool_id cache = s.make_pool({.kind = pool_kind::ephemeral});

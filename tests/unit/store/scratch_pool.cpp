@@ -307,6 +307,11 @@ TEST_CASE("scratch_pool: trim gives back what nobody uses, and it can be had aga
     CHECK(f.pool.trim() == slot_bytes);
     CHECK(f.pool.trim() == 0);
     CHECK(f.budget.used() == slot_bytes);
+    leases<decltype(f.pool)> held;
+    for (std::uintptr_t thread = 1; thread <= 4; ++thread) { // all of them, whoever has had which
+        add_lease(held, f.pool, thread);
+        CHECK(static_cast<bool>(**held.back()));
+    }
 }
 
 TEST_CASE("scratch_pool: who interrupts itself is answered, and waits for nobody") {

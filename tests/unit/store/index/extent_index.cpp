@@ -391,6 +391,43 @@ TEST_CASE("repacking an extent shortens its array, and keeps its pages") {
     });
 }
 
+TEST_CASE("an extent whose pages go gets a shorter array by and by, and keeps one page in itself where it can") {
+    for_each_model([]<class Model>() {
+        using index_type = typename Model::index_type;
+        Model model;
+        rng random{8};
+        for (std::uint64_t i = 0; i < 64; ++i) {
+            REQUIRE(model.insert({0, 1, i}, Model::random_entry(random)) == status::ok);
+        }
+        CHECK(model.rings[0].bytes == index_type::extent_bytes + 64 * index_type::entry_bytes);
+        for (std::uint64_t left = 63; left > 0; --left) {
+            model.erase({0, 1, left});
+            REQUIRE(model.rings[0].bytes <= index_type::extent_bytes + (2 * left + 4) * index_type::entry_bytes);
+        }
+        CHECK(model.rings[0].bytes ==
+              index_type::extent_bytes + (index_type::entry_bytes == 12 ? 0 : index_type::entry_bytes));
+        CHECK(model.check());
+        CHECK(model.has_all());
+    });
+}
+
+TEST_CASE("the check of a ring compares its extents, their pool and their bytes") {
+    narrow_index model;
+    rng random{2};
+    for (std::uint64_t i = 0; i < 5; ++i) {
+        REQUIRE(model.insert({1, i, 0}, narrow_index::random_entry(random)) == status::ok);
+    }
+    const pool_ring ring = model.rings[1];
+    CHECK(model.index.check_ring(ring, narrow_index::slots[1]));
+    CHECK_FALSE(model.index.check_ring(ring, narrow_index::slots[0]));
+    for (const std::uint32_t extents : {ring.extents - 1, ring.extents + 1}) {
+        CHECK_FALSE(model.index.check_ring({ring.head, extents, ring.bytes}, narrow_index::slots[1]));
+    }
+    CHECK_FALSE(model.index.check_ring({ring.head, ring.extents, ring.bytes + 1}, narrow_index::slots[1]));
+    CHECK_FALSE(model.index.check_ring({none, ring.extents, ring.bytes}, narrow_index::slots[1]));
+    CHECK(model.index.check_ring({}, narrow_index::slots[1]));
+}
+
 TEST_CASE("buckets come one by one, and chains stay short: nobody pays for a rehash") {
     test_source source;
     key_hasher hasher{77};
