@@ -6,6 +6,7 @@
 
 #include <pagefold/alloc/tlsf.hpp>
 #include <pagefold/evict/lru.hpp>
+#include <pagefold/platform/null_lock.hpp>
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/partition.hpp>
 
@@ -240,6 +241,68 @@ TEST_CASE("a closed pool answers nothing, and its pages go in bounded holds") {
         CHECK(p.record.payload.load(memory_order::relaxed) == 0);
         CHECK(p.record.tables.load(memory_order::relaxed) == 0);
     }
+}
+
+namespace {
+
+struct alone_config : default_config {
+    using lock_type = null_lock;
+};
+
+/// Where the stream of a page lies that a fetch found: in the buffer for it, in the caller's page, or where it was.
+enum class lies_in { buffer, page, place };
+template <class Config>
+lies_in fetched_to(lone_partition<Config>& p, std::uint64_t index, bool removing) {
+    std::vector<std::byte> out(4096), buffer(4096);
+    typename partition<Config>::fetched found;
+    REQUIRE(p.part.fetch(p.at(1, index), out, buffer, removing, found) == status::ok);
+    return found.stream.data() == buffer.data() ? lies_in::buffer
+           : found.stream.data() == out.data()  ? lies_in::page
+                                                : lies_in::place;
+}
+
+} // namespace
+
+TEST_CASE("a stream is copied out, but where one thread at a time uses the store and its page stays") {
+    lone_partition<> many{persistent};
+    lone_partition<alone_config> alone{persistent};
+    for (const std::uint64_t i : {0u, 1u}) {
+        REQUIRE(many.put(i, 1000) == status::ok);
+        REQUIRE(alone.put(i, 1000) == status::ok);
+    }
+    CHECK(fetched_to(many, 0, false) == lies_in::buffer);
+    CHECK(fetched_to(many, 0, true) == lies_in::buffer);
+    CHECK(fetched_to(alone, 0, false) == lies_in::place);
+    CHECK(fetched_to(alone, 0, true) == lies_in::buffer);
+    REQUIRE(many.put(2, 4096) == status::ok);
+    CHECK(fetched_to(many, 2, false) == lies_in::page);
+    CHECK(fetched_to(many, 2, true) == lies_in::page);
+}
+
+TEST_CASE("the longest packed stream is the longest one that takes less than a page") {
+    lone_partition<> p{persistent};
+    const std::size_t most = p.part.most_packed();
+    const auto charged = [&](std::size_t size) {
+        const std::size_t before = p.record.payload.load(memory_order::relaxed);
+        REQUIRE(p.put(size, size) == status::ok);
+        return p.record.payload.load(memory_order::relaxed) - before;
+    };
+    CHECK(charged(most) < 4096);
+    CHECK(charged(most + 1) == 4096);
+}
+
+TEST_CASE("a few pages that come or go show in the gauge, though no memory did") {
+    lone_partition<> p{persistent};
+    for (std::uint64_t i = 0; i < 48; ++i) {
+        REQUIRE(p.put(i, i < 32 ? 40 : 100) == status::ok);
+    }
+    const std::uint64_t calls = p.source.acquisitions();
+    const std::size_t charged = p.record.payload.load(memory_order::relaxed);
+    for (std::uint64_t i = 0; i < 16; ++i) {
+        REQUIRE(p.put(i, 100) == status::ok);
+    }
+    REQUIRE(p.source.acquisitions() == calls);
+    CHECK(p.gauge.payload_charged.load(memory_order::relaxed) > charged);
 }
 
 TEST_CASE("what is idle shows in the gauge") {
