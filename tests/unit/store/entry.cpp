@@ -103,6 +103,8 @@ TEST_CASE("a flipped bit shows, but for those of the policy") {
             CHECK(e.is_whole());
             e.set_handle(object_handle{0x123456789abd});
             CHECK(e.is_whole());
+            e.set_hook(4);
+            CHECK(e.is_whole());
             unsigned noticed = 0;
             for (unsigned bit = 0; bit < 64; ++bit) {
                 noticed += Entry{e.word() ^ std::uint64_t{1} << bit, e.meta()}.is_whole() ? 0u : 1u;

@@ -93,6 +93,27 @@ TEST_CASE_TEMPLATE("a sweep moves what keeps memory from coming free, in bounded
     }
 }
 
+TEST_CASE("a sweep looks at the very first extent too") {
+    owner<default_config> o;
+    for (std::uint64_t i = 0; i < 64; ++i) {
+        o.put(i);
+    }
+    o.source.refuse_all(true); // the array stays as long as it is
+    for (std::uint64_t i = 6; i < 64; ++i) {
+        o.erase(i);
+    }
+    o.source.refuse_all(false);
+    const std::size_t before = o.state.index.used_bytes();
+    index_sweep<partition_state<default_config>> sweep;
+    compaction_work done;
+    while (sweep.step(o.state, done)) {
+    }
+    CHECK(o.state.index.used_bytes() < before);
+    CHECK(o.state.index.used_bytes() == partition_state<default_config>::index_type::extent_bytes + 6 * 12);
+    CHECK(o.record.tables.load(memory_order::relaxed) == o.state.index.used_bytes());
+    CHECK(o.intact());
+}
+
 TEST_CASE("pages come and go between the steps, and an empty index has nothing to do") {
     owner<lru_config> o;
     index_sweep<partition_state<lru_config>> sweep;

@@ -122,6 +122,17 @@ TEST_CASE("what a checksum is bound to depends on every bit of the key") {
     }
 }
 
+TEST_CASE("objects of one number in two pools have hashes of their own, and so have their extents") {
+    const key_hasher hasher{7};
+    std::set<std::uint64_t> objects, extents;
+    for (std::uint32_t pool = 0; pool < 100; ++pool) {
+        objects.insert(hasher.object(pool, 5));
+        extents.insert(hasher.extent(pool, 5, 9));
+    }
+    CHECK(objects.size() == 100);
+    CHECK(extents.size() == 100);
+}
+
 TEST_CASE("no object is a special case: its extents make no chain") {
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
         const key_hasher hasher{seed};

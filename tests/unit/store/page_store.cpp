@@ -286,6 +286,23 @@ TEST_CASE("an index of max_page_index or more is invalid") {
     }
 }
 
+TEST_CASE("a range that begins beyond the last possible page is empty, and no other pool's") {
+    for (std::uint64_t seed = 1; seed <= 30; ++seed) { // whichever of the few extents a hash leads to
+        store_fixture<page_store<default_config>> s{store_options{.seed = seed}};
+        const pool_id empty = s.make_pool(), full = s.make_pool();
+        for (const std::uint64_t index : {64u, 0u}) {
+            CHECK(s.put({full, 1, index}, page_kind::zeros, 0) == status::ok);
+        }
+        // As a number of 64 bits, an extent's number this high would run into what stands beside it.
+        for (const std::uint64_t first : {max_page_index, std::uint64_t{1} << 58, ~std::uint64_t{0}}) {
+            CHECK(s.store.erase_range(empty, 1, first, 1).value() == 0);
+            CHECK(s.store.erase_range(empty, 1, first, ~std::uint64_t{0}).value() == 0);
+        }
+        CHECK(s.store.statistics_of(full).value().stored_pages == 2);
+        CHECK(s.store.check());
+    }
+}
+
 TEST_CASE("pages and buffers of a wrong size are invalid, and touch nothing") {
     choosy_store s;
     const page_key key{s.make_pool(), 1, 1};

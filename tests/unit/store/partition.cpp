@@ -132,6 +132,45 @@ TEST_CASE("the last try gives up the old content for the new one's room") {
     CHECK(p.part.check());
 }
 
+TEST_CASE("a page that gets no larger is stored, even where its pool has come to be above its cap") {
+    lone_partition<> p{persistent};
+    p.record.options.cap_bytes = 3 * 4096;
+    REQUIRE(p.put(1, 4096) == status::ok);
+    REQUIRE(p.put(2, 4096) == status::ok);
+    p.table.payload_rate.store(0x20000, memory_order::relaxed); // each byte is charged two
+    CHECK(p.put(2, 4096, 7).result == status::ok);
+    CHECK(p.put(2, 3000, 8).result == status::ok);
+    CHECK(p.holds(2, 3000, 8));
+    const auto larger = p.put(2, 3900, 9);
+    CHECK(larger.result == status::limit);
+    CHECK(larger.at_cap);
+    const auto another = p.put(3, 40, 9);
+    CHECK(another.result == status::limit);
+    CHECK(another.at_cap);
+    CHECK(p.holds(2, 3000, 8));
+    CHECK(p.part.check());
+}
+
+TEST_CASE("an overwrite takes the old place only where that fits well") {
+    lone_partition<> p{persistent};
+    const auto occupied = [&] {
+        std::size_t bytes = 0;
+        auto look = [&](const auto& allocator) { bytes = allocator.allocated_bytes(); };
+        p.part.look_at_allocator(look);
+        return bytes;
+    };
+    REQUIRE(p.put(5, 3000, 1).result == status::ok);
+    const std::size_t large = occupied();
+    CHECK(p.put(5, 2990, 2).result == status::ok);
+    CHECK(occupied() == large);
+    CHECK(p.put(5, 500, 3).result == status::ok);
+    CHECK(occupied() < 600);
+    CHECK(p.put(5, 3000, 4).result == status::ok);
+    CHECK(occupied() == large);
+    CHECK(p.holds(5, 3000, 4));
+    CHECK(p.part.check());
+}
+
 TEST_CASE("a put drops a bounded number of the victims that it may have, and says so") {
     lone_partition<> p{ephemeral};
     for (std::uint64_t i = 0; i < 400; ++i) {
