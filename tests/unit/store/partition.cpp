@@ -171,6 +171,21 @@ TEST_CASE("an overwrite takes the old place only where that fits well") {
     CHECK(p.part.check());
 }
 
+TEST_CASE("a take of a page that fails its check leaves it") {
+    lone_partition<> p{persistent};
+    const std::vector<std::byte> stream = page_of(1000, page_kind::random, 1);
+    const located_key k = p.at(1, 5);
+    REQUIRE(p.part.put(k, stream, checksum(stream, k.sum_seed) ^ ~std::uint64_t{0}, 0, {}).result == status::ok);
+    std::vector<std::byte> out(4096), buffer(4096);
+    partition<default_config>::fetched found;
+    for (int i = 0; i < 2; ++i) {
+        CHECK(p.part.fetch(k, out, buffer, true, found) == status::corrupt);
+    }
+    CHECK(p.part.fetch(k, out, buffer, false, found) == status::ok);
+    CHECK(equal_bytes(found.stream.data(), stream.data(), stream.size()));
+    CHECK(p.part.check());
+}
+
 TEST_CASE("a put drops a bounded number of the victims that it may have, and says so") {
     lone_partition<> p{ephemeral};
     for (std::uint64_t i = 0; i < 400; ++i) {

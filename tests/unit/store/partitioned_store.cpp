@@ -109,6 +109,26 @@ TEST_CASE("maintain compacts where any one partition has much that is idle, and 
     }
 }
 
+TEST_CASE("where nothing can be dropped, a put gathers what is idle, in its own partition and in others") {
+    for (const std::uint64_t home : {0u, 1u}) {
+        fixture s{store_options{.limit_bytes = 4'000'000, .partitions = 2}};
+        const pool_id pool = s.make_pool();
+        std::uint64_t stored = 0;
+        for (; s.put({pool, 0, stored}, page_kind::text, stored) == status::ok; ++stored) {
+        }
+        for (std::uint64_t i = 0; s.put({pool, home, max_page_index / 2 + i}, page_kind::random, i) == status::ok;
+             ++i) {
+        }
+        for (std::uint64_t i = 0; i < stored; i += 20) { // less than what makes maintain() begin
+            CHECK(s.store.erase({pool, 0, i}) == status::ok);
+        }
+        CHECK(s.put({pool, home, stored}, page_kind::random, 1) == status::ok);
+        CHECK(s.has({pool, home, stored}, page_kind::random, 1));
+        CHECK(s.store.stats().objects_moved > 0);
+        CHECK(s.store.check());
+    }
+}
+
 TEST_CASE("a put finds room in the ephemeral pages of other partitions") {
     fixture s{store_options{.limit_bytes = 600'000, .partitions = 3}};
     const pool_id cache = s.make_pool({.kind = pool_kind::ephemeral});
