@@ -186,6 +186,25 @@ TEST_CASE("a take of a page that fails its check leaves it") {
     CHECK(p.part.check());
 }
 
+TEST_CASE("check sees a tag that leads elsewhere") {
+    lone_partition<> p{persistent};
+    for (std::uint64_t i = 0; i < 3; ++i) {
+        REQUIRE(p.put(i, 1000) == status::ok);
+    }
+    CHECK(p.part.check());
+    std::vector<std::byte> out(4096), buffer(4096);
+    partition<default_config>::fetched found;
+    REQUIRE(p.part.fetch(p.at(1, 1), out, buffer, false, found) == status::ok);
+    auto flip = [&](const auto& allocator) {
+        const byte_span place = allocator.place(found.e.handle());
+        place[place.size() - 1] ^= std::byte{4};
+    };
+    p.part.look_at_allocator(flip);
+    CHECK_FALSE(p.part.check());
+    p.part.look_at_allocator(flip);
+    CHECK(p.part.check());
+}
+
 TEST_CASE("a put drops a bounded number of the victims that it may have, and says so") {
     lone_partition<> p{ephemeral};
     for (std::uint64_t i = 0; i < 400; ++i) {

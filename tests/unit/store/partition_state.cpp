@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#include "support/partition_fixture.hpp"
+
+#include <doctest/doctest.h>
+
+#include <pagefold/store/default_config.hpp>
+#include <pagefold/store/partition_state.hpp>
+#include <pagefold/store/placement.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+using namespace pagefold;
+using namespace pagefold::testing;
+
+namespace {
+
+using state_type = partition_state<default_config>;
+
+/// The state of a partition with one ephemeral pool.
+struct owner : partition_surroundings {
+    owner() : partition_surroundings{pool_kind::ephemeral} {
+        REQUIRE(state.pools.reserve(0) == status::ok);
+        state.pools[0].id = id;
+    }
+    slot_id put(std::uint64_t index, std::size_t size = min_stream_size) {
+        const std::vector<std::byte> stream(size);
+        REQUIRE(placement<default_config>{state}.put(state.pools[0], at(1, index), stream, 0).result == status::ok);
+        return state.index.find(at(1, index));
+    }
+
+    state_type state{source, budget, table, hasher, gauge, any_node};
+};
+
+} // namespace
+
+TEST_CASE("counts of pages that leave never fall below 0") {
+    partition_counters counts, one;
+    one.stored_pages = 1;
+    one.compr_data_size = 500;
+    one.payload_bytes = 512;
+    counts.add_pages(one, true);
+    CHECK(counts.same_pages_as(one));
+    counts.add_pages(one, false);
+    CHECK(counts.same_pages_as({}));
+    counts.add_pages(one, false);
+    CHECK(counts.same_pages_as({}));
+}
+
+TEST_CASE("a policy sets the bits of any page, whether it looked at it before or not") {
+    owner o;
+    const slot_id slots[] = {o.put(0), o.put(1), o.put(5 * extent_pages), o.put(5 * extent_pages + 9)};
+    auto view = o.state.slots(o.state.pools[0]);
+    for (const slot_id slot : slots) {
+        view.set(slot, 1);
+    }
+    view.set(slots[0], 0);
+    view.set(slots[3], 0);
+    auto fresh = o.state.slots(o.state.pools[0]);
+    CHECK(fresh.get(slots[0]) == 0);
+    CHECK(fresh.get(slots[1]) == 1);
+    CHECK(fresh.get(slots[2]) == 1);
+    CHECK(fresh.get(slots[3]) == 0);
+    CHECK(o.state.index.check());
+}
+
+TEST_CASE("a pool is found by its id and its slot while it is open, and by no other id") {
+    owner o;
+    CHECK(o.state.find_pool(o.id) == &o.state.pools[0]);
+    CHECK(o.state.pool_at(0) == &o.state.pools[0]);
+    const auto number = static_cast<std::uint64_t>(o.id);
+    CHECK(o.state.find_pool(static_cast<pool_id>(number + (1u << 13))) == nullptr);
+    CHECK(o.state.find_pool(static_cast<pool_id>(number + 1)) == nullptr);
+    CHECK(o.state.find_pool(pool_id{}) == nullptr);
+    CHECK(o.state.pool_at(max_pool_slots - 1) == nullptr);
+    o.state.pools[0].id = pool_id{};
+    CHECK(o.state.find_pool(o.id) == nullptr);
+    CHECK(o.state.find_pool(pool_id{}) == nullptr);
+    CHECK(o.state.pool_at(0) == nullptr);
+}
+
+TEST_CASE("a stream's object has room for a tag, a raw page's has none") {
+    owner o;
+    for (const std::size_t size : {std::size_t{9}, std::size_t{100}, std::size_t{2000}}) {
+        CHECK(state_type::object_bytes(size) == size + sizeof(slot_id));
+        const entry e = o.state.index.get(o.put(size, size));
+        CHECK(o.state.occupied_by(e) == o.state.allocator.rounded(size + sizeof(slot_id)));
+    }
+    CHECK(state_type::object_bytes(4096) == 4096);
+    CHECK(o.state.occupied_by(o.state.index.get(o.put(4096, 4096))) == 4096);
+    CHECK(o.state.occupied_by(o.state.index.get(o.put(8))) == 0);
+}
