@@ -80,6 +80,31 @@ TEST_CASE("a pool is found by its id and its slot while it is open, and by no ot
     CHECK(o.state.pool_at(0) == nullptr);
 }
 
+TEST_CASE("an entry is readable where it is whole and leads to an object that is long enough") {
+    owner o;
+    const entry e = o.state.index.get(o.put(1, 1000));
+    CHECK(o.state.is_readable(e));
+    CHECK(o.state.is_readable(o.state.index.get(o.put(2)))); // without an object
+    CHECK_FALSE(o.state.is_readable(entry{e.word() ^ std::uint64_t{1} << 16, e.meta()}));
+    CHECK_FALSE(o.state.is_readable(entry{e.word(), e.meta() ^ 0x80u}));
+    CHECK(o.state.is_readable(entry::with_payload(e.handle(), 1001, 0)));
+    CHECK_FALSE(o.state.is_readable(entry::with_payload(e.handle(), 2000, 0)));
+    CHECK_FALSE(o.state.is_readable(entry::with_payload(object_handle{0x7fffffffffff}, 1000, 0)));
+}
+
+TEST_CASE("a damaged entry frees no object, and counts") {
+    owner o;
+    const entry e = o.state.index.get(o.put(1, 1000));
+    const std::size_t before = o.state.allocator.allocated_bytes();
+    o.state.free_object(entry{e.word() ^ std::uint64_t{1} << 16, e.meta()});
+    o.state.free_object(entry::with_payload(object_handle{0x7fffffffffff}, 1000, 0));
+    CHECK(o.state.allocator.allocated_bytes() == before);
+    CHECK(o.state.damage == 2);
+    o.state.free_object(e);
+    CHECK(o.state.allocator.allocated_bytes() == 0);
+    CHECK(o.state.damage == 2);
+}
+
 TEST_CASE("a stream's object has room for a tag, a raw page's has none") {
     owner o;
     for (const std::size_t size : {std::size_t{9}, std::size_t{100}, std::size_t{2000}}) {

@@ -109,6 +109,19 @@ TEST_CASE("maintain compacts where any one partition has much that is idle, and 
     }
 }
 
+TEST_CASE("shrink finds the pages that may be dropped in whatever partition they are") {
+    for (std::uint64_t home = 0; home < 5; ++home) {
+        fixture s{store_options{.partitions = 5}};
+        const pool_id cache = s.make_pool({.kind = pool_kind::ephemeral});
+        for (std::uint64_t i = 0; i < 200; ++i) {
+            CHECK(s.put({cache, home, i}, page_kind::random, i) == status::ok);
+        }
+        CHECK(s.store.shrink(100'000) >= 100'000);
+        CHECK(s.store.stats().evicted_pages >= 20);
+        CHECK(s.store.check());
+    }
+}
+
 TEST_CASE("where nothing can be dropped, a put gathers what is idle, in its own partition and in others") {
     for (const std::uint64_t home : {0u, 1u}) {
         fixture s{store_options{.limit_bytes = 4'000'000, .partitions = 2}};

@@ -82,6 +82,28 @@ TEST_CASE("pool_registry: a pool that was not published yet is none, and its slo
     CHECK(b != a);
 }
 
+TEST_CASE("pool_registry: only a live cache has a weight, and only a live pool a reservation") {
+    slots s{3};
+    const pool_id cache =
+        s.registry.open({.kind = pool_kind::ephemeral, .reserved_bytes = 10, .weight = 7}, unlimited).value();
+    const pool_id kept = s.registry.open({.reserved_bytes = 20, .weight = 7}, unlimited).value();
+    const auto weight = [&](pool_id id) {
+        return s.registry.table().records[pool_ids::slot(id)].weight.load(memory_order::relaxed);
+    };
+    const auto unmet = [&] { return s.registry.table().unmet.load(memory_order::relaxed); };
+    CHECK(weight(cache) == 0);
+    CHECK(unmet() == 0);
+    s.registry.publish(cache);
+    s.registry.publish(kept);
+    CHECK(weight(cache) == 7);
+    CHECK(weight(kept) == 0);
+    CHECK(unmet() == 30);
+    CHECK(s.registry.retire(cache));
+    CHECK(weight(cache) == 0);
+    CHECK(unmet() == 20);
+    CHECK(s.registry.check());
+}
+
 TEST_CASE("pool_registry: what never was a pool can't be retired") {
     slots s{2};
     const pool_id a = s.make();

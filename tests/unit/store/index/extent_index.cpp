@@ -411,6 +411,26 @@ TEST_CASE("an extent whose pages go gets a shorter array by and by, and keeps on
     });
 }
 
+TEST_CASE("an extent with a flipped bit takes no page, and fails the check") {
+    narrow_index model;
+    rng random{2};
+    REQUIRE(model.insert({1, 7, 3}, narrow_index::random_entry(random)) == status::ok);
+    const std::uint32_t id = model.index.find_extent(model.locate({1, 7, 3}));
+    extent* const damaged = model.index.metas_of(id).single;
+    REQUIRE(damaged != nullptr);
+    damaged->bitmap ^= 1;
+    CHECK_FALSE(model.index.is_sound(id));
+    CHECK_FALSE(model.index.contains(model.index.slot(id, 3)));
+    const auto added = model.index.insert(model.rings[1], model.locate({1, 7, 4}), entry{5, 0});
+    CHECK(added.error() == status::corrupt);
+    CHECK_FALSE(model.index.check());
+    damaged->bitmap ^= 1;
+    CHECK(model.index.is_sound(id));
+    CHECK(model.index.damage() != 0);
+    CHECK_FALSE(model.index.check()); // it does not forget
+    CHECK(model.has_all());
+}
+
 TEST_CASE("the check of a ring compares its extents, their pool and their bytes") {
     narrow_index model;
     rng random{2};
