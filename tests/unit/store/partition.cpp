@@ -186,6 +186,24 @@ TEST_CASE("a take of a page that fails its check leaves it") {
     CHECK(p.part.check());
 }
 
+TEST_CASE("a page that is read or overwritten gets a second chance, in its place or in another") {
+    for (const std::size_t size : {std::size_t{1000}, std::size_t{3000}}) {
+        lone_partition<> p{ephemeral};
+        for (std::uint64_t i = 0; i < 10; ++i) {
+            REQUIRE(p.put(i, 1000) == status::ok);
+        }
+        REQUIRE(p.put(0, size, 77).result == status::ok);
+        REQUIRE(p.holds(2, 1000));
+        bool is_under_way = false;
+        REQUIRE(p.part.evict(0, 2, is_under_way) == 2);
+        CHECK(p.holds(0, size, 77));
+        CHECK_FALSE(p.holds(1, 1000));
+        CHECK(p.holds(2, 1000));
+        CHECK_FALSE(p.holds(3, 1000));
+        CHECK(p.part.check());
+    }
+}
+
 TEST_CASE("check sees a tag that leads elsewhere") {
     lone_partition<> p{persistent};
     for (std::uint64_t i = 0; i < 3; ++i) {
