@@ -26,6 +26,8 @@ TEST_CASE("the default is a store of 4 KiB pages for many threads") {
     CHECK(std::same_as<default_config::parking_type, host_parking>);
     CHECK(std::same_as<default_config::lock_type, parking_lock<host_parking>>);
     CHECK(std::same_as<default_config::place_type, hashed>);
+    CHECK(default_config::max_pools == 64);
+    CHECK(default_config::max_scratch == 64);
     CHECK(default_config::checksum_bits == 28);
     CHECK(std::same_as<default_config::eviction_type, pagefold::clock>);
     CHECK(std::same_as<default_config::compressor_type, chain<page_or_lz>>);

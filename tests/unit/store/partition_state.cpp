@@ -80,6 +80,31 @@ TEST_CASE("a pool is found by its id and its slot while it is open, and by no ot
     CHECK(o.state.pool_at(0) == nullptr);
 }
 
+TEST_CASE("a damaged extent that is met goes with its pages, and that is told once") {
+    owner o;
+    const slot_id slot = o.put(3);
+    o.put(100 * extent_pages);
+    extent* const damaged = o.state.index.metas_of(slot / extent_pages).single;
+    REQUIRE(damaged != nullptr);
+    damaged->bitmap ^= 1;
+    bool is_damaged = false;
+    CHECK(o.state.find(o.state.pools[0], o.at(1, 3), is_damaged) == no_slot);
+    CHECK(is_damaged);
+    CHECK(o.state.corruptions == 1);
+    CHECK(o.state.totals.stored_pages == 1);
+    CHECK(o.state.pools[0].counts.stored_pages == 1);
+    CHECK(o.state.index.size() == 1);
+    is_damaged = false;
+    CHECK(o.state.find(o.state.pools[0], o.at(1, 3), is_damaged) == no_slot);
+    CHECK_FALSE(is_damaged);
+    CHECK(o.state.corruptions == 1);
+    CHECK(o.state.find(o.state.pools[0], o.at(1, 100 * extent_pages), is_damaged) != no_slot);
+    // The policy, which can't know what went, learns of all that stay.
+    CHECK(o.state.pools[0].eviction.size() == 0);
+    o.state.renew_policy(o.state.pools[0]);
+    CHECK(o.state.pools[0].eviction.size() == 1);
+}
+
 TEST_CASE("an entry is readable where it is whole and leads to an object that is long enough") {
     owner o;
     const entry e = o.state.index.get(o.put(1, 1000));

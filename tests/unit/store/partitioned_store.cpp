@@ -2,6 +2,7 @@
 
 #include "support/store_fixture.hpp"
 
+#include <pagefold/admit/ratio.hpp>
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/partitioned_store.hpp>
 
@@ -68,6 +69,41 @@ TEST_CASE("pages of one object may lie in many partitions, and act as one store"
     CHECK(s.store.stats().stored_pages == 0);
     CHECK(s.store.destroy_pool(pool) == status::ok);
     CHECK(s.store.check());
+}
+
+namespace {
+
+/// All pages in one partition, whichever it was made for.
+struct all_in {
+    partition_id chosen = 0;
+    [[nodiscard]] partition_id home(const page_key&, std::uint64_t, node_id, std::size_t) const noexcept {
+        return chosen;
+    }
+    [[nodiscard]] partition_id spill(partition_id home, std::size_t attempt, std::size_t count) const noexcept {
+        return (home + 1 + attempt) % count;
+    }
+    [[nodiscard]] node_id node(partition_id partition) const noexcept { return static_cast<node_id>(partition); }
+};
+struct told_config : default_config {
+    using place_type = all_in;
+    using admission_type = ratio;
+};
+
+} // namespace
+
+TEST_CASE("a store uses the policies that it is given") {
+    node_source source;
+    partitioned_store<told_config> store{
+        source, {.partitions = 3}, told_config::compressor_type{}, ratio{875, admission::reject}, all_in{2}};
+    const pool_id pool = store.create_pool().value();
+    CHECK(store.put({pool, 1, 1}, page_of(4096, page_kind::random, 1)) == status::incompressible);
+    const std::size_t before[] = {source.asked(0), source.asked(1), source.asked(2)};
+    for (std::uint64_t i = 0; i < 100; ++i) {
+        CHECK(store.put({pool, i, 1}, page_of(4096, page_kind::text, i)) == status::ok);
+    }
+    CHECK(source.asked(0) == before[0]);
+    CHECK(source.asked(1) == before[1]);
+    CHECK(source.asked(2) > before[2]);
 }
 
 TEST_CASE("a strict node is one that the partitions of the pool are on") {
