@@ -429,6 +429,12 @@ TEST_CASE("an extent with a flipped bit takes no page, and fails the check") {
     CHECK(model.index.damage() != 0);
     CHECK_FALSE(model.index.check()); // it does not forget
     CHECK(model.has_all());
+    damaged->bitmap ^= 1;
+    CHECK(model.index.discard(model.rings[1], id) == 1);
+    CHECK(model.index.size() == 0);
+    CHECK(model.index.used_bytes() == 0);
+    CHECK(model.rings[1].extents == 0);
+    CHECK_FALSE(model.index.is_live(id));
 }
 
 TEST_CASE("the check of a ring compares its extents, their pool and their bytes") {
