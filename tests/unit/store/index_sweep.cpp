@@ -93,6 +93,30 @@ TEST_CASE_TEMPLATE("a sweep moves what keeps memory from coming free, in bounded
     }
 }
 
+TEST_CASE("a sweep after one that gave much back is for nothing, and says so") {
+    owner<default_config> o;
+    for (std::uint64_t i = 0; i < 4000; ++i) {
+        o.put(i * extent_pages);
+    }
+    for (std::uint64_t i = 0; i < 4000; ++i) {
+        if (i % 10 != 0) {
+            o.erase(i * extent_pages);
+        }
+    }
+    index_sweep<partition_state<default_config>> sweep;
+    compaction_work done;
+    while (sweep.step(o.state, done)) {
+    }
+    CHECK(sweep.was_worthwhile());
+    CHECK(done.freed_bytes > 0);
+    const std::size_t freed = done.freed_bytes;
+    while (sweep.step(o.state, done)) {
+    }
+    CHECK_FALSE(sweep.was_worthwhile());
+    CHECK(done.freed_bytes == freed);
+    CHECK(o.intact());
+}
+
 TEST_CASE("a sweep looks at the very first extent too") {
     owner<default_config> o;
     for (std::uint64_t i = 0; i < 64; ++i) {

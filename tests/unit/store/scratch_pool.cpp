@@ -329,6 +329,20 @@ TEST_CASE("scratch_pool: who interrupts itself is answered, and waits for nobody
     CHECK(played_parking::calls == 0);
 }
 
+TEST_CASE("scratch_pool: who interrupts its thread at a partition's lock gets a slot that is free, and asks the source "
+          "for none") {
+    fixture<4> f;
+    f.ready();
+    const presence::stay stay{f.at_locks, 5};
+    CHECK(static_cast<bool>(f.by(5)));
+    const auto one = f.by(1);
+    const std::uint64_t before = f.source.acquisitions();
+    CHECK_FALSE(static_cast<bool>(f.by(5)));
+    CHECK(f.source.acquisitions() == before);
+    CHECK(static_cast<bool>(f.by(6)));
+    CHECK(f.source.acquisitions() == before + 1);
+}
+
 TEST_CASE("scratch_pool: where one thread at a time uses the store, a slot that is taken was taken by itself") {
     fixture<2, played_parking, true> f;
     f.ready();

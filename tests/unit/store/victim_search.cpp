@@ -63,6 +63,16 @@ std::size_t chosen(const scene& s, std::size_t need, unsigned& bar) {
 
 } // namespace
 
+TEST_CASE("a candidate that is no page is taken at once, whatever is wanted") {
+    unsigned bar = 0;
+    const scene s{{{500, 0}, {500, 0}}};
+    victim_search<scene, 4> for_place{s, 1000, bar}, for_pages{s, 0, bar};
+    CHECK(for_place(2));
+    CHECK(for_place(no_slot));
+    CHECK(for_pages(no_slot));
+    CHECK_FALSE(for_place(1));
+}
+
 TEST_CASE("a place that fits well is taken, before one that merely fits and long before any other") {
     unsigned bar = max_fullness;
     CHECK(chosen<0>(scene{{{500, 0}, {4000, 0}, {1100, 0}}}, 1000, bar) == 2); // 1100 fits well
