@@ -109,6 +109,7 @@ TEST_CASE("a sweep after one that gave much back is for nothing, and says so") {
     }
     CHECK(sweep.was_worthwhile());
     CHECK(done.freed_bytes > 0);
+    CHECK(done.moved_bytes > 0);
     const std::size_t freed = done.freed_bytes;
     while (sweep.step(o.state, done)) {
     }
