@@ -19,10 +19,11 @@
 
 namespace pagefold::testing {
 
-/// What of the index one bit is flipped in: an extent with a page alone, one with an array, an array, or a bucket. All are of
+/// What of the index one bit is flipped in: an extent with a page alone, the only one of its object or between two others, one
+/// with an array, an array, or a bucket. All are of
 /// one object, in whose pool there are others.
-enum class damaged_part : unsigned { single, first, other, array, bucket, other_bucket };
-inline constexpr unsigned damaged_parts = 6;
+enum class damaged_part : unsigned { single, middle, first, other, array, bucket, other_bucket };
+inline constexpr unsigned damaged_parts = 7;
 
 /// A store, the pages that it should have, and a bit of its index that is flipped. Every answer is noted that is not right:
 /// a page with another content, one that should be gone, or one that is lost though nothing of its own was hit.
@@ -31,6 +32,10 @@ class damaged_store {
     using store_type = page_store<Config>;
     static constexpr std::uint64_t victim = 0x7a3b5c9d1e2f4057; // the object that is hit
     static constexpr std::uint64_t loner = 0x6b2c4d8e0f1a3b59;  // the same, with a page alone in it
+    static constexpr std::uint64_t trio =
+        0x5c1d3e9f20415264; // the same, with three pages, each alone in its extent; the last
+                            // that came is between the others in the ring
+    static constexpr std::uint64_t apart = 100 * extent_pages; // more numbers than a hold looks at
     static constexpr std::uint64_t seed_of_store = 99;
 
 public:
@@ -44,6 +49,9 @@ public:
         }
         // A page alone in an extent, and a few in each of three.
         put({pools[0], loner, 70});
+        for (std::uint64_t number = 0; number < 3; ++number) {
+            put({pools[0], trio, number * apart + 6});
+        }
         for (std::uint64_t number = 0; number < 3; ++number) {
             for (std::uint64_t i = 0; i < 5; ++i) {
                 put({pools[0], victim, number * extent_pages + i * 9});
@@ -62,6 +70,7 @@ public:
     [[nodiscard]] place find(damaged_part part) {
         switch (part) {
         case damaged_part::single: return {find_extent({pools[0], loner, 70}), sizeof(extent)};
+        case damaged_part::middle: return {find_extent({pools[0], trio, 2 * apart + 6}), sizeof(extent)};
         case damaged_part::first: return {find_extent({pools[0], victim, 0}), sizeof(extent)};
         case damaged_part::other: return {find_extent({pools[0], victim, extent_pages}), sizeof(extent)};
         case damaged_part::array: return find_array();
@@ -144,6 +153,7 @@ public:
     /// The object that was hit, and the other.
     [[nodiscard]] static std::uint64_t object_hit() { return victim; }
     [[nodiscard]] static std::uint64_t single_hit() { return loner; }
+    [[nodiscard]] static std::uint64_t middle_hit() { return trio; }
 
     /// Whether the store says that something was lost, if something was.
     [[nodiscard]] bool owns_up() const { return !has_lost_ || told() != told_before_; }
@@ -176,6 +186,7 @@ private:
     [[nodiscard]] bool was_hit(const page_key& key) const {
         switch (part_) {
         case damaged_part::single: return key.object == loner;
+        case damaged_part::middle: return key.object == trio && key.index == 2 * apart + 6;
         case damaged_part::first:
         case damaged_part::bucket: return key.object == victim && key.index / extent_pages == 0;
         case damaged_part::other:

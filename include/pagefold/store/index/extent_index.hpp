@@ -310,6 +310,8 @@ private:
         if (const status s = chains_.prepare(); s != status::ok) {
             return s;
         }
+        // Before the extent lives: to find may mend the chains, and would put it in.
+        const std::uint32_t primary = chains_.find_primary(k.pool, k.key.object, k.object_hash);
         const result<cell_ref> array = entries_.allocate_first();
         if (!array) {
             return array.error();
@@ -328,7 +330,6 @@ private:
         x.object = k.key.object;
         x.tag = extent::identity(k.pool, k.extent());
         entries_.put_first(x, k.page(), e, *array);
-        const std::uint32_t primary = chains_.find_primary(k.pool, k.key.object, k.object_hash);
         if (primary == none) {
             x.make_primary();
         }
@@ -341,18 +342,20 @@ private:
     }
     void remove_extent(pool_ring& ring, std::uint32_t id, bool is_damaged = false) noexcept {
         extent& x = extents_[id];
-        chains_.remove(id);
         const auto sides = rings_.around(id);
         if (sides.next != none && sides.next != id && sides.before != none) {
-            // The object's next extent becomes its first. Whether a damaged one was the first, it can't say itself.
             extent& behind = extents_[sides.next];
-            const bool was_first = !is_damaged ? x.is_primary() : find_object(behind.pool(), behind.object) == none;
+            damage_ += behind.is_whole() ? 0 : 1; // under its new hash nobody may look for it and tell
+            // The object's next extent becomes its first. Whether a damaged one was the first, it can't say itself.
+            const std::uint32_t first = is_damaged ? find_object(behind.pool(), behind.object) : none;
+            const bool was_first = is_damaged ? first == none || first == id : x.is_primary();
             if (was_first && !behind.is_primary()) {
                 chains_.remove(sides.next);
                 behind.make_primary();
                 chains_.insert(sides.next);
             }
         }
+        chains_.remove(id); // last: to remove another may mend the chains, and would put it in again
         rings_.unlink(ring, id, sides);
         charge(ring, 0, extent_bytes + entries_.bytes(x));
         entries_.release(x);
