@@ -18,7 +18,8 @@ namespace pagefold {
 ///
 /// The page is copied first, and everything works on the copy: a guest that is not stopped may write to the page
 /// meanwhile, and a compressor that looks at a byte twice would make a stream of no content that the page ever had, or one
-/// that its checksum doesn't fit. The copy takes 2% of a put, and brings the page into the cache for the compressor.
+/// that its checksum doesn't fit. In a profile the copy has 7.5% of the samples where LZ4 has 50%: it is
+/// the copy that waits for a cold page, and the compressor finds it warm.
 template <compressor Compressor, admission_policy Admission>
 class codec_stage {
 public:
