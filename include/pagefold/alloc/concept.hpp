@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/core/bits.hpp>
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/types.hpp>
@@ -90,6 +91,8 @@ namespace pagefold {
 /// bit of parity it makes a word of an index; the allocators here number 2^30 spans with it, and as many raw pages.
 enum class object_handle : std::uint64_t {};
 inline constexpr unsigned handle_bits = 47;
+/// The greatest number of a span, or of a raw page: one bit of a handle says which of the two it is, 16 where in the span.
+inline constexpr std::uint32_t max_span_number = low_bits(handle_bits - 17);
 /// Bytes at the end of an object's place that its owner may write without the allocator.
 inline constexpr std::size_t owner_bytes = 4;
 /// The answer of fullness() for a span without a free byte.

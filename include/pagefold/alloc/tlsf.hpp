@@ -275,7 +275,7 @@ public:
 private:
     static constexpr std::size_t max_cut = Unit - granule; // greater objects are whole units
     static constexpr std::uint64_t whole_flag = std::uint64_t{1} << (handle_bits - 1);
-    static constexpr std::uint32_t max_id = low_bits(handle_bits - 17);
+    static constexpr std::uint32_t max_id = max_span_number;
     static constexpr std::uint32_t no_span = 0xffffffffu;
     static constexpr unsigned other_side = 8; // of the groups
     static constexpr unsigned group_count = 16;

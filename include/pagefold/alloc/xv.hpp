@@ -266,7 +266,7 @@ private:
     static constexpr block_ref no_block = ~block_ref{0};
     static constexpr std::uint32_t no_span = 0xffffffffu;
     static constexpr std::uint64_t whole_flag = std::uint64_t{1} << (handle_bits - 1);
-    static constexpr std::uint32_t max_id = low_bits(handle_bits - 17);
+    static constexpr std::uint32_t max_id = max_span_number;
     static constexpr std::size_t granule_bytes = Unit / xv_span::unit_granules;
 
     static constexpr unsigned unit_list = xv_span::unit_granules; // the first of those whose holes have a unit or more

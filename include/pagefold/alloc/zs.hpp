@@ -289,7 +289,7 @@ private:
     static constexpr unsigned no_class = raw_class; // what a search among the classes that are cut into slots answers
     static constexpr unsigned bitmap_words = (raw_class + 63) / 64;
     static constexpr std::uint64_t raw_flag = std::uint64_t{1} << (handle_bits - 1);
-    static constexpr std::uint32_t max_id = low_bits(handle_bits - 17);
+    static constexpr std::uint32_t max_id = max_span_number;
     static constexpr std::uint32_t no_span = 0xffffffffu;
     static constexpr unsigned group_count = 8;
     static constexpr std::uint32_t chains_a_doubling = 64; // a doubled span is then 1/32 of its class
