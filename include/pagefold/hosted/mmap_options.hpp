@@ -16,6 +16,10 @@ struct mmap_options {
     std::size_t retain_bytes = automatic;
     /// Asks for transparent huge pages.
     bool huge_pages = true;
+    /// Splits a huge page at once where a part of it is given back, which takes 160 µs, and so long waits whoever touches
+    /// it. False: the part is only unmapped. The system frees it when it is short of memory (and counts it as used until
+    /// then), or when trim() is called, or when the rest of the huge page is given back.
+    bool splits_at_once = false;
     /// Gives pages back in batches, where the system takes a batch in one call. False: run by run, as elsewhere.
     bool batches = true;
 };

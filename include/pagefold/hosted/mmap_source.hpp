@@ -19,21 +19,30 @@
 //
 // The range is cut into chunks of 2 MiB, aligned as huge pages are. A store that is spread over small pages pays a
 // TLB miss or two for every get; on huge pages it doesn't. So pages are handed out from the lowest chunk that has
-// room: chunks low in the range are kept full and huge, those high in it empty and are given back whole.
+// room: chunks low in the range are kept full and huge, those high in it empty and are given back whole. A chunk without
+// memory comes last, wherever it lies: its first touch brings in the whole of it, which takes 160 µs.
 //
 // Released pages stay resident up to a limit, because a page that is given back and then taken again costs two system
 // entries, some 4 µs. Above the limit they are given back, from the chunks that have most of them, until a quarter of the
-// limit is free. A huge page is split first: without that nothing comes free, and khugepaged would fill the holes again.
+// limit is free.
+//
+// A part of a huge page comes free only when that is split, and to split one takes 160 µs, for which everybody waits who
+// touches it: with a lock held, everybody else. So the part is unmapped, and the kernel splits the page when it needs the
+// memory; it has a list of such pages and asks nobody. trim() splits at once, and so does all under the option
+// splits_at_once. (Measured while an object of 200,000 pages was erased: of the waits of a reader the 99.9th percentile
+// was 160 to 260 µs with splits, 50 to 100 without, and the erasure took 80 ms and 39.) Either way khugepaged is told to
+// keep away: it would fill the holes again.
 //
 // Each call that gives pages back interrupts all processors that the process runs on. So a whole batch goes in one call
 // where the system can do that (discard_batch), and the releases that follow call nothing. The work of one release is
-// bounded: pages_a_batch pages in one call, or one huge page is split (150 µs). Where each run needs a call of its own
-// (1 to 4 µs) it is calls_a_release of them, and the next release goes on.
+// bounded: pages_a_batch pages in one call, or one huge page is split. Where each run needs a call of its own (1 to 4 µs)
+// it is calls_a_release of them, and the next release goes on.
 //
 // The books: for every chunk two bits a page, taken and resident, and an upper bound for its longest free run; for
 // every group of 64 chunks the greatest of those bounds. A release raises them, a search that fails corrects them. So
-// acquire looks at one bound a group, at those of one group, and into hardly more than one chunk. All this is 1/15000
-// of the memory, and mapped when it is used.
+// acquire looks at one bound a group, at those of one group, and into hardly more than one chunk. Chunks without memory
+// have no bound; the lowest of them is searched for by itself, from where the last one was found. All this is 1/15000 of
+// the memory, and mapped when it is used.
 
 namespace pagefold {
 
@@ -52,7 +61,8 @@ public:
 
     explicit mmap_source(const mmap_options& options = {}) noexcept
         : page_size_{static_cast<std::size_t>(sysconf(_SC_PAGESIZE))}, chunk_pages_{chunk_bytes / page_size_},
-          retain_bytes_{options.retain_bytes}, huge_pages_{options.huge_pages} {
+          retain_bytes_{options.retain_bytes}, splits_at_once_{options.splits_at_once}, //
+          huge_pages_{options.huge_pages} {
         const std::size_t chunks = options.capacity_bytes / chunk_bytes + (options.capacity_bytes % chunk_bytes != 0);
         const std::size_t groups = ceil_div(chunks, group_chunks);
         if (chunks == 0 || chunks >= ~std::size_t{0} / chunk_bytes - 1) {
@@ -122,13 +132,13 @@ public:
     }
 
     /// Gives back all that is not acquired; returns how many bytes that were. Takes up to 4 µs for each run of pages (a
-    /// tenth of that in batches), and 150 µs for each chunk that is still one huge page.
+    /// tenth of that in batches), and 160 µs for each chunk that is still one huge page.
     std::size_t trim() noexcept {
         const lock_guard guard{lock_};
         const std::size_t before = retained_pages_;
         unsigned work = ~0u;
         for (std::size_t c = 0; c < ready_; ++c) {
-            if (retained_[c] != 0 && !give_back(c, 0, work)) {
+            if ((retained_[c] != 0 || chunks_[c].state == backing::holed) && !give_back(c, 0, work, true)) {
                 break;
             }
         }
@@ -145,7 +155,8 @@ public:
         const lock_guard guard{lock_};
         return acquired_pages_ * page_size_;
     }
-    /// What the system is charged at most: bytes acquired, and released ones not given back.
+    /// What is mapped at most: bytes acquired, and released ones not given back. The system may count more as used, where
+    /// parts of huge pages were given back (mmap_options::splits_at_once).
     [[nodiscard]] std::size_t resident_bytes() const noexcept {
         const lock_guard guard{lock_};
         return (acquired_pages_ + retained_pages_) * page_size_;
@@ -165,8 +176,10 @@ public:
                     return false;
                 }
             }
-            if (taken_here != chunks_[c].taken_count || resident_here - taken_here != retained_[c] ||
-                taken(c).longest_clear_run() > bounds_[c] || bounds_[c] > group_bounds_[c / group_chunks]) {
+            const bool bound_holds = is_empty(c) ? c >= lowest_empty_ && bounds_[c] == 0
+                                                 : taken(c).longest_clear_run() <= bounds_[c] &&
+                                                       bounds_[c] <= group_bounds_[c / group_chunks];
+            if (taken_here != chunks_[c].taken_count || resident_here - taken_here != retained_[c] || !bound_holds) {
                 return false;
             }
             acquired += taken_here;
@@ -181,11 +194,17 @@ private:
     static constexpr std::size_t group_chunks = 64;
     static constexpr std::size_t words = page_bitmap::words_for(chunk_bytes / 4096);
 
+    /// What may be behind a chunk. Huge pages are advised off where parts were given back.
+    enum class backing : std::uint8_t {
+        huge,  ///< a huge page; zero, as the books begin
+        holed, ///< one of which parts are unmapped
+        small
+    };
     struct chunk {
         std::uint64_t taken[words];
         std::uint64_t resident[words]; // all that are taken, and those free ones that the system still keeps for us
         std::uint16_t taken_count;
-        bool is_split; // huge pages are advised off, because parts were given back
+        backing state;
     };
 
     [[nodiscard]] static void* map(std::size_t bytes, int protection) noexcept {
@@ -197,6 +216,10 @@ private:
         }
     }
 
+    /// Whether the chunk is wholly free, and no memory is behind it.
+    [[nodiscard]] bool is_empty(std::size_t c) const noexcept {
+        return chunks_[c].taken_count == 0 && retained_[c] == 0;
+    }
     [[nodiscard]] page_bitmap taken(std::size_t c) const noexcept { return {chunks_[c].taken, chunk_pages_}; }
     [[nodiscard]] page_bitmap resident(std::size_t c) const noexcept { return {chunks_[c].resident, chunk_pages_}; }
 
@@ -232,8 +255,10 @@ private:
             }
             group_bounds_[group] = greatest;
         }
-        const std::size_t next = ready_;
-        return make_ready(1) ? next * chunk_pages_ : none;
+        while (lowest_empty_ < ready_ && !is_empty(lowest_empty_)) {
+            ++lowest_empty_;
+        }
+        return lowest_empty_ < ready_ || make_ready(1) ? lowest_empty_ * chunk_pages_ : none;
     }
     /// For more pages than a chunk has: wholly free chunks next to each other.
     [[nodiscard]] std::size_t find_chunks(std::size_t pages) noexcept {
@@ -258,7 +283,6 @@ private:
         for (const std::size_t end = ready_ + count; ready_ < end; ++ready_) {
             taken(ready_).reset();
             resident(ready_).reset();
-            raise_bound(ready_, chunk_pages_);
         }
         return true;
     }
@@ -272,11 +296,14 @@ private:
 
     void take(std::size_t c, std::size_t at, std::size_t count) noexcept {
         chunk& here = chunks_[c];
-        if (here.taken_count == 0 && retained_[c] != 0) {
+        if (is_empty(c)) {
+            raise_bound(c, std::max(at, chunk_pages_ - at - count));
+            if (huge_pages_) {
+                resident(c).set(0, chunk_pages_); // the first touch brings the whole chunk in
+                set_retained(c, chunk_pages_);
+            }
+        } else if (here.taken_count == 0) {
             --idle_chunks_;
-        } else if (here.taken_count == 0 && huge_pages_) {
-            resident(c).set(0, chunk_pages_); // the first touch brings the whole chunk in
-            set_retained(c, chunk_pages_);
         }
         const std::size_t was_resident = resident(c).count(at, count);
         taken(c).set(at, count);
@@ -302,7 +329,7 @@ private:
         raise_bound(c, taken(c).clear_run_around(at).count);
         if (here.taken_count == 0 && ++idle_chunks_ > most_idle_chunks) {
             unsigned work = 1;
-            give_back(c, 0, work);
+            give_back(c, 0, work, false);
         }
     }
     void set_retained(std::size_t c, std::size_t pages) noexcept {
@@ -325,15 +352,16 @@ private:
         const std::size_t goal = retain_limit() - retain_limit() / 4;
         for (unsigned work = work_a_release(); work > 0 && retained_pages_ > goal;) {
             const std::uint16_t* const most = std::max_element(retained_, retained_ + ready_);
-            if (!give_back(static_cast<std::size_t>(most - retained_), goal, work)) {
+            if (!give_back(static_cast<std::size_t>(most - retained_), goal, work, splits_at_once_)) {
                 break;
             }
         }
         discard();
     }
     /// Gives back what the chunk retains, until only `goal` pages are retained in all or `work` is used up. A part of a
-    /// chunk is only noted; discard() does it. False if the system refuses: then the books stay as they are.
-    bool give_back(std::size_t c, std::size_t goal, unsigned& work) noexcept {
+    /// chunk is only noted; discard() does it. `splits`: a huge page, so that the memory comes free at once. False if the
+    /// system refuses: then the books stay as they are.
+    bool give_back(std::size_t c, std::size_t goal, unsigned& work, bool splits) noexcept {
         chunk& here = chunks_[c];
         std::byte* const start = base_ + c * chunk_bytes;
         if (here.taken_count == 0) {
@@ -341,11 +369,13 @@ private:
                 return false;
             }
             --work;
-            if (here.is_split) {
-                here.is_split = madvise(start, chunk_bytes, MADV_HUGEPAGE) != 0;
+            if (here.state != backing::huge) {
+                here.state = madvise(start, chunk_bytes, MADV_HUGEPAGE) == 0 ? backing::huge : backing::small;
             }
             resident(c).reset();
             set_retained(c, 0);
+            bounds_[c] = 0;
+            lowest_empty_ = std::min(lowest_empty_, c);
             --idle_chunks_;
             return true;
         }
@@ -354,14 +384,17 @@ private:
             kept[w] = here.taken[w] | ~here.resident[w];
         }
         const page_bitmap others{kept, chunk_pages_};
-        if (huge_pages_ && !here.is_split) {
+        if (huge_pages_ && here.state == backing::huge) {
+            madvise(start, chunk_bytes, MADV_NOHUGEPAGE);
+            here.state = backing::holed;
+        }
+        if (here.state == backing::holed && splits) {
             if (work < work_a_release()) { // a split counts as a whole release's work
                 work = 0;
                 return true;
             }
             work -= work_a_release();
-            split(start, others.next_clear_run(0));
-            here.is_split = true;
+            split(c);
         }
         for (page_bitmap::run r = others.next_clear_run(0); r.count != 0 && work > 0 && retained_pages_ > goal;
              r = others.next_clear_run(r.first + r.count)) {
@@ -388,36 +421,38 @@ private:
         return all;
     }
 
-    /// Makes small pages of a chunk of which `run` is to be given back. If the system refuses, the memory comes free
-    /// later, when the kernel is short of it.
-    void split(std::byte* start, page_bitmap::run run) const noexcept {
-        madvise(start, chunk_bytes, MADV_NOHUGEPAGE);
+    /// Makes small pages of a huge one of which parts are unmapped, or will be. If the system refuses, the memory comes
+    /// free later, when the kernel is short of it.
+    void split(std::size_t c) noexcept {
 #ifdef MADV_COLD
-        // Given for a part of a huge page, this advice splits it at once (Linux 5.4). MADV_DONTNEED alone would only
-        // unmap the part and leave the memory to the kernel's list of pages to be split under pressure.
-        madvise(start + run.first * page_size_, run.count * page_size_, MADV_COLD);
-#else
-        static_cast<void>(run);
+        // This advice splits a huge page if it is given for a part of it, or for all that is mapped of one with parts
+        // unmapped (Linux 5.4). One of the two calls is for a part.
+        std::byte* const start = base_ + c * chunk_bytes;
+        madvise(start, page_size_, MADV_COLD);
+        madvise(start + page_size_, chunk_bytes - page_size_, MADV_COLD);
 #endif
+        chunks_[c].state = backing::small;
     }
 
     mutable Lock lock_;
     const std::size_t page_size_;
     const std::size_t chunk_pages_;
     const std::size_t retain_bytes_;
+    const bool splits_at_once_;
     bool huge_pages_;
     bool batches_ = false;
 
     void* range_ = nullptr;
     std::size_t range_bytes_ = 0;
     std::size_t table_bytes_ = 0;
-    std::byte* base_ = nullptr;   // of the first chunk
-    std::size_t chunk_count_ = 0; // 0: the range could not be had
-    std::size_t ready_ = 0;       // chunks opened for access, from the lowest; the books know only these
+    std::byte* base_ = nullptr;    // of the first chunk
+    std::size_t chunk_count_ = 0;  // 0: the range could not be had
+    std::size_t ready_ = 0;        // chunks opened for access, from the lowest; the books know only these
+    std::size_t lowest_empty_ = 0; // no empty chunk is lower
 
     chunk* chunks_ = nullptr;
     std::uint16_t* retained_ = nullptr;     // for every chunk: pages resident and not taken
-    std::uint16_t* bounds_ = nullptr;       // for every chunk: no free run is longer
+    std::uint16_t* bounds_ = nullptr;       // for every chunk: no free run is longer; 0 for an empty one
     std::uint16_t* group_bounds_ = nullptr; // for every group: no bound is greater
     std::size_t acquired_pages_ = 0;
     std::size_t retained_pages_ = 0;

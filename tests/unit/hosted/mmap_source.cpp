@@ -281,7 +281,63 @@ std::uint64_t huge_pages_split() {
     return 0;
 }
 
-TEST_CASE("mmap_source: a huge page is split before a part of it is given back") {
+TEST_CASE("mmap_source: a chunk without memory is not brought in while others have room") {
+    for (const bool huge_pages : {false, true}) {
+        CAPTURE(huge_pages);
+        mmap_options options;
+        options.huge_pages = huge_pages;
+        fixture f{options};
+        constexpr std::size_t count = 6;
+        std::byte* chunks[count];
+        for (std::byte*& one : chunks) {
+            one = f.acquire(f.chunk_pages);
+            one[0] = std::byte{1};
+        }
+        // The lowest two are wholly free: one is given back. Of the last only half is in use.
+        f.release(chunks[count - 1] + chunk / 2, f.chunk_pages / 2);
+        f.release(chunks[1], f.chunk_pages);
+        f.release(chunks[0], f.chunk_pages);
+        CHECK(f.source.acquire(f.chunk_pages, any_node).value() == chunks[1]);
+        REQUIRE(f.resident(chunks[0], f.chunk_pages) == 0);
+        std::byte* const small = f.acquire_touched(f.chunk_pages / 2);
+        CHECK(small == chunks[count - 1] + chunk / 2);
+        CHECK(f.resident(chunks[0], f.chunk_pages) == 0);
+        // There is no other room now.
+        CHECK(f.acquire_touched(1) == chunks[0]);
+        CHECK(f.acquire_touched(2) == chunks[0] + f.page);
+        CHECK(f.acquire(f.chunk_pages) > chunks[count - 1]);
+        CHECK(f.source.check());
+    }
+}
+
+TEST_CASE("mmap_source: a part of a huge page is unmapped, and split off when trimmed or where that was asked for") {
+    for (const bool at_once : {false, true}) {
+        CAPTURE(at_once);
+        mmap_options options;
+        options.retain_bytes = 0;
+        options.splits_at_once = at_once;
+        fixture f{options};
+        std::byte* const memory = f.acquire(f.chunk_pages);
+        memory[0] = std::byte{1};
+        const bool is_huge = f.resident(memory, f.chunk_pages) == f.chunk_pages;
+        const std::uint64_t before = huge_pages_split();
+        f.release(memory + chunk / 2, f.chunk_pages / 2);
+        CHECK((at_once || f.source.resident_bytes() < chunk)); // a split is a whole release's work
+        const std::uint64_t released = huge_pages_split();
+        CHECK((!is_huge || !at_once || released > before));
+        f.source.trim();
+        CHECK(f.source.resident_bytes() == chunk / 2);
+        CHECK(f.resident(memory, f.chunk_pages) <= f.chunk_pages / 2);
+        CHECK((!is_huge || at_once || huge_pages_split() > released));
+        CHECK(memory[0] == std::byte{1});
+        const std::uint64_t trimmed = huge_pages_split();
+        f.source.trim();
+        CHECK(huge_pages_split() == trimmed);
+        CHECK(f.source.check());
+    }
+}
+
+TEST_CASE("mmap_source: a huge page is split when a part of it is trimmed") {
     mmap_options options;
     options.retain_bytes = 3 * chunk;
     fixture f{options};
