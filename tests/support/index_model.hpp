@@ -78,8 +78,8 @@ public:
         pages[k] = {e, Hook{}};
         return status::ok;
     }
-    void erase(key k) { // a copy: the map's own key goes
-        index.erase(rings[k.pool], find(k));
+    void erase(key k, bool goes_on = false) { // a copy: the map's own key goes
+        index.erase(rings[k.pool], find(k), goes_on);
         pages.erase(k);
         REQUIRE(find(k) == no_slot);
     }

@@ -307,18 +307,20 @@ struct partition_state {
 
     // Leaving.
 
+    // `goes_on`: the other pages of the extent are to follow.
+
     /// After damage the policy may know of fewer pages than there are; where it stands must not be a page that is gone.
-    void remove(pool_state& pool, slot_id slot) noexcept {
+    void remove(pool_state& pool, slot_id slot, bool goes_on = false) noexcept {
         if (pool.is_ephemeral() && pool.eviction.size() != 0) {
             slots_of view = slots(pool);
             pool.eviction.on_remove(view, slot);
         } else if (pool.is_ephemeral()) [[unlikely]] {
             pool.eviction = eviction_type{};
         }
-        forget(pool, slot);
+        forget(pool, slot, goes_on);
     }
     /// The policy has forgotten the slot, or never knew it.
-    void forget(pool_state& pool, slot_id slot) noexcept {
+    void forget(pool_state& pool, slot_id slot, bool goes_on = false) noexcept {
         if (!index.contains(slot)) [[unlikely]] { // a policy's link that leads nowhere
             if (index.is_live(slot / extent_pages) && !index.is_sound(slot / extent_pages)) {
                 discard(pool, slot / extent_pages);
@@ -329,7 +331,7 @@ struct partition_state {
         const entry_type e = index.get(slot);
         account(pool, e, false);
         free_object(e);
-        index.erase(pool.ring, slot);
+        index.erase(pool.ring, slot, goes_on);
     }
 
     static constexpr std::uint64_t changes_a_show = 16; // pages that come or go

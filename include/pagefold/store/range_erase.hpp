@@ -18,8 +18,8 @@ struct range_cursor {
 };
 
 /// Erasing the pages of an object in a range, and of a pool that is closed. The partition's lock is held around every
-/// call, which does no more than `steps_a_hold` pages' and extents' work: less than 64, because who waits for a lock turns on
-/// the spot for about a microsecond before it sleeps, and sleeping costs it fifty.
+/// call, which does no more than `steps_a_hold` pages' and extents' work, a microsecond or two: who waits for a lock turns on
+/// the spot for that long before it sleeps, and sleeping costs it fifty.
 ///
 /// A range can have more numbers than the object has extents, or fewer, and which can't be told before. So both are walked by
 /// turns, the numbers of the range and the object's extents, and whichever walk ends first ends the other: the cost is
@@ -31,7 +31,7 @@ class range_erase {
     using index_type = typename state_type::index_type;
 
 public:
-    static constexpr unsigned steps_a_hold = 16;
+    static constexpr unsigned steps_a_hold = 8;
 
     explicit range_erase(state_type& state) noexcept : state_{state} {}
 
@@ -151,13 +151,16 @@ private:
             return {pages, 1, true};
         }
         std::uint64_t pages = state_.index.pages_of(id) & which;
+        const bool goes_on = pages == state_.index.pages_of(id);
         unsigned count = 0;
-        for (; pages != 0 && count < most; pages &= pages - 1, ++count) {
-            const slot_id slot = index_type::slot(id, static_cast<unsigned>(std::countr_zero(pages)));
+        for (; pages != 0 && count < most; ++count) {
+            const unsigned last = static_cast<unsigned>(std::bit_width(pages)) - 1;
+            pages &= ~(std::uint64_t{1} << last);
+            const slot_id slot = index_type::slot(id, last);
             if (pool.is_ephemeral()) {
-                state_.remove(pool, slot);
+                state_.remove(pool, slot, goes_on);
             } else {
-                state_.forget(pool, slot);
+                state_.forget(pool, slot, goes_on);
             }
         }
         state_.erased_pages += count;

@@ -150,8 +150,10 @@ public:
         x.make_array(before | std::uint64_t{1} << at, *cell);
         return status::ok;
     }
-    /// Removes a page's entry; there are others.
-    void remove(extent& x, unsigned at) noexcept {
+    /// Removes a page's entry; there are others. Those of the highest pages need no others moved. With `goes_on` the array
+    /// stays as large as it is, since the others are to follow: an extent that is emptied page by page would go through all
+    /// sizes, and ask the source for blocks of each.
+    void remove(extent& x, unsigned at, bool goes_on) noexcept {
         const unsigned count = count_ones(x.bitmap) - 1;
         const unsigned rank = rank_of(x.bitmap, at);
         const auto array = arrays_.view(x.array());
@@ -162,7 +164,7 @@ public:
             arrays_.deallocate(x.array());
             x.make_single(static_cast<unsigned>(std::countr_zero(x.bitmap)), last.word(),
                           static_cast<std::uint32_t>(last.meta()));
-        } else if (arrays_.is_large_for(x.array(), count)) {
+        } else if (!goes_on && arrays_.is_large_for(x.array(), count)) {
             static_cast<void>(fit(x, count));
         }
     }

@@ -96,8 +96,8 @@ public:
         return slot(id, k.page());
     }
 
-    /// `s` must be live, and in the ring.
-    void erase(pool_ring& ring, slot_id s) noexcept {
+    /// `s` must be live, and in the ring. `goes_on`: the extent's other pages are to follow.
+    void erase(pool_ring& ring, slot_id s, bool goes_on = false) noexcept {
         extent& x = extents_[s / extent_pages];
         PAGEFOLD_ASSERT(x.has_page(s % extent_pages));
         page_count_ -= page_count_ != 0 ? 1 : 0;
@@ -105,7 +105,7 @@ public:
             remove_extent(ring, s / extent_pages);
         } else {
             const std::size_t less = entries_.bytes(x);
-            entries_.remove(x, s % extent_pages);
+            entries_.remove(x, s % extent_pages, goes_on);
             charge(ring, entries_.bytes(x), less);
         }
     }

@@ -411,6 +411,30 @@ TEST_CASE("an extent whose pages go gets a shorter array by and by, and keeps on
     });
 }
 
+TEST_CASE("an extent that is emptied keeps its array until the last page but one, and asks the source for nothing") {
+    for_each_model([]<class Model>() {
+        using index_type = typename Model::index_type;
+        Model model;
+        rng random{9};
+        for (std::uint64_t i = 0; i < 64; ++i) {
+            REQUIRE(model.insert({0, 1, i}, Model::random_entry(random)) == status::ok);
+        }
+        const std::size_t full = model.rings[0].bytes;
+        model.source.refuse_all(true);
+        for (std::uint64_t left = 63; left > 1; --left) {
+            model.erase({0, 1, left}, true);
+            REQUIRE(model.rings[0].bytes == full);
+            REQUIRE(model.has_all());
+        }
+        model.erase({0, 1, 1}, true);
+        CHECK(model.rings[0].bytes == (index_type::entry_bytes == 12 ? index_type::extent_bytes : full));
+        CHECK(model.has_all());
+        model.erase({0, 1, 0}, true);
+        CHECK(model.rings[0].bytes == 0);
+        CHECK(model.check());
+    });
+}
+
 TEST_CASE("an extent with a flipped bit takes no page, and fails the check") {
     narrow_index model;
     rng random{2};
