@@ -20,7 +20,7 @@ namespace pagefold {
 template <class State>
 class index_sweep {
 public:
-    static constexpr unsigned steps_a_hold = 64;
+    static constexpr unsigned steps_a_hold = 24;
 
     /// Some steps; false at the end of a sweep.
     bool step(State& state, compaction_work& done) noexcept {

@@ -51,7 +51,7 @@ class reclaimer {
 
     /// All numbers that say how much is done at a time.
     struct limits {
-        static constexpr std::size_t drops_a_hold = 4;                  // before the pool that pays is chosen anew
+        static constexpr std::size_t drops_a_hold = 2;                  // before the pool that pays is chosen anew
         static constexpr std::size_t drops_a_step = 8;                  // where compaction did not help
         static constexpr unsigned payload_steps = 128;                  // of a put: objects moved, or shares planned
         static constexpr unsigned index_steps = 64;                     // of a put: holds of an index sweep
@@ -59,10 +59,11 @@ class reclaimer {
         static constexpr std::size_t much = 16;       // idle payload is much above 1/16 of what is held
         static constexpr std::size_t much_tables = 8; // idle tables above 1/8, and a block of each size of array
         static constexpr std::size_t least_tables = 160 * 1024;
-        static constexpr unsigned tidies_a_put = 8; // before it drops pages, however much is idle
-        static constexpr std::size_t looks = 1024;  // what a hold of an index sweep counts as, in bytes
-        static constexpr std::uint32_t pause = 32;  // requests passed over after a sweep for nothing
-        static constexpr unsigned pauses_between_holds = 4;
+        static constexpr unsigned tidies_a_put = 8;          // before it drops pages, however much is idle
+        static constexpr std::size_t looks = 1024;           // what a hold of an index sweep counts as, in bytes
+        static constexpr std::uint32_t pause = 32;           // requests passed over after a sweep for nothing
+        static constexpr unsigned pauses_between_holds = 4;  // of a put, which has others to make up for
+        static constexpr unsigned pauses_in_background = 24; // of who only makes room: a waiter surely sees the lock
     };
 
 public:
@@ -190,7 +191,7 @@ private:
             partition_type& one = partitions_[i];
             while (done.moved_bytes < enough &&
                    (one.compact_payload(enough - done.moved_bytes, done) || one.payload_was_worthwhile())) {
-                give_way();
+                give_much_way();
             }
         }
         std::size_t looked = 0;
@@ -206,11 +207,12 @@ private:
                     again = partitions_[i].index_was_worthwhile();
                     ++sweeps;
                 }
-                give_way();
+                give_much_way();
             }
         }
     }
     static void give_way() noexcept { pagefold::give_way<Config>(limits::pauses_between_holds); }
+    static void give_much_way() noexcept { pagefold::give_way<Config>(limits::pauses_in_background); }
     /// The most that a page is charged now.
     [[nodiscard]] std::size_t page_charge() const noexcept {
         using state = partition_state<Config>;
@@ -325,7 +327,7 @@ private:
                 const std::size_t most =
                     pages - dropped < limits::drops_a_hold ? pages - dropped : limits::drops_a_hold;
                 here = partitions_[i].evict(pool, most, any);
-                give_way();
+                give_much_way();
             }
             dropped += here;
             is_under_way = is_under_way || any;
