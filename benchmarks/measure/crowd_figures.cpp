@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <latch>
 #include <memory>
 #include <stdexcept>
@@ -25,6 +26,26 @@ namespace {
 /// The default configuration with a lock whose waiters sleep.
 struct mutex_config : default_config {
     using lock_type = std_mutex;
+};
+
+/// No store: threads that have nothing to do with each other copy pages. What an operation takes at the longest then is
+/// the scheduler's.
+class unrelated_copies {
+public:
+    explicit unrelated_copies(std::vector<const std::byte*> pages) : pages_{std::move(pages)} {}
+
+    bool put(std::size_t, const std::byte* page) {
+        thread_local std::byte own[page_bytes];
+        std::memcpy(own, page, page_bytes);
+        return own[0] == page[0];
+    }
+    bool get(std::size_t key, std::byte* out) {
+        std::memcpy(out, pages_[key], page_bytes);
+        return out[0] == pages_[key][0];
+    }
+
+private:
+    std::vector<const std::byte*> pages_;
 };
 
 /// What the threads of a sample did together.
@@ -172,7 +193,10 @@ void measure_crowds(const support::corpus& pages, const pressure_options& option
     crowd threads{pages.pages(), sample_time, processors[0], processors[1]};
     crowded_store one_partition{threads, 1};
     crowded_store eight_partitions{threads, 8};
+    unrelated_copies none{pages.pages()};
     for (unsigned i = 0; i < options.rounds; ++i) {
+        out.add_context("crowd.unrelated_16_threads_worst_ms",
+                        static_cast<double>(threads.run(none, 16).worst_ns) / 1e6);
         const crowd_ratios one = one_partition.round(out);
         const crowd_ratios eight = eight_partitions.round(out);
         out.add("store.crowded_over_2_threads", std::min(one.crowded_over_2_threads, eight.crowded_over_2_threads));
