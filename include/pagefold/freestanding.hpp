@@ -83,6 +83,7 @@
 #include <pagefold/store/compaction_sweep.hpp>
 #include <pagefold/store/config.hpp>
 #include <pagefold/store/default_config.hpp>
+#include <pagefold/store/divided_source.hpp>
 #include <pagefold/store/entry.hpp>
 #include <pagefold/store/index/check.hpp>
 #include <pagefold/store/index/entry_arrays.hpp>

@@ -8,6 +8,7 @@
 #include <pagefold/platform/host_seed.hpp>
 #include <pagefold/store/codec_stage.hpp>
 #include <pagefold/store/config.hpp>
+#include <pagefold/store/divided_source.hpp>
 #include <pagefold/store/located_key.hpp>
 #include <pagefold/store/partition.hpp>
 #include <pagefold/store/pool_registry.hpp>
@@ -52,17 +53,16 @@ class basic_store {
 public:
     static constexpr std::size_t page_size = Config::page_size;
 
-    /// Takes no memory. The source must outlive the store; its page size divides the store's. Compressor and admission policy
-    /// are copied.
+    /// Takes no memory. The source must outlive the store. One whose pages are larger than the store's is divided
+    /// (divided_source.hpp); beyond 64 times as large, create_pool answers invalid. Compressor and admission policy are copied.
     basic_store(page_source_ref source, const store_options& options, const compressor_type& compressor,
                 const admission_type& admission, const Place& place) noexcept
-        : source_ref_{source}, budget_{options.limit_bytes}, source_{source, budget_}, codec_{compressor, admission},
-          place_{place}, hasher_{options.seed != 0 ? options.seed : host_seed()}, scratch_{codec_.compressor(),
-                                                                                           page_size, source_, budget_,
-                                                                                           registry_.table().at_locks},
+        : budget_{options.limit_bytes}, divided_{source, page_size, budget_},
+          source_ref_{fitting(source)}, source_{source_ref_, budget_}, codec_{compressor, admission}, place_{place},
+          hasher_{options.seed != 0 ? options.seed : host_seed()}, scratch_{codec_.compressor(), page_size, source_,
+                                                                            budget_, registry_.table().at_locks},
           reclaimer_{registry_.table(), budget_, place_}, partition_count_{options.partitions} {
         PAGEFOLD_CHECK(options.partitions >= 1 && options.partitions <= max_partitions);
-        PAGEFOLD_CHECK(page_size % source.page_size() == 0);
     }
     /// Gives all memory back. No other thread may be using the store.
     ~basic_store() = default;
@@ -226,10 +226,16 @@ private:
 
     // Set-up.
 
+    [[nodiscard]] page_source_ref fitting(page_source_ref source) noexcept {
+        return source.page_size() > page_size ? page_source_ref{divided_} : source;
+    }
     /// Memory for the pools' records, the first scratch and the partitions, once.
     status set_up() noexcept {
         pool_table& table = registry_.table();
-        status s = status::ok;
+        status s = divided_.can_divide() ? status::ok : status::invalid;
+        if (s != status::ok) {
+            return s;
+        }
         if (records_.size() == 0) {
             s = records_.create(Config::max_pools,
                                 [](void* place, std::size_t) noexcept { ::new (place) pool_record{}; });
@@ -357,8 +363,9 @@ private:
         return reclaimer_.reclaim_to(target, work);
     }
 
-    page_source_ref source_ref_;
     byte_budget budget_;
+    divided_source<typename Config::lock_type> divided_; // where the source's pages are larger than ours
+    page_source_ref source_ref_;
     limited_source source_;
     codec_stage<compressor_type, admission_type> codec_;
     Place place_;

@@ -42,6 +42,8 @@ public:
         }
         return true;
     }
+    /// Takes them whether they fit or not: the caller is about to give back as much.
+    void add(std::size_t bytes) noexcept { used_.fetch_add(bytes, memory_order::relaxed); }
     void give_back(std::size_t bytes) noexcept { used_.fetch_sub(bytes, memory_order::relaxed); }
 
     void set_limit(std::size_t limit) noexcept { limit_.store(limit, memory_order::seq_cst); }

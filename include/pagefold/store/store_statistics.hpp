@@ -45,14 +45,14 @@ result<pool_stats> basic_store<Config, Place>::statistics_of(pool_id id) const n
 
 template <store_config Config, partition_policy Place>
 bool basic_store<Config, Place>::check() const noexcept {
-    std::size_t bytes = 0;
+    std::size_t bytes = divided_.idle_bytes() + divided_.table_bytes();
     for (std::size_t i = 0; partitions_ready() && i < partition_count_; ++i) {
         if (!partitions_[i].check()) {
             return false;
         }
         bytes += partitions_[i].bytes_taken();
     }
-    return bytes + set_up_bytes() + scratch_.bytes() == budget_.used() && check_pools();
+    return bytes + set_up_bytes() + scratch_.bytes() == budget_.used() && check_pools() && divided_.check();
 }
 
 /// Whether the records say of each pool what the partitions do.
