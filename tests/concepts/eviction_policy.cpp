@@ -131,7 +131,7 @@ struct evict_without_steps : smallest {
 };
 struct evict_of_size : smallest {
     template <class View, class Predicate>
-    std::size_t evict(View&, Predicate&&, std::size_t&) noexcept {
+    std::uint64_t evict(View&, Predicate&&, std::size_t&) noexcept {
         return 0;
     }
 };

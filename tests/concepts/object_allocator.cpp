@@ -194,7 +194,7 @@ struct allocate_may_throw : plain { result<object_handle> allocate(std::size_t);
 struct deallocate_answers : plain { bool deallocate(object_handle) noexcept; };
 struct deallocate_may_throw : plain { void deallocate(object_handle); };
 struct capacity_changes_it : plain { std::size_t capacity(object_handle) noexcept; };
-struct rounded_is_narrow : plain { unsigned rounded(std::size_t) const noexcept; };
+struct rounded_is_narrow : plain { unsigned short rounded(std::size_t) const noexcept; };
 struct write_takes_no_view : plain { void write(object_handle, const void*) noexcept; };
 struct read_is_writable : plain { byte_span read(object_handle, std::size_t, byte_span) const noexcept; };
 struct read_takes_no_scratch : plain { byte_view read(object_handle, std::size_t) const noexcept; };
@@ -242,7 +242,7 @@ struct snug_allocates_a_bare_handle : aware { object_handle allocate_snug(std::s
 struct snug_may_throw : aware { result<object_handle> allocate_snug(std::size_t); };
 struct fullness_changes_it : aware { unsigned fullness(object_handle) noexcept; };
 struct fullness_may_throw : aware { unsigned fullness(object_handle) const; };
-struct fullness_is_wide : aware { std::size_t fullness(object_handle) const noexcept; };
+struct fullness_is_wide : aware { std::uint64_t fullness(object_handle) const noexcept; };
 // clang-format on
 template <class T>
 inline constexpr bool only_object_allocator = object_allocator<T> && !compacting_allocator<T>;

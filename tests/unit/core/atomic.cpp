@@ -27,7 +27,7 @@ TEST_CASE("an atomic does what its operations say") {
     CHECK(expected == 9);
     CHECK(a.compare_exchange(expected, 1, memory_order::seq_cst));
     CHECK(a.load(memory_order::relaxed) == 1);
-    CHECK(atomic<std::uint64_t>{}.load(memory_order::relaxed) == 0);
+    CHECK(atomic<std::uintptr_t>{}.load(memory_order::relaxed) == 0);
 }
 
 TEST_CASE("an atomic holds pointers and enumerations") {
@@ -42,7 +42,7 @@ TEST_CASE("an atomic holds pointers and enumerations") {
 }
 
 TEST_CASE("no addition of two threads is lost, and a release publishes") {
-    atomic<std::uint64_t> sum{0};
+    atomic<std::uintptr_t> sum{0};
     atomic<std::uint32_t> ready{0};
     int plain = 0;
     std::thread other{[&] {
@@ -57,7 +57,7 @@ TEST_CASE("no addition of two threads is lost, and a release publishes") {
     }
     CHECK(plain == 42);
     for (int i = 0; i < 10'000; ++i) {
-        std::uint64_t seen = sum.load(memory_order::relaxed);
+        std::uintptr_t seen = sum.load(memory_order::relaxed);
         while (!sum.compare_exchange(seen, seen + 2, memory_order::relaxed)) {
         }
     }

@@ -49,8 +49,9 @@ void check_agreement(compared& both, rng& random) {
     REQUIRE(both.map().count(from, span) == set);
     REQUIRE(both.map().all_set(from, span) == (set == span));
 
-    for (const std::size_t count : {std::size_t{1}, std::size_t{2}, std::size_t{3}, 1 + random.below(64),
-                                    std::size_t{64}, std::size_t{65}, 1 + random.below(pages)}) {
+    for (const std::size_t count :
+         {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{1} + static_cast<std::size_t>(random.below(64)),
+          std::size_t{64}, std::size_t{65}, std::size_t{1} + static_cast<std::size_t>(random.below(pages))}) {
         REQUIRE(both.map().find_clear(count) == both.find_clear(count, 0));
         REQUIRE(both.map().find_clear(count, from) == both.find_clear(count, from));
     }

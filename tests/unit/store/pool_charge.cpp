@@ -19,6 +19,7 @@
 #include <vector>
 
 namespace pagefold::testing {
+#ifdef __SIZEOF_INT128__ // what the arithmetic is compared with; not where registers have 32 bits
 namespace {
 
 __extension__ using wide = unsigned __int128;
@@ -87,6 +88,7 @@ TEST_CASE("pool_charge: the rate spreads what is idle and no more than a part") 
         CHECK_UNARY(charged + used / 32768 + 1 >= used + spread);
     }
 }
+#endif
 
 TEST_CASE("pool_charge: the rates come from all partitions, each with some idle memory free") {
     constexpr std::size_t free = pool_charge::free_idle;
@@ -238,7 +240,8 @@ struct ledger {
                                              rates_are_old ? 0 : all.allocated_bytes / 16) +
                                       beyond(index - tables, rates_are_old ? 0 : tables / 8);
         CHECK(charged() <= (all.total_bytes - empty) * 102 / 100);
-        CHECK(charged() * 102 / 100 + 8192 >= all.allocated_bytes + tables);
+        // Of a partition's first pages nothing is spread: what their slots are too large by.
+        CHECK(charged() * 102 / 100 + 8192 + partitions * 512 >= all.allocated_bytes + tables);
         CHECK(all.fixed_bytes == beyond(all.total_bytes, charged()));
         CHECK(all.fixed_bytes <= empty + partitions * 24 * 4096 + all.total_bytes / 50 + nobodys);
     }

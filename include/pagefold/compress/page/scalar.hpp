@@ -103,7 +103,7 @@ inline constexpr move_tables moves{};
         for (std::size_t i = 0; i != repeat_size; i += 8) {
             wrong += nonzero_bytes(load_word(half + i) ^ load_word(half + i - repeat_lag(turn))) >> 7;
         }
-        repeats += repeat_size - (wrong * each_byte >> 56);
+        repeats += repeat_size - static_cast<std::size_t>(wrong * each_byte >> 56);
     }
     return is_noise(zeros, (lines - give_up_line) * line_size / 4, repeats);
 }
