@@ -84,7 +84,8 @@ public:
         bounds_ = retained_ + chunks;
         group_bounds_ = bounds_ + chunks;
         chunk_count_ = chunks;
-        huge_pages_ = huge_pages_ && madvise(base_, chunks * chunk_bytes, MADV_HUGEPAGE) == 0;
+        // Where pages are larger than 4 KiB, huge ones are larger than a chunk.
+        huge_pages_ = huge_pages_ && page_size_ == 4096 && madvise(base_, chunks * chunk_bytes, MADV_HUGEPAGE) == 0;
         batches_ = options.batches && discard_batch::is_one_call(base_, page_size_);
     }
     ~mmap_source() {
