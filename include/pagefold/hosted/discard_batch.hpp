@@ -45,7 +45,9 @@ public:
                  done < count_ && bytes >= static_cast<long>(runs_[done].iov_len); ++done) {
                 bytes -= static_cast<long>(runs_[done].iov_len);
             }
-        } else {
+        }
+        // One by one where there is no such call; and where it did nothing: a filter may have come since it was tried.
+        if (!in_one_call || done == 0) {
             while (done < count_ && madvise(runs_[done].iov_base, runs_[done].iov_len, MADV_DONTNEED) == 0) {
                 ++done;
             }

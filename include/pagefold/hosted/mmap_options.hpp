@@ -10,7 +10,9 @@ struct mmap_options {
     static constexpr std::size_t automatic = ~std::size_t{0};
 
     /// Size of the range: the most that can be acquired. Addresses only; they cost no memory. Rounded up to 2 MiB.
-    std::size_t capacity_bytes = static_cast<std::size_t>(sizeof(void*) >= 8 ? 64ull << 30 : 512ull << 20);
+    /// Automatic: 64 GiB (512 MiB where pointers have 32 bits), or where the process may not have so many addresses, half
+    /// of what it may; capacity_bytes() says how many.
+    std::size_t capacity_bytes = automatic;
     /// Most bytes to keep resident besides those acquired. Automatic: 4 MiB, or 1/32 of the bytes acquired if that is
     /// more. With huge pages, the rest of a chunk that is being filled counts.
     std::size_t retain_bytes = automatic;

@@ -63,37 +63,27 @@ public:
         : page_size_{static_cast<std::size_t>(sysconf(_SC_PAGESIZE))}, chunk_pages_{chunk_bytes / page_size_},
           retain_bytes_{options.retain_bytes}, splits_at_once_{options.splits_at_once}, //
           huge_pages_{options.huge_pages} {
-        const std::size_t chunks = options.capacity_bytes / chunk_bytes + (options.capacity_bytes % chunk_bytes != 0);
-        const std::size_t groups = ceil_div(chunks, group_chunks);
-        if (chunks == 0 || chunks >= ~std::size_t{0} / chunk_bytes - 1) {
+        if (options.capacity_bytes != mmap_options::automatic) {
+            reserve(options.capacity_bytes / chunk_bytes + (options.capacity_bytes % chunk_bytes != 0));
+        } else if (!reserve(usual_chunks)) {
+            std::size_t chunks = usual_chunks / 2;
+            for (; chunks > 1 && !reserve(chunks); chunks /= 2) {
+            }
+            if (chunks > 1) { // the rest of the process needs addresses as well
+                free_range();
+                reserve(chunks / 2);
+            }
+        }
+        if (chunk_count_ == 0) {
             return;
         }
-        table_bytes_ = chunks * (sizeof(chunk) + 2 * sizeof(std::uint16_t)) + groups * sizeof(std::uint16_t);
-        range_bytes_ = (chunks + 1) * chunk_bytes;
-        void* const table = map(table_bytes_, PROT_READ | PROT_WRITE);
-        void* const range = map(range_bytes_, PROT_NONE);
-        if (table == MAP_FAILED || range == MAP_FAILED) {
-            unmap(table, table_bytes_);
-            unmap(range, range_bytes_);
-            return;
-        }
-        range_ = range;
-        base_ = reinterpret_cast<std::byte*>(round_up(reinterpret_cast<std::uintptr_t>(range), chunk_bytes));
-        chunks_ = static_cast<chunk*>(table);
-        retained_ = reinterpret_cast<std::uint16_t*>(chunks_ + chunks);
-        bounds_ = retained_ + chunks;
-        group_bounds_ = bounds_ + chunks;
-        chunk_count_ = chunks;
         // Where pages are larger than 4 KiB, huge ones are larger than a chunk.
-        huge_pages_ = huge_pages_ && page_size_ == 4096 && madvise(base_, chunks * chunk_bytes, MADV_HUGEPAGE) == 0;
+        huge_pages_ =
+            huge_pages_ && page_size_ == 4096 && madvise(base_, chunk_count_ * chunk_bytes, MADV_HUGEPAGE) == 0;
+        most_holed_ = static_cast<std::uint16_t>(std::min(most_exceptions / group_count(), group_chunks));
         batches_ = options.batches && discard_batch::is_one_call(base_, page_size_);
     }
-    ~mmap_source() {
-        if (chunk_count_ != 0) {
-            unmap(chunks_, table_bytes_);
-            unmap(range_, range_bytes_);
-        }
-    }
+    ~mmap_source() { free_range(); }
     mmap_source(const mmap_source&) = delete;
     mmap_source& operator=(const mmap_source&) = delete;
 
@@ -179,7 +169,7 @@ public:
             }
             const bool bound_holds = is_empty(c) ? c >= lowest_empty_ && bounds_[c] == 0
                                                  : taken(c).longest_clear_run() <= bounds_[c] &&
-                                                       bounds_[c] <= group_bounds_[c / group_chunks];
+                                                       bounds_[c] <= groups_[c / group_chunks].bound;
             if (taken_here != chunks_[c].taken_count || resident_here - taken_here != retained_[c] || !bound_holds) {
                 return false;
             }
@@ -187,12 +177,24 @@ public:
             retained += retained_[c];
             idle += taken_here == 0 && resident_here != 0 ? 1 : 0;
         }
+        for (std::size_t g = 0; g < group_count(); ++g) {
+            std::size_t holed = 0;
+            for (std::size_t c = g * group_chunks; c < std::min((g + 1) * group_chunks, chunk_count_); ++c) {
+                holed += chunks_[c].state != backing::huge ? 1 : 0;
+            }
+            if (holed != groups_[g].holed || (groups_[g].is_off ? holed == 0 : holed > most_holed_)) {
+                return false;
+            }
+        }
         return acquired == acquired_pages_ && retained == retained_pages_ && idle == idle_chunks_;
     }
 
 private:
     static constexpr std::size_t none = ~std::size_t{0};
     static constexpr std::size_t group_chunks = 64;
+    static constexpr std::size_t usual_chunks =
+        static_cast<std::size_t>(sizeof(void*) >= 8 ? 64ull << 30 : 512ull << 20) / chunk_bytes;
+    static constexpr std::size_t most_exceptions = 8192; // chunks with advice of their own, each of two mappings
     static constexpr std::size_t words = page_bitmap::words_for(chunk_bytes / 4096);
 
     /// What may be behind a chunk. Huge pages are advised off where parts were given back.
@@ -208,6 +210,44 @@ private:
         backing state;
     };
 
+    struct group {
+        std::uint16_t bound;
+        std::uint16_t holed; // chunks in it that are not huge
+        bool is_off;         // huge pages are advised off for all of it
+    };
+    [[nodiscard]] std::size_t group_count() const noexcept { return ceil_div(chunk_count_, group_chunks); }
+
+    /// Makes the range and its books, if the process may have so many addresses.
+    bool reserve(std::size_t chunks) noexcept {
+        if (chunks == 0 || chunks >= ~std::size_t{0} / chunk_bytes - 1) {
+            return false;
+        }
+        const std::size_t groups = ceil_div(chunks, group_chunks);
+        table_bytes_ = chunks * (sizeof(chunk) + 2 * sizeof(std::uint16_t)) + groups * sizeof(group);
+        range_bytes_ = (chunks + 1) * chunk_bytes;
+        void* const table = map(table_bytes_, PROT_READ | PROT_WRITE);
+        void* const range = map(range_bytes_, PROT_NONE);
+        if (table == MAP_FAILED || range == MAP_FAILED) {
+            unmap(table, table_bytes_);
+            unmap(range, range_bytes_);
+            return false;
+        }
+        range_ = range;
+        base_ = reinterpret_cast<std::byte*>(round_up(reinterpret_cast<std::uintptr_t>(range), chunk_bytes));
+        chunks_ = static_cast<chunk*>(table);
+        retained_ = reinterpret_cast<std::uint16_t*>(chunks_ + chunks);
+        bounds_ = retained_ + chunks;
+        groups_ = reinterpret_cast<group*>(bounds_ + chunks);
+        chunk_count_ = chunks;
+        return true;
+    }
+    void free_range() noexcept {
+        if (chunk_count_ != 0) {
+            unmap(chunks_, table_bytes_);
+            unmap(range_, range_bytes_);
+        }
+        chunk_count_ = 0;
+    }
     [[nodiscard]] static void* map(std::size_t bytes, int protection) noexcept {
         return mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     }
@@ -239,13 +279,13 @@ private:
     // Finding room.
 
     [[nodiscard]] std::size_t find_in_chunk(std::size_t pages) noexcept {
-        for (std::size_t group = 0; group * group_chunks < ready_; ++group) {
-            if (group_bounds_[group] < pages) {
+        for (std::size_t g = 0; g * group_chunks < ready_; ++g) {
+            if (groups_[g].bound < pages) {
                 continue;
             }
-            const std::size_t end = std::min((group + 1) * group_chunks, ready_);
+            const std::size_t end = std::min((g + 1) * group_chunks, ready_);
             std::uint16_t greatest = 0;
-            for (std::size_t c = group * group_chunks; c < end; ++c) {
+            for (std::size_t c = g * group_chunks; c < end; ++c) {
                 if (bounds_[c] >= pages) {
                     if (const std::size_t at = taken(c).find_clear(pages); at != page_bitmap::npos) {
                         return c * chunk_pages_ + at;
@@ -254,7 +294,7 @@ private:
                 }
                 greatest = std::max(greatest, bounds_[c]);
             }
-            group_bounds_[group] = greatest;
+            groups_[g].bound = greatest;
         }
         while (lowest_empty_ < ready_ && !is_empty(lowest_empty_)) {
             ++lowest_empty_;
@@ -290,7 +330,7 @@ private:
     void raise_bound(std::size_t c, std::size_t run) noexcept {
         const std::uint16_t bound = std::max(bounds_[c], static_cast<std::uint16_t>(run));
         bounds_[c] = bound;
-        group_bounds_[c / group_chunks] = std::max(group_bounds_[c / group_chunks], bound);
+        groups_[c / group_chunks].bound = std::max(groups_[c / group_chunks].bound, bound);
     }
 
     // Keeping the books.
@@ -299,7 +339,7 @@ private:
         chunk& here = chunks_[c];
         if (is_empty(c)) {
             raise_bound(c, std::max(at, chunk_pages_ - at - count));
-            if (huge_pages_) {
+            if (huge_pages_ && !groups_[c / group_chunks].is_off) {
                 resident(c).set(0, chunk_pages_); // the first touch brings the whole chunk in
                 set_retained(c, chunk_pages_);
             }
@@ -371,7 +411,7 @@ private:
             }
             --work;
             if (here.state != backing::huge) {
-                here.state = madvise(start, chunk_bytes, MADV_HUGEPAGE) == 0 ? backing::huge : backing::small;
+                make_huge(c);
             }
             resident(c).reset();
             set_retained(c, 0);
@@ -386,8 +426,7 @@ private:
         }
         const page_bitmap others{kept, chunk_pages_};
         if (huge_pages_ && here.state == backing::huge) {
-            madvise(start, chunk_bytes, MADV_NOHUGEPAGE);
-            here.state = backing::holed;
+            make_holed(c);
         }
         if (here.state == backing::holed && splits) {
             if (work < work_a_release()) { // a split counts as a whole release's work
@@ -422,6 +461,36 @@ private:
         return all;
     }
 
+    // khugepaged is told to keep away from chunks with holes. Each piece of advice that differs from its neighbours' is a
+    // mapping, of which a process has some 65,000. So where many chunks of a group have holes, all of it is advised.
+
+    void make_holed(std::size_t c) noexcept {
+        group& g = groups_[c / group_chunks];
+        ++g.holed;
+        if (!g.is_off && g.holed > most_holed_) {
+            advise_group(c, MADV_NOHUGEPAGE);
+            g.is_off = true;
+        } else if (!g.is_off) {
+            madvise(base_ + c * chunk_bytes, chunk_bytes, MADV_NOHUGEPAGE);
+        }
+        chunks_[c].state = backing::holed;
+    }
+    void make_huge(std::size_t c) noexcept {
+        group& g = groups_[c / group_chunks];
+        --g.holed;
+        if (g.is_off && g.holed == 0) {
+            advise_group(c, MADV_HUGEPAGE);
+            g.is_off = false;
+        } else if (!g.is_off) {
+            madvise(base_ + c * chunk_bytes, chunk_bytes, MADV_HUGEPAGE);
+        }
+        chunks_[c].state = backing::huge;
+    }
+    void advise_group(std::size_t c, int advice) const noexcept {
+        const std::size_t first = c / group_chunks * group_chunks;
+        madvise(base_ + first * chunk_bytes, std::min(group_chunks, chunk_count_ - first) * chunk_bytes, advice);
+    }
+
     /// Makes small pages of a huge one of which parts are unmapped, or will be. If the system refuses, the memory comes
     /// free later, when the kernel is short of it.
     void split(std::size_t c) noexcept {
@@ -452,9 +521,10 @@ private:
     std::size_t lowest_empty_ = 0; // no empty chunk is lower
 
     chunk* chunks_ = nullptr;
-    std::uint16_t* retained_ = nullptr;     // for every chunk: pages resident and not taken
-    std::uint16_t* bounds_ = nullptr;       // for every chunk: no free run is longer; 0 for an empty one
-    std::uint16_t* group_bounds_ = nullptr; // for every group: no bound is greater
+    std::uint16_t* retained_ = nullptr; // for every chunk: pages resident and not taken
+    std::uint16_t* bounds_ = nullptr;   // for every chunk: no free run is longer; 0 for an empty one
+    group* groups_ = nullptr;
+    std::uint16_t most_holed_ = 0; // chunks of a group that have advice of their own
     std::size_t acquired_pages_ = 0;
     std::size_t retained_pages_ = 0;
     std::size_t idle_chunks_ = 0; // resident, with no page taken

@@ -8,11 +8,26 @@
 #include <doctest/doctest.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <fstream>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <string>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <vector>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define PAGEFOLD_TEST_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define PAGEFOLD_TEST_SANITIZED
+#endif
+#endif
 
 namespace pagefold::testing {
 namespace {
@@ -69,7 +84,7 @@ struct fixture {
 
 TEST_CASE("mmap_source: a range that can't be had shows in acquire") {
     for (const std::size_t capacity :
-         {std::size_t{0}, std::size_t{1} << 56, ~std::size_t{0}, ~std::size_t{0} - chunk}) {
+         {std::size_t{0}, std::size_t{1} << 56, ~std::size_t{0} - 1, ~std::size_t{0} - chunk}) {
         CAPTURE(capacity);
         mmap_options options;
         options.capacity_bytes = capacity;
@@ -357,6 +372,123 @@ TEST_CASE("mmap_source: a huge page is split when a part of it is trimmed") {
     CHECK(madvise(memory, chunk, collapse) != 0);
     CHECK(f.resident(memory, f.chunk_pages) <= f.chunk_pages / 2 + 1);
     CHECK(f.source.check());
+}
+
+std::size_t mappings() {
+    std::ifstream file{"/proc/self/maps"};
+    std::size_t count = 0;
+    for (std::string line; std::getline(file, line);) {
+        ++count;
+    }
+    return count;
+}
+
+TEST_CASE("mmap_source: holes in all chunks of a large range leave the process its mappings") {
+    for (const unsigned stride : {1u, 2u}) {
+        CAPTURE(stride);
+        mmap_options options;
+        options.capacity_bytes = std::size_t{32} << 30;
+        options.retain_bytes = 0;
+        fixture f{options};
+        const std::size_t before = mappings();
+        std::vector<std::byte*> rests;
+        // A page that stays, and the rest of each chunk; nothing is touched, so nothing is used.
+        for (std::size_t c = 0; c < f.source.capacity_bytes() / chunk; ++c) {
+            static_cast<void>(f.source.acquire(1, any_node));
+            rests.push_back(static_cast<std::byte*>(f.source.acquire(f.chunk_pages - 1, any_node).value()));
+        }
+        for (std::size_t c = 0; c < rests.size(); c += stride) {
+            f.source.release(rests[c], f.chunk_pages - 1);
+        }
+        for (std::size_t i = 0; i < 2 * rests.size(); ++i) { // each release gives back a little more
+            f.source.release(f.source.acquire(1, any_node).value(), 1);
+        }
+        CHECK(f.source.check());
+        CHECK(mappings() - before < 17'000);
+    }
+}
+
+TEST_CASE("mmap_source: chunks of a group that has many holes are huge again when all of them are whole") {
+    mmap_options options;
+    options.capacity_bytes = std::size_t{64} << 30;
+    options.retain_bytes = 0;
+    fixture f{options};
+    constexpr std::size_t count = 40;
+    std::byte* chunks[count];
+    for (std::byte*& one : chunks) {
+        one = f.acquire(f.chunk_pages);
+        one[0] = std::byte{1};
+    }
+    const bool is_huge = f.resident(chunks[0], f.chunk_pages) == f.chunk_pages;
+    for (std::byte* const one : chunks) {
+        f.release(one + chunk / 2, f.chunk_pages / 2);
+    }
+    f.source.trim();
+    for (std::byte* const one : chunks) {
+        f.release(one, f.chunk_pages / 2);
+    }
+    f.source.trim();
+    REQUIRE(f.source.resident_bytes() == 0);
+    REQUIRE(f.acquire_touched(1) == chunks[0]);
+    CHECK((!is_huge || f.resident(chunks[0], f.chunk_pages) == f.chunk_pages));
+    CHECK(f.source.check());
+}
+
+/// Runs `what` in a child, whose exit status is 0 if it answers true.
+template <class What>
+bool holds_in_a_child(What what) {
+    const pid_t child = fork();
+    if (child == 0) {
+        _exit(what() ? 0 : 1);
+    }
+    int status = 0;
+    return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+TEST_CASE("mmap_source: where the process may have few addresses, the automatic range is what half of them hold") {
+#ifdef PAGEFOLD_TEST_SANITIZED
+    MESSAGE("skipped: a sanitizer has terabytes of addresses of its own");
+#else
+    const bool holds = holds_in_a_child([] {
+        const rlimit few{std::size_t{3} << 30, std::size_t{3} << 30};
+        if (setrlimit(RLIMIT_AS, &few) != 0) {
+            return false;
+        }
+        mmap_source<> source;
+        mmap_options much;
+        much.capacity_bytes = std::size_t{64} << 30;
+        mmap_source<> refused{much};
+        return source.capacity_bytes() >= std::size_t{512} << 20 &&
+               source.capacity_bytes() <= std::size_t{1536} << 20 && source.acquire(1, any_node) && source.check() &&
+               refused.capacity_bytes() == 0 && refused.acquire(1, any_node).error() == status::no_memory;
+    });
+    CHECK(holds);
+#endif
+}
+
+TEST_CASE("mmap_source: batches that the system doesn't take any more go back one by one") {
+    const bool holds = holds_in_a_child([] {
+        fixture f{small_pages(4 * chunk, 0)};
+        std::byte* const memory = f.acquire_touched(f.chunk_pages);
+#if defined(SYS_process_madvise)
+        sock_filter filter[] = {
+            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_madvise, 0, 1),
+            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        const sock_fprog program{4, filter};
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+            return false;
+        }
+#endif
+        for (std::size_t i = 1; i < f.chunk_pages; ++i) {
+            f.source.release(memory + i * f.page, 1);
+        }
+        f.source.trim();
+        return f.source.check() && f.source.resident_bytes() == f.page && f.resident(memory, f.chunk_pages) == 1;
+    });
+    CHECK(holds);
 }
 
 TEST_CASE("mmap_source: a chunk that was split and came free is huge again") {
