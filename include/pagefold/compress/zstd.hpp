@@ -68,6 +68,7 @@ public:
         // libzstd leaves fields of a placed table as they were found.
         fill_bytes(memory.data(), 0, need.total());
         parameters_ = parameters_for(dictionary.size(), level, page_size);
+        size_ = dictionary.size();
         compressing_ = ZSTD_initStaticCDict(memory.data(), need.compressing, dictionary.data(), dictionary.size(),
                                             ZSTD_dlm_byRef, ZSTD_dct_auto, parameters_);
         decompressing_ = ZSTD_initStaticDDict(memory.data() + need.compressing, need.decompressing, dictionary.data(),
@@ -108,6 +109,7 @@ private:
     const ZSTD_CDict* compressing_ = nullptr;
     const ZSTD_DDict* decompressing_ = nullptr;
     ZSTD_compressionParameters parameters_{};
+    std::size_t size_ = 0;
     int level_ = 0;
 };
 
@@ -163,8 +165,10 @@ public:
             return status::invalid;
         }
         const std::size_t length = ZSTD_compress2(contexts->compressing, out.data(), out.size(), in.data(), in.size());
-        PAGEFOLD_CHECK(!ZSTD_isError(length)); // room and memory suffice, and nothing else can fail
-        if (ZSTD_isError(length) || length < min_stream_size || length >= in.size()) {
+        if (ZSTD_isError(length)) {
+            return status::invalid; // the room suffices: this libzstd needs more memory than compressing_size tells
+        }
+        if (length < min_stream_size || length >= in.size()) {
             return status::incompressible;
         }
         return length;
@@ -205,10 +209,11 @@ private:
         if (dictionary_ == nullptr) {
             return plain;
         }
-        // With a dictionary zstd takes its parameters, widened to the page, and shrinks them for small pages or not.
+        // With a dictionary zstd takes its parameters, and shrinks them for small pages or not; but the window is that
+        // of the page and the dictionary together, and a table of the high levels grows with it.
         ZSTD_compressionParameters parameters = dictionary_->parameters_;
-        const auto page_log = static_cast<unsigned>(std::bit_width(page - 1));
-        parameters.windowLog = parameters.windowLog > page_log ? parameters.windowLog : page_log;
+        const auto both_log = static_cast<unsigned>(std::bit_width(page + dictionary_->size_ - 1));
+        parameters.windowLog = parameters.windowLog > both_log ? parameters.windowLog : both_log;
         const std::size_t widened = ZSTD_estimateCCtxSize_usingCParams(parameters);
         return plain > widened ? plain : widened;
     }
