@@ -104,6 +104,22 @@ int write_blocks(void*, const void* data, std::uint32_t count, std::uint64_t at,
     return answer(disk->write(static_cast<const std::byte*>(data), at, count));
 }
 int clear_blocks(void*, std::uint32_t count, std::uint64_t at, std::uint32_t) { return answer(disk->clear(at, count)); }
+/// What is written is data, and the rest a hole: so clients copy, back up and convert what is in use alone.
+int map_blocks(void*, std::uint32_t count, std::uint64_t at, std::uint32_t flags, nbdkit_extents* extents) {
+    const std::uint64_t end = at + count;
+    while (at < end) {
+        const store_disk::extent next = disk->extent_at(at, end);
+        const std::uint32_t kind = next.is_written ? 0 : NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO;
+        if (nbdkit_add_extent(extents, at, next.bytes, kind) == -1) {
+            return -1; // it has said why
+        }
+        if ((flags & NBDKIT_FLAG_REQ_ONE) != 0) {
+            break;
+        }
+        at += next.bytes;
+    }
+    return 0;
+}
 int flush(void*, std::uint32_t) { return 0; }
 
 nbdkit_plugin make_plugin() {
@@ -127,6 +143,7 @@ nbdkit_plugin make_plugin() {
     p.pwrite = write_blocks;
     p.trim = clear_blocks;
     p.zero = clear_blocks;
+    p.extents = map_blocks;
     p.flush = flush;
     return p;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "block_map.hpp"
+
 #include <pagefold/hosted/mmap_source.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
 #include <pagefold/store/default_config.hpp>
@@ -8,13 +10,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <mutex>
 
 // A disk whose blocks are the pages of one pool. A block that was never written, or was trimmed, is not stored and reads as
@@ -24,9 +23,13 @@
 // write of the whole page, from losing bytes of each other is a lock for each page's number modulo `lock_count`, held over
 // the put: a disk may let requests overlap in any order, but not undo the one by the other.
 //
+// Which blocks are written is a bit map beside the store: a bit is set before the block's put and cleared after its erase. So
+// holes cost neither a request's reader nor the store anything: a trim erases what is written in its range, and a client that
+// asks for the disk's map, to copy what is in use, gets it from the bits.
+//
 // A put that the store refuses (its limit, or the system's memory) leaves no version of the page behind: the store's
-// contract, as nobody may read what was overwritten. A disk can't let that pass for zeros. It remembers those blocks in a bit
-// map, whose memory the system gives where it is first written, and answers reads of them with an I/O error until they are
+// contract, as nobody may read what was overwritten. A disk can't let that pass for zeros. A block that is written by the
+// map and that the store does not have, as its lock's holder sees them, was lost: reads answer an I/O error until it is
 // written or trimmed.
 
 namespace nbd_disk {
@@ -42,8 +45,7 @@ public:
 
     /// 0, or an errno.
     [[nodiscard]] int open() noexcept {
-        lost_.reset(static_cast<std::uint64_t*>(std::calloc(bytes_ / page_size / 64 + 1, sizeof(std::uint64_t))));
-        if (lost_ == nullptr) {
+        if (!written_.open(bytes_ / page_size + 1)) {
             return ENOMEM;
         }
         const pagefold::result<pagefold::pool_id> pool = store_.create_pool();
@@ -63,10 +65,10 @@ public:
         return for_each_page(at, count, [&](std::uint64_t page, std::size_t from, std::size_t length) noexcept {
             int error = 0;
             if (length == page_size) {
-                error = load(page, to);
+                error = read_page(page, to);
             } else {
                 page_bytes whole;
-                error = load(page, whole.data());
+                error = read_page(page, whole.data());
                 std::memcpy(to, whole.data() + from, length);
             }
             to += length;
@@ -89,17 +91,40 @@ public:
         });
     }
 
-    /// Makes it read as zeros, and frees the pages that it covers whole.
+    /// Makes it read as zeros, and frees the pages that it covers whole; the last page of the disk ends where the disk does.
+    /// Cost: what is written there, and a bit for each page.
     [[nodiscard]] int clear(std::uint64_t at, std::uint64_t count) noexcept {
-        return for_each_page(at, count, [&](std::uint64_t page, std::size_t from, std::size_t length) noexcept {
+        const auto clear_part = [&](std::uint64_t page, std::size_t from, std::size_t length) noexcept {
             const std::lock_guard guard{lock_of(page)};
-            if (length == page_size) {
-                static_cast<void>(store_.erase(key_of(page))); // not_found: they are zeros already
-                forget_lost(page);
+            if (!written_.has(page)) {
                 return 0;
             }
             return change(page, [&](std::byte* to) noexcept { std::memset(to + from, 0, length); });
-        });
+        };
+        if (!is_within(at, count)) {
+            return EINVAL;
+        }
+        const std::uint64_t end = at + count;
+        const std::uint64_t first = pages_up_to(at);
+        const std::uint64_t last = end == bytes_ ? pages_up_to(end) : end / page_size;
+        if (first >= last) {
+            return for_each_page(at, count, clear_part);
+        }
+        clear_pages(first, last);
+        const int error = for_each_page(at, first * page_size - at, clear_part);
+        const std::uint64_t tail = std::min(last * page_size, end);
+        return error != 0 ? error : for_each_page(tail, end - tail, clear_part);
+    }
+
+    struct extent {
+        std::uint64_t bytes;
+        bool is_written; ///< otherwise a hole, and zeros
+    };
+    /// What is at `at`, and how far the same goes on, but not beyond `end`, which is above `at` and within the disk.
+    [[nodiscard]] extent extent_at(std::uint64_t at, std::uint64_t end) const noexcept {
+        const bool is_written = written_.has(at / page_size);
+        const std::uint64_t other = written_.find(at / page_size + 1, pages_up_to(end), !is_written);
+        return {std::min(other * page_size, end) - at, is_written}; // at least a byte, whatever is written meanwhile
     }
 
 private:
@@ -111,10 +136,18 @@ private:
     static constexpr std::size_t partitions = 4;
     static constexpr std::size_t lock_count = 64;
 
+    [[nodiscard]] bool is_within(std::uint64_t at, std::uint64_t count) const noexcept {
+        return at <= bytes_ && count <= bytes_ - at;
+    }
+    /// Pages that begin before `at`.
+    [[nodiscard]] static std::uint64_t pages_up_to(std::uint64_t at) noexcept {
+        return at / page_size + (at % page_size != 0 ? 1 : 0);
+    }
+
     /// Calls `action(page, offset in it, length)` for each page that the range touches, until one answers an error.
     template <class Action>
     int for_each_page(std::uint64_t at, std::uint64_t count, Action action) noexcept {
-        if (at > bytes_ || count > bytes_ - at) {
+        if (!is_within(at, count)) {
             return EINVAL;
         }
         int error = 0;
@@ -128,10 +161,34 @@ private:
         return error;
     }
 
-    [[nodiscard]] int load(std::uint64_t page, std::byte* to) noexcept {
+    void clear_pages(std::uint64_t first, std::uint64_t last) noexcept {
+        for (std::uint64_t page = first; (page = written_.find(page, last, true)) < last; ++page) {
+            const std::lock_guard guard{lock_of(page)};
+            static_cast<void>(store_.erase(key_of(page))); // not_found: it was lost, or another trim was first
+            written_.remove(page);
+        }
+    }
+
+    [[nodiscard]] int read_page(std::uint64_t page, std::byte* to) noexcept {
+        bool is_absent = false;
+        const int error = load(page, to, is_absent);
+        if (!is_absent) {
+            return error;
+        }
+        // Between the bit and the store a write or a trim may stand: only the lock tells that from a loss.
+        const std::lock_guard guard{lock_of(page)};
+        return load(page, to, is_absent);
+    }
+    /// What it answers of a page that is written, and absent all the same, holds for the lock's holder alone.
+    [[nodiscard]] int load(std::uint64_t page, std::byte* to, bool& is_absent) noexcept {
+        is_absent = false;
+        if (!written_.has(page)) {
+            std::memset(to, 0, page_size);
+            return 0;
+        }
         switch (store_.get(key_of(page), {to, page_size})) {
         case pagefold::status::ok: return 0;
-        case pagefold::status::not_found: std::memset(to, 0, page_size); return is_lost(page) ? EIO : 0;
+        case pagefold::status::not_found: is_absent = true; return EIO;
         case pagefold::status::no_memory:
         case pagefold::status::limit: return ENOMEM; // the first request of all, which asks for the codec's memory
         default: return EIO;
@@ -139,39 +196,20 @@ private:
     }
 
     [[nodiscard]] int save(std::uint64_t page, const std::byte* from) noexcept {
-        const pagefold::status s = store_.put(key_of(page), {from, page_size});
-        if (s == pagefold::status::ok) {
-            forget_lost(page);
-            return 0;
-        }
-        lost_word(page).fetch_or(bit_of(page),
-                                 std::memory_order_relaxed); // read under the page's lock, or at a race's risk
-        return ENOSPC;
+        written_.add(page);
+        return store_.put(key_of(page), {from, page_size}) == pagefold::status::ok ? 0 : ENOSPC;
     }
 
     template <class Change>
     [[nodiscard]] int change(std::uint64_t page, Change change_bytes) noexcept {
         page_bytes whole;
-        if (const int error = load(page, whole.data()); error != 0) {
+        bool is_absent = false;
+        if (const int error = load(page, whole.data(), is_absent); error != 0) {
             return error;
         }
         change_bytes(whole.data());
         return save(page, whole.data());
     }
-
-    // A map of bits that several locks share: only their words' updates need to be atomic.
-    [[nodiscard]] bool is_lost(std::uint64_t page) noexcept {
-        return (lost_word(page).load(std::memory_order_relaxed) & bit_of(page)) != 0;
-    }
-    void forget_lost(std::uint64_t page) noexcept {
-        if (is_lost(page)) {
-            lost_word(page).fetch_and(~bit_of(page), std::memory_order_relaxed);
-        }
-    }
-    [[nodiscard]] std::atomic_ref<std::uint64_t> lost_word(std::uint64_t page) noexcept {
-        return std::atomic_ref<std::uint64_t>{lost_.get()[page / 64]};
-    }
-    [[nodiscard]] static std::uint64_t bit_of(std::uint64_t page) noexcept { return std::uint64_t{1} << page % 64; }
 
     [[nodiscard]] pagefold::page_key key_of(std::uint64_t page) const noexcept { return {pool_, 0, page}; }
     [[nodiscard]] std::mutex& lock_of(std::uint64_t page) noexcept { return locks_[page % lock_count]; }
@@ -181,10 +219,7 @@ private:
     pagefold::partitioned_store<config> store_;
     pagefold::pool_id pool_{};
     std::array<std::mutex, lock_count> locks_;
-    struct with_free {
-        void operator()(std::uint64_t* words) const noexcept { std::free(words); }
-    };
-    std::unique_ptr<std::uint64_t, with_free> lost_;
+    block_map written_;
 };
 
 } // namespace nbd_disk

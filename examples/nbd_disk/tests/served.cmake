@@ -7,22 +7,7 @@ if(NOT PLUGIN OR NOT NBDKIT OR NOT NBDCOPY)
   message(STATUS "skipped: this machine lacks nbdkit, its header or nbdcopy (./run need nbdkit)")
   return()
 endif()
-file(REMOVE_RECURSE "${FOLDER}")
-file(MAKE_DIRECTORY "${FOLDER}")
-
-# serve(<commands of the client> <parameter>...): status, output and errors into the caller's scope.
-function(serve client)
-  execute_process(COMMAND "${NBDKIT}" -U - "${PLUGIN}" ${ARGN} --run "${client}" RESULT_VARIABLE status
-                  OUTPUT_VARIABLE output ERROR_VARIABLE errors)
-  foreach(name IN ITEMS status output errors)
-    set(${name} "${${name}}" PARENT_SCOPE)
-  endforeach()
-endfunction()
-macro(expect condition)
-  if(NOT (${condition} ${ARGN}))
-    message(SEND_ERROR "not so: ${condition} ${ARGN}\nstatus ${status}\n${output}\n${errors}")
-  endif()
-endmacro()
+include("${CMAKE_CURRENT_LIST_DIR}/serve.cmake")
 
 # --- An image goes in and comes back ------------------------------------------------------------------------------------
 

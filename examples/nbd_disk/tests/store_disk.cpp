@@ -82,6 +82,90 @@ TEST_CASE("a trim frees the pages that it covers whole, and only zeros the rest"
     CHECK(read_all(disk) == wanted);
 }
 
+/// Whether each page of the disk is written, by its extents; they must alternate, as each goes as far as it can.
+std::vector<bool> map_of(const store_disk& disk) {
+    std::vector<bool> pages;
+    bool was_written = false;
+    for (std::uint64_t at = 0; at < disk.bytes();) {
+        const store_disk::extent next = disk.extent_at(at, disk.bytes());
+        REQUIRE(next.bytes != 0);
+        REQUIRE(next.bytes <= disk.bytes() - at);
+        CHECK((at == 0 || next.is_written != was_written));
+        was_written = next.is_written;
+        at += next.bytes;
+        REQUIRE((at % store_disk::page_size == 0 || at == disk.bytes()));
+        pages.resize((at + store_disk::page_size - 1) / store_disk::page_size, next.is_written);
+    }
+    return pages;
+}
+
+TEST_CASE("the map says what is written, after random writes and trims") {
+    constexpr std::size_t pages = 200;
+    constexpr std::size_t size = pages * store_disk::page_size - 100; // the last page is a part
+    store_disk disk{size, no_limit};
+    REQUIRE(disk.open() == 0);
+    std::vector<bool> model(pages);
+    CHECK(map_of(disk) == model);
+    pagefold::testing::rng random{6};
+    for (int i = 0; i < 400; ++i) {
+        const std::size_t at = random.one_in(8) ? 0 : random.below(size);
+        const std::size_t count =
+            random.one_in(8) ? size - at : 1 + random.below(std::min(size - at, 40 * store_disk::page_size));
+        if (random.one_in(2)) {
+            const std::vector<std::byte> data = content(count, random.below(1u << 30));
+            REQUIRE(disk.write(data.data(), at, count) == 0);
+            std::fill(model.begin() + static_cast<std::ptrdiff_t>(at / store_disk::page_size),
+                      model.begin() + static_cast<std::ptrdiff_t>((at + count - 1) / store_disk::page_size + 1), true);
+        } else {
+            REQUIRE(disk.clear(at, count) == 0);
+            for (std::size_t page = 0; page < pages; ++page) {
+                const std::size_t begin = page * store_disk::page_size;
+                const std::size_t end = std::min(begin + store_disk::page_size, size);
+                model[page] = model[page] && !(at <= begin && end <= at + count);
+            }
+        }
+        REQUIRE(map_of(disk) == model);
+        REQUIRE(disk.stats().stored_pages == static_cast<std::uint64_t>(std::count(model.begin(), model.end(), true)));
+    }
+    CHECK(disk.check());
+}
+
+TEST_CASE("an extent begins and ends within pages, where it was asked for") {
+    store_disk disk{8 * store_disk::page_size, no_limit};
+    REQUIRE(disk.open() == 0);
+    const std::vector<std::byte> data = content(store_disk::page_size, 7);
+    REQUIRE(disk.write(data.data(), 2 * store_disk::page_size, data.size()) == 0);
+    CHECK(disk.extent_at(100, 200).bytes == 100);
+    CHECK(disk.extent_at(100, disk.bytes()).bytes == 2 * store_disk::page_size - 100);
+    CHECK_FALSE(disk.extent_at(100, disk.bytes()).is_written);
+    CHECK(disk.extent_at(2 * store_disk::page_size + 1, disk.bytes()).bytes == store_disk::page_size - 1);
+    CHECK(disk.extent_at(2 * store_disk::page_size + 1, disk.bytes()).is_written);
+}
+
+TEST_CASE("a trim of all of a large disk frees what was written in it") {
+    store_disk disk{store_disk::max_bytes, no_limit};
+    REQUIRE(disk.open() == 0);
+    const std::vector<std::byte> data = content(3 * store_disk::page_size, 8);
+    constexpr std::uint64_t step = store_disk::max_bytes / 16;
+    for (std::uint64_t at = 0; at < store_disk::max_bytes; at += step) {
+        REQUIRE(disk.write(data.data(), at, data.size()) == 0);
+    }
+    CHECK(disk.stats().stored_pages == 48);
+    CHECK(disk.extent_at(data.size(), store_disk::max_bytes).bytes == step - data.size());
+    REQUIRE(disk.clear(0, store_disk::max_bytes) == 0);
+    CHECK(disk.stats().stored_pages == 0);
+    CHECK(disk.extent_at(0, store_disk::max_bytes).bytes == store_disk::max_bytes);
+}
+
+TEST_CASE("zeros to a part of what was never written store nothing") {
+    store_disk disk{4 * store_disk::page_size, no_limit};
+    REQUIRE(disk.open() == 0);
+    REQUIRE(disk.clear(10, 2 * store_disk::page_size) == 0);
+    REQUIRE(disk.clear(5, 10) == 0);
+    CHECK(disk.stats().stored_pages == 0);
+    CHECK(disk.extent_at(0, disk.bytes()).bytes == disk.bytes());
+}
+
 TEST_CASE("requests beyond the end are refused and change nothing") {
     store_disk disk{2 * store_disk::page_size, no_limit};
     REQUIRE(disk.open() == 0);
@@ -120,6 +204,8 @@ TEST_CASE("a full store says so; the block that it refused is an error, not zero
     CHECK(disk.read(page.data(), written, page.size()) == EIO);
     CHECK(disk.read(page.data(), written + 10, 10) == EIO);
     CHECK(disk.write(noise.data(), written + 10, 10) == EIO); // the rest of the block is unknown
+    CHECK(disk.clear(written + 10, 10) == EIO);
+    CHECK(disk.extent_at(0, disk.bytes()).bytes == written + store_disk::page_size); // no hole to who copies the disk
 
     REQUIRE(disk.clear(0, 8 * store_disk::page_size) == 0);
     REQUIRE(disk.write(noise.data(), written, store_disk::page_size) == 0);
@@ -180,6 +266,37 @@ TEST_CASE("threads that write parts of the same pages lose nothing of each other
         const std::size_t t = i % store_disk::page_size / slice;
         REQUIRE(found[i] == static_cast<std::byte>(200 % 64 + 64 * t));
     }
+}
+
+TEST_CASE("readers beside a writer and its trims see one or the other, never an error") {
+    store_disk disk{2 * store_disk::page_size, no_limit};
+    REQUIRE(disk.open() == 0);
+    const std::vector<std::byte> full(store_disk::page_size, std::byte{0x5a});
+    std::atomic<bool> is_done{false};
+    std::atomic<int> errors{0};
+    std::vector<std::thread> readers;
+    for (int t = 0; t < 2; ++t) {
+        readers.emplace_back([&] {
+            std::vector<std::byte> found(store_disk::page_size);
+            while (!is_done) {
+                const bool failed = disk.read(found.data(), 0, found.size()) != 0;
+                const bool is_mixed =
+                    found.front() != found.back() || (found.front() != std::byte{} && found.front() != full.front());
+                errors += failed || is_mixed ? 1 : 0;
+                const store_disk::extent next = disk.extent_at(1, disk.bytes());
+                errors += next.bytes == 0 || next.bytes > disk.bytes() - 1 ? 1 : 0;
+            }
+        });
+    }
+    for (int round = 0; round < 20'000; ++round) {
+        errors += disk.write(full.data(), 0, full.size()) != 0 ? 1 : 0;
+        errors += disk.clear(0, full.size()) != 0 ? 1 : 0;
+    }
+    is_done = true;
+    for (std::thread& reader : readers) {
+        reader.join();
+    }
+    CHECK(errors == 0);
 }
 
 } // namespace
