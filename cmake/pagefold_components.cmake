@@ -5,7 +5,10 @@
 # Debian ships lz4 and lzo without any. So: the first existing target of a list; else the packages of a list and the
 # targets again; else header and library files into an imported target of our own.
 #
-#   pagefold_add_component(<lz4|lzo|zstd> <found>)   creates pagefold::<component> and sets <found> in the caller
+#   pagefold_add_component(<lz4|lzo|zstd> <found> [<prefix>])
+#
+# creates pagefold::<component> and sets <found> in the caller. An installed package gives its own prefix, where a library
+# comes before the system's: what one package manager installed together belongs together.
 include_guard(GLOBAL)
 
 # What is known of a component, into the caller's scope; `targets` stays empty for an unknown one.
@@ -47,13 +50,13 @@ endfunction()
 
 # Packages in turn until one brings a target of the list. It is made visible in every folder, as pagefold::<component>
 # is, which a parent project links from outside the folder that this runs in.
-function(_pagefold_find_package out packages targets)
+function(_pagefold_find_package out packages targets prefix)
   set(global)
   if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.24)
     set(global GLOBAL)
   endif()
   foreach(package IN LISTS packages)
-    find_package(${package} CONFIG QUIET ${global})
+    find_package(${package} CONFIG QUIET ${global} HINTS ${prefix})
     _pagefold_first_target(target ${targets})
     if(target)
       get_target_property(aliased ${target} ALIASED_TARGET)
@@ -67,15 +70,21 @@ function(_pagefold_find_package out packages targets)
   set(${out} "${target}" PARENT_SCOPE)
 endfunction()
 
-# Header and library files into a target of our own; pkg-config only hints where to look.
-function(_pagefold_find_files out component header library pkgconfig)
+# Header and library files into a target of our own; pkg-config only hints where to look. The library beside the header
+# comes first, so that the two are of one installation.
+function(_pagefold_find_files out component header library pkgconfig prefix)
   set(${out} "" PARENT_SCOPE)
   find_package(PkgConfig QUIET)
   if(PKG_CONFIG_FOUND)
     pkg_check_modules(pagefold_pc_${component} QUIET ${pkgconfig})
   endif()
-  find_path(PAGEFOLD_${component}_INCLUDE_DIR ${header} HINTS ${pagefold_pc_${component}_INCLUDE_DIRS})
-  find_library(PAGEFOLD_${component}_LIBRARY ${library} HINTS ${pagefold_pc_${component}_LIBRARY_DIRS})
+  set(beside)
+  if(prefix)
+    set(beside "${prefix}/include")
+  endif()
+  find_path(PAGEFOLD_${component}_INCLUDE_DIR ${header} HINTS ${beside} ${pagefold_pc_${component}_INCLUDE_DIRS})
+  get_filename_component(beside "${PAGEFOLD_${component}_INCLUDE_DIR}" DIRECTORY)
+  find_library(PAGEFOLD_${component}_LIBRARY ${library} HINTS "${beside}/lib" ${pagefold_pc_${component}_LIBRARY_DIRS})
   mark_as_advanced(PAGEFOLD_${component}_INCLUDE_DIR PAGEFOLD_${component}_LIBRARY)
   if(PAGEFOLD_${component}_INCLUDE_DIR AND PAGEFOLD_${component}_LIBRARY)
     set(target pagefold::foreign_${component})
@@ -92,13 +101,14 @@ function(pagefold_add_component component found)
   if(TARGET pagefold::${component})
     return()
   endif()
+  set(prefix ${ARGN})
   _pagefold_component_facts(${component})
   _pagefold_first_target(foreign ${targets})
   if(NOT foreign AND targets)
-    _pagefold_find_package(foreign "${packages}" "${targets}")
+    _pagefold_find_package(foreign "${packages}" "${targets}" "${prefix}")
   endif()
   if(NOT foreign AND targets)
-    _pagefold_find_files(foreign ${component} ${header} ${library} ${pkgconfig})
+    _pagefold_find_files(foreign ${component} ${header} ${library} ${pkgconfig} "${prefix}")
   endif()
   if(NOT foreign)
     set(${found} FALSE PARENT_SCOPE)

@@ -2,19 +2,11 @@
 #
 # Builds and runs tests/packaging/consumer, which takes pagefold from SOURCE or, for find_package, from an installation
 # of BUILD that has been moved since: an installed package must not remember where it was put.
-cmake_minimum_required(VERSION 3.22)
-
-function(run)
-  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
-  if(NOT status EQUAL 0)
-    list(JOIN ARGN " " command)
-    message(FATAL_ERROR "${command}\n${output}")
-  endif()
-endfunction()
+include("${CMAKE_CURRENT_LIST_DIR}/common.cmake")
 
 file(REMOVE_RECURSE "${SCRATCH}")
 if(WAY STREQUAL "find_package")
-  run(${CMAKE_COMMAND} --install "${BUILD}" --prefix "${SCRATCH}/installed")
+  run(${CMAKE_COMMAND} --install "${BUILD}" --prefix "${SCRATCH}/installed" --component pagefold)
   file(RENAME "${SCRATCH}/installed" "${SCRATCH}/moved")
 endif()
 run(${CMAKE_COMMAND} -S "${SOURCE}/tests/packaging/consumer" -B "${SCRATCH}/build" -G "${GENERATOR}"
