@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pagefold/alloc/concept.hpp>
+#include <pagefold/alloc/over_source.hpp>
 #include <pagefold/config/assert.hpp>
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/core/result.hpp>
@@ -50,6 +51,10 @@ struct allocation_counts {
 template <object_allocator Allocator, unsigned Classes = 8>
 class counted {
 public:
+    /// The same over pages of another source, for decorators (over_source).
+    template <page_source Other>
+    using over = counted<over_source_t<Allocator, Other>, Classes>;
+
     static constexpr std::size_t max_size = Allocator::max_size;
     static constexpr unsigned class_count = Classes;
     static_assert(Classes >= 1 && Classes <= 256 && max_size % Classes == 0);

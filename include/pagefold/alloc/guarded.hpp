@@ -3,6 +3,7 @@
 
 #include <pagefold/alloc/concept.hpp>
 #include <pagefold/alloc/guard_report.hpp>
+#include <pagefold/alloc/over_source.hpp>
 #include <pagefold/config/assert.hpp>
 #include <pagefold/config/macros.hpp>
 #include <pagefold/core/bytes.hpp>
@@ -11,6 +12,7 @@
 #include <pagefold/core/types.hpp>
 #include <pagefold/ds/page_buffer.hpp>
 #include <pagefold/ds/slot_pool.hpp>
+#include <pagefold/platform/concept.hpp>
 #include <pagefold/platform/page_source_ref.hpp>
 
 #include <cstddef>
@@ -67,6 +69,10 @@ namespace pagefold {
 template <object_allocator Allocator, std::size_t Zone = 16, unsigned Quarantine = 16>
 class guarded {
 public:
+    /// The same over pages of another source, for decorators (over_source).
+    template <page_source Other>
+    using over = guarded<over_source_t<Allocator, Other>, Zone, Quarantine>;
+
     static constexpr std::size_t max_size = Allocator::max_size;
     static_assert(max_size <= 65536 && Zone >= 1 && Zone <= 256 && 2 * Zone < max_size && Quarantine >= 1);
 

@@ -4,25 +4,17 @@
 #include <pagefold/alloc/concept.hpp>
 #include <pagefold/platform/concept.hpp>
 
+// Nothing is deduced from an allocator's template: that takes a constrained template template parameter, with which
+// clang 14 crashes in a precompiled header.
+
 namespace pagefold {
 
 /// The allocator that `Allocator` is, over pages of `Source`; for a decorator that stands between an allocator and its
-/// source. Known for every A<source, constants...> and for decorators D<allocator, constants...> of such. An allocator
-/// with other parameters says it by an alias template of its own, `over<Source>`.
+/// source. An allocator says it by an alias template of its own, `over<Source>`; a decorator by one that hands this on.
+/// What derives from an allocator needs its own: inherited, it names the base.
 template <object_allocator Allocator, page_source Source>
-struct over_source {
+struct over_source { // a class, so that an allocator without `over` can be decorated as long as nobody asks for it
     using type = typename Allocator::template over<Source>;
-};
-
-template <template <page_source, auto...> class A, page_source Old, auto... Constants, page_source Source>
-struct over_source<A<Old, Constants...>, Source> {
-    using type = A<Source, Constants...>;
-};
-
-template <template <object_allocator, auto...> class Decorator, object_allocator Inner, auto... Constants,
-          page_source Source>
-struct over_source<Decorator<Inner, Constants...>, Source> {
-    using type = Decorator<typename over_source<Inner, Source>::type, Constants...>;
 };
 
 template <object_allocator Allocator, page_source Source>

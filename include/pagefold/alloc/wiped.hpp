@@ -9,6 +9,7 @@
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/types.hpp>
 #include <pagefold/ds/page_buffer.hpp>
+#include <pagefold/platform/concept.hpp>
 #include <pagefold/platform/page_source_ref.hpp>
 #include <pagefold/platform/wiping_source.hpp>
 
@@ -33,14 +34,18 @@
 
 namespace pagefold {
 
-/// An allocator whose freed memory holds no content; for the allocators that over_source knows. Errors and thread-safety
-/// are those of the allocator below, and allocate also fails when the source refuses the buffer. A handle that is not live
-/// is as undefined as it is for capacity().
+/// An allocator whose freed memory holds no content; for the allocators that say what they are over another source
+/// (over_source). Errors and thread-safety are those of the allocator below, and allocate also fails when the source
+/// refuses the buffer. A handle that is not live is as undefined as it is for capacity().
 template <object_allocator Allocator>
 class wiped {
     using inner_allocator = over_source_t<Allocator, wiping_source>;
 
 public:
+    /// The same over pages of another source, for decorators (over_source).
+    template <page_source Other>
+    using over = wiped<over_source_t<Allocator, Other>>;
+
     static constexpr std::size_t max_size = inner_allocator::max_size;
 
     wiped(page_source_ref source, node_id node) noexcept

@@ -179,7 +179,7 @@ public:
         }
         for (std::size_t g = 0; g < group_count(); ++g) {
             std::size_t holed = 0;
-            for (std::size_t c = g * group_chunks; c < std::min((g + 1) * group_chunks, chunk_count_); ++c) {
+            for (std::size_t c = g * group_chunks; c < (std::min)((g + 1) * group_chunks, chunk_count_); ++c) {
                 holed += chunks_[c].state != backing::huge ? 1 : 0;
             }
             if (holed != groups_[g].holed || (groups_[g].is_off ? holed == 0 : holed > most_holed_)) {
@@ -269,7 +269,7 @@ private:
     void for_each_chunk(std::size_t first, std::size_t pages, Function function) noexcept {
         while (pages != 0) {
             const std::size_t at = first % chunk_pages_;
-            const std::size_t count = std::min(pages, chunk_pages_ - at);
+            const std::size_t count = (std::min)(pages, chunk_pages_ - at);
             function(first / chunk_pages_, at, count);
             first += count;
             pages -= count;
@@ -283,7 +283,7 @@ private:
             if (groups_[g].bound < pages) {
                 continue;
             }
-            const std::size_t end = std::min((g + 1) * group_chunks, ready_);
+            const std::size_t end = (std::min)((g + 1) * group_chunks, ready_);
             std::uint16_t greatest = 0;
             for (std::size_t c = g * group_chunks; c < end; ++c) {
                 if (bounds_[c] >= pages) {
@@ -292,7 +292,7 @@ private:
                     }
                     bounds_[c] = static_cast<std::uint16_t>(taken(c).longest_clear_run());
                 }
-                greatest = std::max(greatest, bounds_[c]);
+                greatest = (std::max)(greatest, bounds_[c]);
             }
             groups_[g].bound = greatest;
         }
@@ -328,9 +328,9 @@ private:
         return true;
     }
     void raise_bound(std::size_t c, std::size_t run) noexcept {
-        const std::uint16_t bound = std::max(bounds_[c], static_cast<std::uint16_t>(run));
+        const std::uint16_t bound = (std::max)(bounds_[c], static_cast<std::uint16_t>(run));
         bounds_[c] = bound;
-        groups_[c / group_chunks].bound = std::max(groups_[c / group_chunks].bound, bound);
+        groups_[c / group_chunks].bound = (std::max)(groups_[c / group_chunks].bound, bound);
     }
 
     // Keeping the books.
@@ -338,7 +338,7 @@ private:
     void take(std::size_t c, std::size_t at, std::size_t count) noexcept {
         chunk& here = chunks_[c];
         if (is_empty(c)) {
-            raise_bound(c, std::max(at, chunk_pages_ - at - count));
+            raise_bound(c, (std::max)(at, chunk_pages_ - at - count));
             if (huge_pages_ && !groups_[c / group_chunks].is_off) {
                 resident(c).set(0, chunk_pages_); // the first touch brings the whole chunk in
                 set_retained(c, chunk_pages_);
@@ -382,7 +382,7 @@ private:
 
     [[nodiscard]] std::size_t retain_limit() const noexcept {
         constexpr std::size_t least = std::size_t{4} << 20;
-        return retain_bytes_ == mmap_options::automatic ? std::max(least / page_size_, acquired_pages_ / 32)
+        return retain_bytes_ == mmap_options::automatic ? (std::max)(least / page_size_, acquired_pages_ / 32)
                                                         : retain_bytes_ / page_size_;
     }
     /// What one release may give back at most: pages of a batch, or calls.
@@ -416,7 +416,7 @@ private:
             resident(c).reset();
             set_retained(c, 0);
             bounds_[c] = 0;
-            lowest_empty_ = std::min(lowest_empty_, c);
+            lowest_empty_ = (std::min)(lowest_empty_, c);
             --idle_chunks_;
             return true;
         }
@@ -444,7 +444,7 @@ private:
             batch_.add(start + r.first * page_size_, r.count * page_size_);
             resident(c).clear(r.first, r.count);
             set_retained(c, retained_[c] - r.count);
-            work -= batches_ ? std::min(work, static_cast<unsigned>(r.count)) : 1;
+            work -= batches_ ? (std::min)(work, static_cast<unsigned>(r.count)) : 1;
         }
         return true;
     }
@@ -488,7 +488,7 @@ private:
     }
     void advise_group(std::size_t c, int advice) const noexcept {
         const std::size_t first = c / group_chunks * group_chunks;
-        madvise(base_ + first * chunk_bytes, std::min(group_chunks, chunk_count_ - first) * chunk_bytes, advice);
+        madvise(base_ + first * chunk_bytes, (std::min)(group_chunks, chunk_count_ - first) * chunk_bytes, advice);
     }
 
     /// Makes small pages of a huge one of which parts are unmapped, or will be. If the system refuses, the memory comes

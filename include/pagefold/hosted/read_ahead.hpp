@@ -21,7 +21,7 @@ public:
         for (unsigned i = 0; i < streams; ++i) {
             if (streams_[i].window != 0 && streams_[i].next == page) {
                 current_ = i;
-                streams_[i].window = std::min(streams_[i].window * 2, most_);
+                streams_[i].window = (std::min)(streams_[i].window * 2, most_);
                 return streams_[i].window;
             }
         }

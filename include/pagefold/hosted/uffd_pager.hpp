@@ -347,7 +347,7 @@ private:
         const bool is_served = resolve(static_cast<slot_id>((address - memory_.address(0)) / page_size), is_write);
         const std::uint64_t took = clock_.now() - start;
         stats_.fault_ns += took;
-        stats_.longest_fault_ns = std::max(stats_.longest_fault_ns, took);
+        stats_.longest_fault_ns = (std::max)(stats_.longest_fault_ns, took);
         return is_served;
     }
     void serve_messages() noexcept {

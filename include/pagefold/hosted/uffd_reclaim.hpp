@@ -41,7 +41,7 @@ protected:
 
     void adopt_budget() noexcept {
         budget_ = stats_.budget_bytes / page_size;
-        queue_target_ = std::min(budget_ / queue_share, memory_.frames() / 4);
+        queue_target_ = (std::min)(budget_ / queue_share, memory_.frames() / 4);
         batch_ = std::clamp<std::size_t>(budget_ / 16, 1, options_.reclaim_batch);
     }
 
@@ -131,7 +131,7 @@ private:
             // take the place of all that is mapped.
             const std::size_t wanted = std::max<std::size_t>(queue_target_, 1) + most;
             if (queue_.used() < wanted) {
-                queue_victims(std::min({wanted - queue_.used(), 2 * most, max_batch}));
+                queue_victims((std::min)({wanted - queue_.used(), 2 * most, max_batch}));
             }
             has_freed = settle(most);
         } else {
@@ -348,7 +348,7 @@ private:
             }
             // Where the kernel keeps one of them (mlock), it may have dropped those before it: then each is asked for.
             const bool all_dropped = end > i && memory_.drop(run[i].page, end - i);
-            for (end = std::max(end, i + 1); i < end; ++i) {
+            for (end = (std::max)(end, i + 1); i < end; ++i) {
                 const slot_id page = run[i].page;
                 if (all_dropped || (goes[i] && memory_.drop(page, 1))) {
                     stats_.clean_pages += run[i].is_clean ? 1 : 0;

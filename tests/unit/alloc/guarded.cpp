@@ -62,6 +62,8 @@ concept has_more = snug_allocator<T> && span_aware_allocator<T>;
 template <page_source Source>
 struct with_more : zs<Source, 4096, 1> {
     using zs<Source, 4096, 1>::zs;
+    template <page_source Other>
+    using over = with_more<Other>;
     result<object_handle> allocate_snug(std::size_t n) noexcept { return this->allocate(n); }
     /// True of whole units; of smaller objects it says half.
     unsigned fullness(object_handle h) const noexcept { return this->capacity(h) == 4096 ? 0 : max_fullness / 2; }
