@@ -28,3 +28,31 @@ install(FILES "${package_files}/pagefold-config.cmake" "${package_files}/pagefol
               "${package_files}/pagefold_components.cmake"
         DESTINATION "${package_dir}" ${share})
 install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/pagefold" ${share})
+
+# --- pkg-config --------------------------------------------------------------------------------------------------------
+
+# Under share/, as nothing in these files depends on the machine. They find the headers from their own place, so that an
+# installation can be moved; where the user chose absolute folders, it can't.
+cmake_path(SET pc_dir NORMALIZE "${CMAKE_INSTALL_DATADIR}/pkgconfig")
+set(pc_prefix "${CMAKE_INSTALL_PREFIX}")
+set(pc_includedir "${CMAKE_INSTALL_INCLUDEDIR}")
+if(NOT IS_ABSOLUTE "${pc_dir}")
+  file(RELATIVE_PATH up "/${pc_dir}" "/")
+  string(REGEX REPLACE "/$" "" pc_prefix "\${pcfiledir}/${up}")
+endif()
+if(NOT IS_ABSOLUTE "${pc_includedir}")
+  string(PREPEND pc_includedir "\${prefix}/")
+endif()
+
+function(pagefold_install_pc pc_name pc_description pc_requires pc_cflags)
+  configure_file(cmake/pagefold.pc.in "${package_files}/${pc_name}.pc" @ONLY)
+  install(FILES "${package_files}/${pc_name}.pc" DESTINATION "${pc_dir}" ${share})
+endfunction()
+
+pagefold_install_pc(pagefold "${PROJECT_DESCRIPTION}" "" "-I\${includedir}")
+foreach(component IN LISTS pagefold_offered)
+  string(TOUPPER ${component} upper)
+  _pagefold_component_facts(${component})
+  pagefold_install_pc(pagefold-${component} "pagefold with its adapter to ${pkgconfig}"
+                      "pagefold = ${PROJECT_VERSION}, ${pkgconfig}" "-DPAGEFOLD_WITH_${upper}=1")
+endforeach()
