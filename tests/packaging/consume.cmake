@@ -11,6 +11,6 @@ if(WAY STREQUAL "find_package")
 endif()
 run(${CMAKE_COMMAND} -S "${SOURCE}/tests/packaging/consumer" -B "${SCRATCH}/build" -G "${GENERATOR}"
     "-DCMAKE_CXX_COMPILER=${COMPILER}" "-DCMAKE_PREFIX_PATH=${SCRATCH}/moved" "-DPAGEFOLD_WAY=${WAY}"
-    "-DPAGEFOLD_SOURCE=${SOURCE}" "-DPAGEFOLD_VERSION=${VERSION}")
+    "-DPAGEFOLD_SOURCE=${SOURCE}" "-DPAGEFOLD_VERSION=${VERSION}" "-DPAGEFOLD_CODECS=lz4;zstd")
 run(${CMAKE_COMMAND} --build "${SCRATCH}/build")
 run(${CMAKE_CTEST_COMMAND} --test-dir "${SCRATCH}/build" --no-tests=error --output-on-failure)
