@@ -8,6 +8,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd) source=$1 scratch=$2 compiler=$3
 . "$here/venv.sh"
+. "$here/readme_block.sh"
 mkdir -p "$scratch"
 venv "$scratch/venv" 'conan>=2,<3'
 PATH=$scratch/venv/bin:$PATH
@@ -16,6 +17,7 @@ CXX=$compiler
 export PATH CONAN_HOME CXX
 rm -rf "$CONAN_HOME"
 conan profile detect >"$scratch/profile.log" 2>&1 || { cat "$scratch/profile.log"; echo "skipped: Conan knows no profile for this machine"; exit 77; }
+sed -i 's/^build_type=.*/build_type=Debug/' "$CONAN_HOME/profiles/default" # nothing here is about speed
 conan remote disable '*' >"$scratch/profile.log" 2>&1
 
 # A copy, because Conan builds the test package where it lies.
@@ -24,10 +26,8 @@ mkdir -p "$scratch/source/tests"
 cp -R "$source/conanfile.py" "$source/LICENSE" "$source/include" "$scratch/source"
 cp -R "$source/tests/packaging" "$scratch/source/tests"
 
-# Debug: nothing here is about speed.
 create() {
-  conan create "$scratch/source" -s compiler.cppstd=20 -s build_type=Debug -c "tools.build:compiler_executables={'cpp': '$compiler'}" \
-    --build=missing "$@" >"$scratch/conan.log" 2>&1 || { cat "$scratch/conan.log"; exit 1; }
+  conan create "$scratch/source" -s compiler.cppstd=20 --build=missing "$@" >"$scratch/conan.log" 2>&1 || { cat "$scratch/conan.log"; exit 1; }
   grep -E '^[a-z0-9]+: (ok|WRONG)' "$scratch/conan.log" >"$scratch/said"
   cat "$scratch/said"
 }
@@ -74,3 +74,12 @@ if [ -n "$options" ]; then
   [ "$(wc -l <"$scratch/said")" -eq $(($(echo "$options" | wc -w) / 2 + 1)) ]
   ! grep WRONG "$scratch/said"
 fi
+
+# As the README says it, where lz4 is here to be had.
+readme_block "$source/README.md" sh 'conan create' >"$scratch/block"
+case $options in
+*with_lz4*)
+  (cd "$scratch/source" && sh -eu "$scratch/block") >"$scratch/conan.log" 2>&1 || { cat "$scratch/conan.log"; exit 1; }
+  grep '^lz4: ok' "$scratch/conan.log"
+  ;;
+esac

@@ -8,6 +8,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd) source=$1 scratch=$2 compiler=$3
 . "$here/venv.sh"
+. "$here/readme_block.sh"
 command -v pkg-config >/dev/null 2>&1 || { echo "skipped: pkg-config is not here"; exit 77; }
 mkdir -p "$scratch"
 venv "$scratch/venv" 'meson>=1,<2' ninja
@@ -64,3 +65,11 @@ for who in by_meson by_cmake; do
 done
 diff by_meson/files by_cmake/files
 diff -r by_meson/moved/share/pkgconfig by_cmake/moved/share/pkgconfig
+
+# As the README says it.
+mkdir -p readme/subprojects
+ln -s "$source" readme/subprojects/pagefold
+cp "$here/consumer/main.cpp" readme/program.cpp
+{ echo "project('user', 'cpp', default_options: ['cpp_std=c++20'])"; readme_block "$source/README.md" meson dependency; } >readme/meson.build
+quietly meson setup readme readme/build
+grep -q 'subprojects/pagefold/include' readme/build/build.ninja
