@@ -3,8 +3,10 @@
 # For the scripts of this folder.
 cmake_minimum_required(VERSION 3.22)
 
+# Arguments are kept whole: ARGN would split those that are lists.
 function(run)
-  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  cmake_parse_arguments(PARSE_ARGV 0 command "" "" "")
+  execute_process(COMMAND ${command_UNPARSED_ARGUMENTS} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT status EQUAL 0)
     list(JOIN ARGN " " command)
     message(FATAL_ERROR "${command}\n${output}")
@@ -13,7 +15,8 @@ endfunction()
 
 # A command that must fail, and say what matches `words`.
 function(refused words)
-  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  cmake_parse_arguments(PARSE_ARGV 1 command "" "" "")
+  execute_process(COMMAND ${command_UNPARSED_ARGUMENTS} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
   string(REGEX REPLACE "[ \n]+" " " output "${output}") # CMake breaks lines where it likes
   list(JOIN ARGN " " command)
   if(status EQUAL 0)

@@ -7,7 +7,8 @@
 # as windows.h does.
 set -eu
 source=$1 scratch=$2 compiler=$3 what=$4
-command -v "$compiler" >/dev/null 2>&1 || { echo "skipped: $compiler is not here"; exit 77; }
+. "$(dirname "$0")/common.sh"
+needs "$compiler"
 rm -rf "$scratch"
 mkdir -p "$scratch"
 cd "$scratch"
@@ -54,7 +55,7 @@ macros | macros_libc++)
   if [ "$what" = macros_libc++ ]; then
     library=-stdlib=libc++
     echo '#include <vector>' >probe.cpp
-    compile $library -fsyntax-only probe.cpp 2>/dev/null || { echo "skipped: $compiler has no libc++ here"; exit 77; }
+    compile $library -fsyntax-only probe.cpp 2>/dev/null || skip "$compiler has no libc++ here"
   fi
   macros='#define min(a, b) (((a) < (b)) ? (a) : (b))
 #define max(a, b) (((a) > (b)) ? (a) : (b))'

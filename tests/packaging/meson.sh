@@ -7,9 +7,8 @@
 # come from PyPI.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd) source=$1 scratch=$2 compiler=$3
-. "$here/venv.sh"
-. "$here/readme_block.sh"
-command -v pkg-config >/dev/null 2>&1 || { echo "skipped: pkg-config is not here"; exit 77; }
+. "$here/common.sh"
+needs pkg-config
 mkdir -p "$scratch"
 venv "$scratch/venv" 'meson>=1,<2' ninja
 PATH=$scratch/venv/bin:$PATH
@@ -18,8 +17,6 @@ export PATH CXX
 rm -rf "$scratch/work"
 mkdir "$scratch/work"
 cd "$scratch/work"
-
-quietly() { "$@" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }; }
 
 codecs=
 for codec in lz4:liblz4 lzo:lzo2 zstd:libzstd; do
@@ -70,6 +67,7 @@ diff -r by_meson/moved/share/pkgconfig by_cmake/moved/share/pkgconfig
 mkdir -p readme/subprojects
 ln -s "$source" readme/subprojects/pagefold
 cp "$here/consumer/main.cpp" readme/program.cpp
-{ echo "project('user', 'cpp', default_options: ['cpp_std=c++20'])"; readme_block "$source/README.md" meson dependency; } >readme/meson.build
+echo "project('user', 'cpp', default_options: ['cpp_std=c++20'])" >readme/meson.build
+readme_block "$source/README.md" meson dependency >>readme/meson.build
 quietly meson setup readme readme/build
 grep -q 'subprojects/pagefold/include' readme/build/build.ninja

@@ -6,12 +6,12 @@
 # The tests of this folder once more, with the oldest CMake that cmake_minimum_required allows.
 set -eu
 here=$(dirname "$0") source=$1 scratch=$2 compiler=$3 version=$4
-. "$here/venv.sh"
+. "$here/common.sh"
+needs make
 mkdir -p "$scratch"
 venv "$scratch/venv" 'cmake==3.22.*'
 cmake=$scratch/venv/bin/cmake
 generator='Unix Makefiles'
-command -v make >/dev/null 2>&1 || { echo "skipped: make is not here"; exit 77; }
 
 "$cmake" --version
 "$cmake" -S "$source" -B "$scratch/build" -G "$generator" "-DCMAKE_CXX_COMPILER=$compiler" -DPAGEFOLD_BUILD_TESTS=OFF \

@@ -6,17 +6,19 @@
 # An installation that was moved, used through pkg-config: the core alone, and with the codecs.
 set -eu
 source=$1 scratch=$2 compiler=$3
-command -v pkg-config >/dev/null 2>&1 || { echo "skipped: pkg-config is not here"; exit 77; }
+. "$(dirname "$0")/common.sh"
+needs pkg-config
 rm -rf "$scratch"
+mkdir -p "$scratch"
 
 # install_to NAME [-D...]: installed in $scratch/NAME/prefix, then moved to $scratch/NAME/moved
 install_to() {
   here=$scratch/$1
   shift
-  cmake -S "$source" -B "$here/build" "-DCMAKE_CXX_COMPILER=$compiler" "-DCMAKE_INSTALL_PREFIX=$here/prefix" \
+  quietly cmake -S "$source" -B "$here/build" "-DCMAKE_CXX_COMPILER=$compiler" "-DCMAKE_INSTALL_PREFIX=$here/prefix" \
     -DPAGEFOLD_BUILD_TESTS=OFF -DPAGEFOLD_BUILD_EXAMPLES=OFF -DPAGEFOLD_BUILD_BENCHMARKS=OFF -DPAGEFOLD_WITH_LZO=AUTO \
-    "$@" >"$scratch.log" 2>&1 || { cat "$scratch.log"; return 1; }
-  cmake --install "$here/build" >"$scratch.log"
+    "$@"
+  quietly cmake --install "$here/build"
   mv "$here/prefix" "$here/moved"
   rm -rf "$here/build"
 }

@@ -7,8 +7,9 @@
 # played: its port has a test of its own.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd) source=$1 scratch=$2 compiler=$3
-. "$here/readme_block.sh"
-command -v pkg-config >/dev/null 2>&1 && pkg-config --exists liblz4 || { echo "skipped: pkg-config finds no liblz4 here"; exit 77; }
+. "$here/common.sh"
+needs pkg-config
+pkg-config --exists liblz4 || skip "liblz4 is not here"
 rm -rf "$scratch"
 mkdir -p "$scratch/tree" "$scratch/bin" "$scratch/user"
 cp -R "$source/CMakeLists.txt" "$source/LICENSE" "$source/cmake" "$source/include" "$scratch/tree"
@@ -22,12 +23,8 @@ cd "$scratch/tree"
 # says LANGUAGE WORD: the README's block to a file of its own; a block that is missing ends the test.
 says() { readme_block "$readme" "$1" "$2" >"$scratch/block"; }
 
-quietly() { "$@" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }; }
-
-if command -v dpkg-deb >/dev/null 2>&1; then
-  says sh cpack
-else
-  says sh cpack
+says sh cpack
+if ! command -v dpkg-deb >/dev/null 2>&1; then
   echo "not tested: the Debian package, without dpkg-deb"
   grep -v cpack "$scratch/block" >"$scratch/rest"
   mv "$scratch/rest" "$scratch/block"
@@ -42,10 +39,9 @@ cat "$scratch/said"
 grep -q '^lz4: ok' "$scratch/said"
 
 says cmake find_package
-{ printf 'cmake_minimum_required(VERSION 3.22)\nproject(user LANGUAGES CXX)\nadd_executable(program program.cpp)\n'; cat "$scratch/block"; } \
-  >"$scratch/user/CMakeLists.txt"
-echo '#include <pagefold/compress/lz4.hpp>
-int main() {}' >"$scratch/user/program.cpp"
+printf 'cmake_minimum_required(VERSION 3.22)\nproject(user LANGUAGES CXX)\nadd_executable(program program.cpp)\n' |
+  cat - "$scratch/block" >"$scratch/user/CMakeLists.txt"
+printf '#include <pagefold/compress/lz4.hpp>\nint main() {}\n' >"$scratch/user/program.cpp"
 uses() {
   rm -rf "$scratch/user/build"
   quietly cmake -S "$scratch/user" -B "$scratch/user/build" "$@"

@@ -11,7 +11,7 @@ rm -rf "$scratch"
 mkdir -p "$scratch/include/pagefold"
 for top in pagefold freestanding; do
   awk -v root="$source/include" -v top="pagefold/$top.hpp" -f "$source/cmake/single_header.awk" >"$scratch/include/pagefold/$top.hpp"
-  ! grep '#include <pagefold/' "$scratch/include/pagefold/$top.hpp"
+  if grep '#include <pagefold/' "$scratch/include/pagefold/$top.hpp"; then exit 1; fi
 done
 cd "$scratch"
 
