@@ -80,7 +80,7 @@ public:
         // Where pages are larger than 4 KiB, huge ones are larger than a chunk.
         huge_pages_ =
             huge_pages_ && page_size_ == 4096 && madvise(base_, chunk_count_ * chunk_bytes, MADV_HUGEPAGE) == 0;
-        most_holed_ = static_cast<std::uint16_t>(std::min(most_exceptions / group_count(), group_chunks));
+        most_holed_ = static_cast<std::uint16_t>((std::min)(most_exceptions / group_count(), group_chunks));
         batches_ = options.batches && discard_batch::is_one_call(base_, page_size_);
     }
     ~mmap_source() { free_range(); }
