@@ -13,7 +13,6 @@
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/types.hpp>
-#include <pagefold/ds/cell_arena.hpp>
 #include <pagefold/ds/page_directory.hpp>
 #include <pagefold/ds/slot_pool.hpp>
 #include <pagefold/ds/two_level_bitmap.hpp>
@@ -40,10 +39,16 @@
 //
 // Why so:
 // - A block's header is two bytes in its span's table, not four in front of it: freeing touches the record, and no line
-//   of any object or of a neighbour. Up to 31 blocks the table is in the record and is searched without a branch; longer
-//   tables lie in cells of a cell_arena, and so a block's cost grows with its span's number of blocks (moving entries).
+//   of any object or of a neighbour. Up to 31 blocks the table is in the record and is searched without a branch; a longer
+//   one lies in a block of the span itself, and so a block's cost grows with its span's number of blocks (moving entries).
+// - A table that grows takes its new block from the span's largest hole, so that what is free can be used whatever the
+//   source says. Where that hole is too small for both, an object gets the smallest hole that fits whole: the table needs no
+//   entry for a rest then, and what is wasted is less than the table would have taken. (In cells of a cell_arena, tables
+//   needed pages of the source: four for the first one. A source of a few pages held half the objects, and one that had none
+//   left refused objects for which there were holes.) The block is kept when the table is back in the record.
 // - Lists are of spans, by their largest hole, rather than of holes: a span is in one list, without links in the holes.
-//   The price is that a span's smaller holes are reached only when they have become its largest.
+//   The price is that a span's smaller holes are reached only when they have become its largest. No hole is larger than the
+//   one that a span is listed by, so that nothing is refused for which any span has a hole.
 // - xvmalloc's blocks end with their page, so that an object of more than half a page takes one alone. Spans of up to
 //   MaxUnits units leave a rest per span instead of one per page. A span of more units comes free less often, and a small
 //   store would not fill it; so a span is opened with a 64th of the units held, and fewer if the source refuses.
@@ -84,8 +89,7 @@ public:
     static constexpr unsigned spans_a_plan = 64; ///< that a plan looks at, at most
 
     xv(Source& source, node_id node) noexcept
-        : source_{source}, node_{node}, spans_{source, node}, links_{source, node}, tables_{source, node},
-          whole_(source, node) {
+        : source_{source}, node_{node}, spans_{source, node}, links_{source, node}, whole_(source, node) {
         for (xv_links& head : heads_) {
             head = {&head, &head};
         }
@@ -105,7 +109,9 @@ public:
     xv(const xv&) = delete;
     xv& operator=(const xv&) = delete;
 
-    /// O(1), but for a walk over one span's table. At most 7 granules more than rounded(n).
+    /// O(1), but for a walk over one span's table. At most 7 granules more than rounded(n), or where the span's table is full
+    /// and can't grow, as many more as a longer table would take. Refuses only where no span has a hole that is large enough
+    /// and the source has no unit, or no page for the record of one.
     result<object_handle> allocate(std::size_t n) noexcept {
         const result<object_handle> made = try_allocate(n);
         if (!made && !waiting_.empty()) [[unlikely]] { // what was freed is as good as free
@@ -165,7 +171,7 @@ public:
     }
     [[nodiscard]] std::size_t bytes_held() const noexcept { return held_units_ * Unit + whole_.bytes_held(); }
     [[nodiscard]] std::size_t table_bytes() const noexcept {
-        return spans_.bytes() + links_.bytes() + tables_.bytes() + whole_.table_bytes();
+        return spans_.bytes() + links_.bytes() + whole_.table_bytes();
     }
 
     /// 0 also where the place reserved for a misplaced object is all that is in its span. A place that is reserved counts
@@ -256,8 +262,7 @@ public:
     /// Walks every span, list and place. O(all blocks).
     [[nodiscard]] bool check() const noexcept {
         return check_spans() && check_lists() && check_reserved() && lists_.check() && reserved_lists_.check() &&
-               spans_.check() && tables_.check() && whole_.check() && waiting_.check() &&
-               (waiting_.empty() || victim_units_ == 0);
+               spans_.check() && whole_.check() && waiting_.check() && (waiting_.empty() || victim_units_ == 0);
     }
 
 private:
@@ -268,6 +273,7 @@ private:
     static constexpr std::uint64_t whole_flag = std::uint64_t{1} << (handle_bits - 1);
     static constexpr std::uint32_t max_id = max_span_number;
     static constexpr std::size_t granule_bytes = Unit / xv_span::unit_granules;
+    using table_sizes = xv_table_sizes<granule_bytes>;
 
     static constexpr unsigned unit_list = xv_span::unit_granules; // the first of those whose holes have a unit or more
     static constexpr unsigned long_step = xv_span::unit_granules / 4;
@@ -340,11 +346,7 @@ private:
         if (!span) [[unlikely]] {
             return span.error();
         }
-        const result<block_ref> taken = take(**span, granules, xv_span::used);
-        if (!taken) {
-            return taken.error();
-        }
-        const object_handle h{*taken};
+        const object_handle h{take(**span, granules, xv_span::used)};
         waiting_.forget(h);
         return h;
     }
@@ -415,60 +417,86 @@ private:
         }
         return &head_of(list);
     }
+    /// Of fewer units where the source has no more, or has none left for the record then.
     status open_span(bool lowest = false) noexcept {
         if (Unit % source_.page_size() != 0) {
             return status::invalid;
         }
-        const result<std::uint32_t> id = lowest ? spans_.insert_lowest() : spans_.insert();
-        if (!id) {
-            return id.error();
-        }
-        status answer = *id <= max_id ? links_.reserve(*id) : status::limit;
-        for (unsigned units = units_to_open(); answer == status::ok && units != 0; units /= 2) {
-            const result<void*> memory = source_.acquire(units * unit_pages(), node_);
-            if (memory) {
-                xv_span& span = spans_[*id];
-                span.open(*id, static_cast<std::byte*>(*memory), units);
-                link(span, no_list);
-                held_units_ += units;
-                idle_ += span.granules();
-                relist(span);
-                regroup(span);
-                return status::ok;
-            }
-            answer = units == 1 ? memory.error() : status::ok;
-        }
-        spans_.erase(*id);
+        status answer = status::ok;
+        unsigned units = units_to_open();
+        do {
+            answer = open_span(units, lowest);
+        } while (answer != status::ok && (units /= 2) != 0);
         return answer;
+    }
+    /// The memory first: what needs a run of pages takes one before single pages are taken out of it.
+    status open_span(unsigned units, bool lowest) noexcept {
+        const result<void*> memory = source_.acquire(units * unit_pages(), node_);
+        if (!memory) {
+            return memory.error();
+        }
+        const result<std::uint32_t> id = lowest ? spans_.insert_lowest() : spans_.insert();
+        const status answer = !id ? id.error() : *id <= max_id ? links_.reserve(*id) : status::limit;
+        if (answer != status::ok) {
+            if (id) {
+                spans_.erase(*id);
+            }
+            source_.release(*memory, units * unit_pages());
+            return answer;
+        }
+        xv_span& span = spans_[*id];
+        span.open(*id, static_cast<std::byte*>(*memory), units);
+        link(span, no_list);
+        held_units_ += units;
+        idle_ += span.granules();
+        relist(span);
+        regroup(span);
+        return status::ok;
     }
     /// Gives a span that holds nothing and is in no list by its holes back to the source.
     void close_span(xv_span& span) noexcept {
         set_group(span, 0);
-        if (!span.has_own_table()) {
-            tables_.deallocate(span.elsewhere.cell);
-        }
         unlink(span);
         source_.release(span.base, span.units * unit_pages());
         held_units_ -= span.units;
         spans_.erase(span.id);
-        links_.trim(spans_.bound() + spans_.chunk_elements());
+        links_.trim(spans_.size() != 0 ? spans_.bound() + spans_.chunk_elements() : 0);
     }
-    PAGEFOLD_NOINLINE status grow_table(xv_span& span) noexcept {
-        unsigned number = 0;
-        while (xv_table_sizes::entries(number) <= span.table_size) {
-            ++number;
+
+    // Tables that are not in the record. They lie in their span, at the upper end of what was its largest hole, so that the
+    // source is asked for nothing. The block stays when the table moves home, until the span goes back: by the time when it
+    // is needed again there may be no hole that has room for it, though there is for the objects.
+
+    /// Whether there is room for a longer table, and for so many granules besides.
+    PAGEFOLD_NOINLINE bool grow_table(xv_span& span, unsigned granules) noexcept {
+        if (span.has_own_table() && span.table_granules != 0) {
+            use_table_block(span);
+            return true;
         }
-        const result<cell_ref> cell = tables_.allocate(number);
-        if (!cell) {
-            return cell.error();
+        const xv_span::hole_key hole = span.holes[0];
+        const unsigned size = table_sizes::next(span.table_size), first = xv_span::hole_start(hole);
+        if (xv_span::hole_size(hole) < granules + size) {
+            return false;
         }
-        const cell_ref old = span.elsewhere.cell;
-        const bool had_own = span.has_own_table();
-        span.move_table(reinterpret_cast<std::uint16_t*>(tables_.data(*cell)), *cell, xv_table_sizes::entries(number));
-        if (!had_own) {
-            tables_.deallocate(old);
+        const unsigned rest = xv_span::hole_size(hole) - size, at = span.find(first);
+        const unsigned old_start = span.table_start, old_size = span.table_granules;
+        span.table_start = static_cast<std::uint16_t>(first + rest);
+        span.table_granules = static_cast<std::uint16_t>(size);
+        use_table_block(span);
+        span.split(at, rest, xv_span::reserved);
+        span.shrink_largest(xv_span::key(first, rest));
+        if (old_size != 0) {
+            span.free_granules = static_cast<std::uint16_t>(span.free_granules - old_size); // it counted as free
+            idle_ -= old_size;
+            free_block(span, span.find(old_start), true);
         }
-        return status::ok;
+        return true;
+    }
+    void use_table_block(xv_span& span) noexcept {
+        span.move_table(table_in(span), table_sizes::entries(span.table_granules));
+    }
+    [[nodiscard]] static std::uint16_t* table_in(const xv_span& span) noexcept {
+        return reinterpret_cast<std::uint16_t*>(span.base + span.table_start * granule_bytes);
     }
 
     // Lists of spans by their largest hole.
@@ -502,17 +530,19 @@ private:
         return *reinterpret_cast<xv_span*>(heads_[list].next);
     }
 
-    /// Uses the upper end of a span's largest hole.
-    result<block_ref> take(xv_span& span, unsigned granules, xv_span::block_state state) noexcept {
+    /// Uses the upper end of a span's largest hole, or where the table has no entry for what is left, and no room to grow,
+    /// all of the smallest hole that fits.
+    block_ref take(xv_span& span, unsigned granules, xv_span::block_state state) noexcept {
+        if (span.table_is_full() && xv_span::hole_size(span.holes[0]) >= granules + xv_span::min_granules)
+            [[unlikely]] {
+            if (!grow_table(span, granules)) {
+                return take_hole(span, granules, state);
+            }
+        }
         const xv_span::hole_key hole = span.holes[0];
         const unsigned rest = xv_span::hole_size(hole) - granules;
         unsigned start = xv_span::hole_start(hole), at = span.find(start);
         if (rest >= xv_span::min_granules) {
-            if (span.table_is_full()) [[unlikely]] {
-                if (const status s = grow_table(span); s != status::ok) {
-                    return s;
-                }
-            }
             span.split(at, rest, state);
             span.shrink_largest(xv_span::key(start, rest));
             start += rest;
@@ -522,15 +552,22 @@ private:
             span.set_state(at, state);
             span.shrink_largest(0);
         }
+        return note_taken(span, start, granules, state);
+    }
+    PAGEFOLD_NOINLINE block_ref take_hole(xv_span& span, unsigned granules, xv_span::block_state state) noexcept {
+        const xv_span::hole_key hole = span.least_hole(granules);
+        span.set_state(span.find(xv_span::hole_start(hole)), state);
+        span.use_hole(hole);
+        return note_taken(span, xv_span::hole_start(hole), xv_span::hole_size(hole), state);
+    }
+    PAGEFOLD_ALWAYS_INLINE block_ref note_taken(xv_span& span, unsigned start, unsigned granules,
+                                                xv_span::block_state state) noexcept {
         span.free_granules = static_cast<std::uint16_t>(span.free_granules - granules);
         idle_ -= granules;
         if (state == xv_span::used) {
             allocated_ += room(granules);
         } else {
             ++span.reserved_blocks;
-        }
-        if (state == xv_span::reserved && span.hidden != 0) {
-            span.list_holes();
         }
         relist(span);
         regroup(span);
@@ -566,18 +603,12 @@ private:
         if (first != last) {
             span.merge(first, last);
             if (!span.has_own_table() && span.blocks < xv_span::own_entries / 2) [[unlikely]] {
-                shrink_table(span);
+                span.move_table_home();
             }
         }
         relist(span);
         regroup(span);
     }
-    PAGEFOLD_NOINLINE void shrink_table(xv_span& span) noexcept {
-        const cell_ref cell = span.elsewhere.cell;
-        span.move_table_home();
-        tables_.deallocate(cell);
-    }
-
     // Groups of spans by how empty they are; those that cannot be emptied now are in none. There are two sides: a plan picks
     // from one, and leaves what it finds no places for on the other, until there is no more on this one.
 
@@ -730,13 +761,12 @@ private:
         if (found == no_list && may_open && open_span(true) == status::ok) {
             found = lists_.find_from(list);
         }
-        const result<block_ref> taken =
-            found != no_list ? take(head_of(found), list, xv_span::reserved) : status::no_memory;
-        if (!taken) {
+        if (found == no_list) {
             return false;
         }
-        store_native(address_of(*taken), reserved_[list]);
-        reserved_[list] = *taken;
+        const block_ref taken = take(head_of(found), list, xv_span::reserved);
+        store_native(address_of(taken), reserved_[list]);
+        reserved_[list] = taken;
         reserved_lists_.set(list);
         return true;
     }
@@ -811,15 +841,14 @@ private:
     // Checks.
 
     [[nodiscard]] bool check_spans() const noexcept {
-        std::size_t held = 0, allocated = 0, idle = 0, pending = 0, victim_units = 0, tables = 0;
+        std::size_t held = 0, allocated = 0, idle = 0, pending = 0, victim_units = 0;
         for (std::uint32_t id = spans_.next_live(0); id != spans_.bound(); id = spans_.next_live(id + 1)) {
             const xv_span& span = spans_[id];
             const bool is_victim = span.group == victim_group;
-            if (!span.check(is_victim)) {
+            if (!span.check(is_victim) || (!span.has_own_table() && span.elsewhere != table_in(span))) {
                 return false;
             }
             held += span.units;
-            tables += span.has_own_table() ? 0 : 1;
             for (unsigned at = 0; at < span.blocks; ++at) {
                 allocated += span.state(at) == xv_span::used ? room(span, at) : 0;
             }
@@ -828,7 +857,7 @@ private:
             victim_units += is_victim ? span.units : 0;
         }
         return held == held_units_ && allocated == allocated_ && idle == idle_ && pending == pending_ &&
-               victim_units == victim_units_ && tables == tables_.cell_count();
+               victim_units == victim_units_;
     }
     [[nodiscard]] bool check_lists() const noexcept {
         std::uint32_t listed = 0, grouped = 0;
@@ -904,13 +933,12 @@ private:
     node_id node_;
     slot_pool<xv_span, Source> spans_;
     page_directory<group_links, Source> links_;
-    cell_arena<xv_table_sizes, Source> tables_;
     whole_units<Source, Unit> whole_;
     std::size_t held_units_ = 0;   // of spans
     std::size_t victim_units_ = 0; // of those that are to be emptied
     pending_frees waiting_;
     std::size_t allocated_ = 0; // granules of objects in spans, those of waiting frees too
-    std::size_t idle_ = 0;      // granules of holes in spans that are not to be emptied
+    std::size_t idle_ = 0;      // granules of holes and tables in spans that are not to be emptied
     std::size_t pending_ = 0;   // granules of blocks in spans that are
     two_level_bitmap<list_count + 1> lists_;
     two_level_bitmap<unit_list + 1> reserved_lists_;

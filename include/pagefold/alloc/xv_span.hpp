@@ -3,8 +3,8 @@
 
 #include <pagefold/config/assert.hpp>
 #include <pagefold/config/macros.hpp>
+#include <pagefold/core/bits.hpp>
 #include <pagefold/core/bytes.hpp>
-#include <pagefold/ds/cell_arena.hpp>
 
 #include <bit>
 #include <cstddef>
@@ -25,10 +25,11 @@ struct xv_links {
 /// its state. A block ends where the next begins; the entry behind the last stands for the end of the span. So a block
 /// costs two bytes beside it and none in it, and its neighbours are found without touching the span. A table of up to 31
 /// blocks is in the record, one line of memory, whose unused entries are greater than all others, so that it is searched
-/// without a branch. A longer table lies elsewhere.
+/// without a branch. A longer table lies elsewhere: in a block of the span itself, which is marked as reserved and told
+/// apart by where it starts.
 ///
-/// The four largest holes are listed a second time, by their size. Others are hidden; they are looked for when all
-/// places have become empty, so that a hidden hole may for some time be larger than one that is listed.
+/// The four largest holes are listed a second time, by their size. Others are hidden; they are looked for when those that
+/// are listed have become smaller than the largest that was hidden. So the first that is listed is the largest of all.
 struct alignas(64) xv_span {
     static constexpr unsigned unit_granules = 512;
     static constexpr unsigned max_units = 15;   // so that an entry can say where the span ends
@@ -39,44 +40,42 @@ struct alignas(64) xv_span {
     enum block_state : unsigned {
         used = 0,
         free = 1,
-        reserved = 2, // for an object that is to be moved
+        reserved = 2, // for an object that is to be moved, or for the table
     };
     /// A hole: its size above its start, both in granules. Keys compare as sizes do; 0 is none.
     using hole_key = std::uint32_t;
-
-    /// A table that is not in the record.
-    struct far_table {
-        std::uint16_t* entries;
-        cell_ref cell;
-    };
 
     xv_links links;
     std::byte* base;             // null: not live
     hole_key holes[hole_places]; // the first is the largest
     std::uint32_t id;
-    std::uint16_t hidden; // holes that are not listed
+    std::uint16_t hidden;      // holes that are not listed
+    std::uint16_t hidden_most; // none of these is larger
     std::uint16_t blocks;
-    std::uint16_t free_granules;
-    std::uint16_t reserved_blocks;
-    std::uint16_t table_size; // entries that the table has room for
+    std::uint16_t free_granules;   // of holes, and of the table's block
+    std::uint16_t reserved_blocks; // for objects
+    std::uint16_t table_size;      // entries that the table has room for
+    std::uint16_t table_start;     // the block for a table that is not in the record
+    std::uint16_t table_granules;  // of that block; 0: there is none
     std::uint16_t list;
     std::uint8_t units;
     std::uint8_t group; // of the spans that are as empty
     union alignas(64) {
         std::uint16_t own[own_entries];
-        far_table elsewhere;
+        std::uint16_t* elsewhere;
     };
 
     [[nodiscard]] bool live() const noexcept { return base != nullptr; }
     [[nodiscard]] std::uint32_t& free_link() noexcept { return id; }
 
     [[nodiscard]] unsigned granules() const noexcept { return units * unit_granules; }
+    /// Of objects, and of places reserved for them.
     [[nodiscard]] unsigned used_granules() const noexcept { return granules() - free_granules; }
     [[nodiscard]] bool is_empty() const noexcept { return free_granules == granules(); }
 
     [[nodiscard]] bool has_own_table() const noexcept { return table_size == own_entries; }
-    [[nodiscard]] const std::uint16_t* table() const noexcept { return has_own_table() ? own : elsewhere.entries; }
-    [[nodiscard]] std::uint16_t* table() noexcept { return has_own_table() ? own : elsewhere.entries; }
+    [[nodiscard]] const std::uint16_t* table() const noexcept { return has_own_table() ? own : elsewhere; }
+    [[nodiscard]] std::uint16_t* table() noexcept { return has_own_table() ? own : elsewhere; }
 
     [[nodiscard]] unsigned start(unsigned at) const noexcept { return table()[at] >> 2; }
     [[nodiscard]] block_state state(unsigned at) const noexcept { return static_cast<block_state>(table()[at] & 3u); }
@@ -113,13 +112,13 @@ struct alignas(64) xv_span {
             }
             return static_cast<unsigned>(not_above * ones >> 48) - 1;
         }
-        const std::uint16_t* at = elsewhere.entries;
+        const std::uint16_t* at = elsewhere;
         for (unsigned left = blocks; left > 1;) {
             const unsigned half = left / 2;
             at += at[half] <= target ? half : 0;
             left -= half;
         }
-        return static_cast<unsigned>(at - elsewhere.entries);
+        return static_cast<unsigned>(at - elsewhere);
     }
     /// Whether a block that is in use begins there; any granule may be asked.
     [[nodiscard]] bool starts_used(unsigned granule) const noexcept {
@@ -156,16 +155,16 @@ struct alignas(64) xv_span {
         clear_entries(entries + end - less, less);
         blocks = static_cast<std::uint16_t>(blocks - less);
     }
-    /// Puts the table into other memory.
-    void move_table(std::uint16_t* entries, cell_ref cell, unsigned size) noexcept {
+    /// Puts the table into other memory, of `size` entries.
+    void move_table(std::uint16_t* entries, unsigned size) noexcept {
         copy_bytes(entries, table(), (blocks + 1u) * sizeof *entries);
-        elsewhere = {entries, cell};
+        elsewhere = entries;
         table_size = static_cast<std::uint16_t>(size);
     }
     /// Puts the table, of few blocks, into the record.
     void move_table_home() noexcept {
         PAGEFOLD_ASSERT(blocks < own_entries);
-        const std::uint16_t* const entries = elsewhere.entries;
+        const std::uint16_t* const entries = elsewhere;
         copy_bytes(own, entries, (blocks + 1u) * sizeof *own);
         clear_entries(own + blocks + 1, own_entries - blocks - 1u);
         table_size = own_entries;
@@ -208,13 +207,30 @@ struct alignas(64) xv_span {
         }
         holes[largest] = left;
         holes[0] = most; // last, where both are one
-        if (hidden != 0 && most == 0) [[unlikely]] {
+        if (hole_size(most) < hidden_most) [[unlikely]] {
             list_holes();
+        }
+    }
+    /// The smallest of the listed holes that has so many granules; the first must have them.
+    [[nodiscard]] hole_key least_hole(unsigned granules) const noexcept {
+        hole_key least = holes[0];
+        for (const hole_key hole : holes) {
+            least = hole_size(hole) >= granules && hole < least ? hole : least;
+        }
+        return least;
+    }
+    /// A hole is used up.
+    void use_hole(hole_key hole) noexcept {
+        if (hole == holes[0]) {
+            shrink_largest(0);
+        } else {
+            remove_hole(hole);
         }
     }
     void list_holes() noexcept {
         fill_bytes(holes, 0, sizeof holes);
         hidden = 0;
+        hidden_most = 0;
         for (unsigned at = 0; at < blocks; ++at) {
             if (state(at) == free) {
                 add_hole(key(start(at), size(at)));
@@ -228,7 +244,7 @@ struct alignas(64) xv_span {
         if (blocks == 0 || blocks >= table_size || table()[0] >> 2 != 0 || table()[blocks] != entry(granules(), used)) {
             return false;
         }
-        unsigned free_here = 0, reserved_here = 0, found = 0, listed = 0;
+        unsigned free_here = 0, reserved_here = 0, tables = 0, found = 0, listed = 0;
         for (unsigned at = 0; at < blocks; ++at) {
             if (table()[at] >= table()[at + 1] || size(at) < min_granules) {
                 return false;
@@ -238,9 +254,15 @@ struct alignas(64) xv_span {
                 return false;
             }
             free_here += is_hole ? size(at) : 0;
-            reserved_here += state(at) == reserved ? 1 : 0;
+            const bool is_table = table_granules != 0 && start(at) == table_start;
+            tables += is_table && state(at) == reserved && size(at) == table_granules ? 1 : 0;
+            reserved_here += state(at) == reserved && !is_table ? 1 : 0;
             found += is_hole ? 1 : 0;
-            listed += is_hole && place_of(key(start(at), size(at))) != hole_places ? 1 : 0;
+            const bool is_listed = place_of(key(start(at), size(at))) != hole_places;
+            listed += is_hole && is_listed ? 1 : 0;
+            if (is_hole && !is_listed && !to_be_emptied && (size(at) > hidden_most || size(at) > hole_size(holes[0]))) {
+                return false;
+            }
         }
         for (unsigned at = blocks + 1u; has_own_table() && at < own_entries; ++at) {
             if (own[at] != no_entry) {
@@ -254,7 +276,8 @@ struct alignas(64) xv_span {
                 return false;
             }
         }
-        return free_here == free_granules && reserved_here == reserved_blocks &&
+        return free_here + table_granules == free_granules && reserved_here == reserved_blocks &&
+               tables == (table_granules != 0 ? 1 : 0) &&
                (to_be_emptied || (places == listed && found == listed + hidden));
     }
 
@@ -275,11 +298,13 @@ private:
     }
     void put_hole(unsigned place, hole_key put) noexcept {
         if (place == hole_places) [[unlikely]] { // the smallest goes
-            ++hidden;
             place = 0;
             for (unsigned i = 1; i < hole_places; ++i) {
                 place = holes[i] < holes[place] ? i : place;
             }
+            const unsigned size = hole_size(put < holes[place] ? put : holes[place]);
+            hidden_most = static_cast<std::uint16_t>(size > hidden_most ? size : hidden_most);
+            ++hidden;
             if (put < holes[place]) {
                 return;
             }
@@ -291,19 +316,27 @@ private:
     }
 };
 
-/// The sizes of the tables that are not in the record of their span.
+/// The sizes of the tables that are not in the record of their span: 48, 64, 96, 128 … entries, and what is left of their
+/// last granule.
+template <std::size_t GranuleBytes>
 struct xv_table_sizes {
-    static constexpr unsigned class_count = 14;
-
-    /// 96, 128, 192, 256 … 8192 bytes.
-    [[nodiscard]] static constexpr std::uint32_t cell_bytes(unsigned number) noexcept {
-        return (number % 2 == 0 ? 96u : 128u) << (number / 2);
+    /// The granules of the next table after one that has room for so many entries.
+    [[nodiscard]] static constexpr unsigned next(unsigned entries) noexcept {
+        unsigned number = 0;
+        while (bytes(number) / sizeof(std::uint16_t) <= entries) {
+            ++number;
+        }
+        const std::size_t granules = ceil_div(bytes(number), GranuleBytes);
+        return granules < xv_span::min_granules ? xv_span::min_granules : static_cast<unsigned>(granules);
     }
-    [[nodiscard]] static constexpr unsigned entries(unsigned number) noexcept {
-        return cell_bytes(number) / unsigned{sizeof(std::uint16_t)};
+    [[nodiscard]] static constexpr unsigned entries(unsigned granules) noexcept {
+        return static_cast<unsigned>(granules * GranuleBytes / sizeof(std::uint16_t));
+    }
+
+private:
+    [[nodiscard]] static constexpr std::size_t bytes(unsigned number) noexcept {
+        return std::size_t{number % 2 == 0 ? 96u : 128u} << (number / 2);
     }
 };
-static_assert(xv_table_sizes::entries(xv_table_sizes::class_count - 1) >
-              xv_span::max_units * xv_span::unit_granules / xv_span::min_granules);
 
 } // namespace pagefold

@@ -142,17 +142,26 @@ TEST_CASE("a span without objects goes back at once, with its table") {
     test_source source;
     xv4k a{source, any_node};
     std::vector<object_handle> handles;
-    for (unsigned i = 0; i < 64 * 5; ++i) {
+    std::size_t lasts[5] = {}; // the last object of each span
+    while (a.bytes_held() <= 5 * 4096) {
         handles.push_back(must_allocate(a, 64)); // tables outgrow the record
+        lasts[a.bytes_held() / 4096 - 1 < 5 ? a.bytes_held() / 4096 - 1 : 4] = handles.size() - 1;
     }
+    a.deallocate(handles.back()); // in a sixth
+    handles.pop_back();
+    lasts[4] = handles.size() - 1;
+    CHECK(handles.size() >= 5 * 60);
     CHECK(a.bytes_held() == 5 * 4096);
     CHECK(a.check());
+    std::size_t spans = 5;
     for (std::size_t i = 0; i < handles.size(); ++i) {
         a.deallocate(handles[i]);
-        REQUIRE(a.bytes_held() == (5 - (i + 1) / 64) * 4096);
+        spans -= i == lasts[5 - spans] ? 1 : 0;
+        REQUIRE(a.bytes_held() == spans * 4096);
         REQUIRE(a.bytes_held() + a.table_bytes() == source.bytes_held());
         REQUIRE(a.check());
     }
+    CHECK(a.table_bytes() == 0);
     CHECK(a.allocated_bytes() == 0);
 }
 
@@ -171,23 +180,74 @@ TEST_CASE("objects of more than half a unit share units") {
 }
 
 TEST_CASE("many holes in one span: those that are not listed are found again") {
+    for (const std::size_t n : {std::size_t{136}, std::size_t{80}}) { // with a table in the record, and in the span
+        CAPTURE(n);
+        test_source source;
+        single a{source, any_node};
+        std::vector<object_handle> h;
+        while (a.bytes_held() <= 4096) {
+            h.push_back(must_allocate(a, n));
+        }
+        a.deallocate(h.back());
+        h.pop_back();
+        for (std::size_t i = 0; i < h.size(); i += 2) {
+            a.deallocate(h[i]);
+            CHECK(a.check());
+        }
+        for (std::size_t i = 0; i < h.size(); i += 2) {
+            static_cast<void>(must_allocate(a, n));
+            CHECK(a.bytes_held() == 4096);
+            CHECK(a.check());
+        }
+        static_cast<void>(must_allocate(a, 64));
+        CHECK(a.bytes_held() == 8192);
+    }
+}
+
+TEST_CASE("a table that outgrows its record asks the source for nothing, and its block is used again") {
+    test_source source;
+    single a{source, any_node};
+    std::vector<object_handle> h = {must_allocate(a, 64)};
+    source.refuse_all(true);
+    while (const result<object_handle> more = a.allocate(64)) {
+        h.push_back(*more);
+        REQUIRE(a.check());
+    }
+    CHECK(h.size() == 61); // the last table takes what two objects and a rest would
+    for (unsigned round = 0; round < 3; ++round) {
+        CAPTURE(round);
+        for (std::size_t i = 1; i < h.size(); ++i) {
+            a.deallocate(h[i]); // down to one: the table is in the record again
+            REQUIRE(a.check());
+        }
+        for (std::size_t i = 1; i < h.size(); ++i) {
+            h[i] = must_allocate(a, 64);
+            REQUIRE(a.check());
+        }
+        CHECK_FALSE(a.allocate(64).has_value());
+    }
+    source.refuse_all(false);
+}
+
+TEST_CASE("where a table can't grow, the smallest hole that fits is used whole") {
     test_source source;
     single a{source, any_node};
     std::vector<object_handle> h;
-    for (unsigned i = 0; i < 32; ++i) {
+    for (unsigned i = 0; i < 29; ++i) {
         h.push_back(must_allocate(a, 128));
     }
-    for (unsigned i = 0; i < 32; i += 2) {
-        a.deallocate(h[i]); // 16 holes
-        CHECK(a.check());
+    h.push_back(must_allocate(a, 264)); // 31 blocks: the hole is of 120 bytes
+    a.deallocate(h[5]);
+    for (const std::size_t whole : {std::size_t{120}, std::size_t{128}}) { // the table has no entry for a rest
+        CHECK(a.capacity(must_allocate(a, 64)) == whole);
     }
-    for (unsigned i = 0; i < 16; ++i) {
-        static_cast<void>(must_allocate(a, 128));
-        CHECK(a.bytes_held() == 4096);
-        CHECK(a.check());
-    }
-    static_cast<void>(must_allocate(a, 64));
-    CHECK(a.bytes_held() == 8192);
+    CHECK(a.bytes_held() == 4096);
+    CHECK(a.check());
+    a.deallocate(h[8]);
+    a.deallocate(h[9]);
+    const object_handle two = must_allocate(a, 64); // one entry is left again
+    CHECK(a.capacity(two) == 64);
+    CHECK(a.check());
 }
 
 TEST_CASE("fullness is the share of the span in use, and 0 for its last object") {

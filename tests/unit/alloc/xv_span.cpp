@@ -71,7 +71,7 @@ TEST_CASE("a granule's block is found in tables of both kinds") {
         opened_span o{2};
         std::vector<std::uint16_t> far(128);
         if (!own) {
-            o.span.move_table(far.data(), {}, 128);
+            o.span.move_table(far.data(), 128);
         }
         CHECK(o.span.has_own_table() == own);
         rng random{2};
@@ -106,7 +106,7 @@ TEST_CASE("a table moves out of the record and home again") {
         take(o.span, 30, i % 5 == 4 ? xv_span::reserved : xv_span::used);
     }
     std::vector<std::uint16_t> before(o.span.table(), o.span.table() + o.span.blocks + 1), far(48);
-    o.span.move_table(far.data(), {}, 48);
+    o.span.move_table(far.data(), 48);
     CHECK(o.span.table() == far.data());
     CHECK(std::vector<std::uint16_t>(far.begin(), far.begin() + o.span.blocks + 1) == before);
     CHECK(o.span.check(false));
@@ -136,7 +136,7 @@ TEST_CASE("the largest hole is the first, and the holes beyond four are found wh
     opened_span o{1};
     xv_span& span = o.span;
     std::vector<std::uint16_t> far(64);
-    span.move_table(far.data(), {}, 64);
+    span.move_table(far.data(), 64);
     for (unsigned granules = 16; span.blocks < 20; ++granules) {
         take(span, granules);
     }
@@ -157,6 +157,67 @@ TEST_CASE("the largest hole is the first, and the holes beyond four are found wh
     CHECK(span.holes[0] == 0);
     CHECK(span.hidden == 0);
     CHECK(span.free_granules == 0);
+}
+
+TEST_CASE("a hidden hole is found as soon as those that are listed are smaller") {
+    opened_span o{1};
+    xv_span& span = o.span;
+    for (unsigned i = 0; i < 12; ++i) {
+        take(span, i % 2 == 0 ? 10 : 40 + i);
+    }
+    take(span, xv_span::hole_size(span.holes[0]));
+    for (unsigned at = 1; at < 12; ++at) { // 41, 43 … 51, from the upper end on
+        if (span.size(at) > 40) {
+            free_alone(span, at);
+        }
+    }
+    REQUIRE(span.hidden == 2);
+    for (const unsigned largest : {51u, 49u, 47u}) {
+        REQUIRE(xv_span::hole_size(span.holes[0]) == largest);
+        CHECK(span.least_hole(48) == (largest == 51 ? span.least_hole(49) : span.holes[0]));
+        take(span, 20); // leaves less than is hidden
+        CHECK(span.check(false));
+    }
+    CHECK(xv_span::hole_size(span.holes[0]) == 45);
+    const xv_span::hole_key least = span.least_hole(24);
+    REQUIRE(xv_span::hole_size(least) == 27);
+    span.set_state(span.find(xv_span::hole_start(least)), xv_span::used);
+    span.use_hole(least);
+    span.free_granules = static_cast<std::uint16_t>(span.free_granules - 27);
+    CHECK(span.check(false));
+    CHECK(span.hidden != 0);
+    CHECK(xv_span::hole_size(span.holes[0]) == 45);
+    take(span, 45);
+    CHECK(xv_span::hole_size(span.holes[0]) == 43); // it was hidden
+    CHECK(span.hidden == 0);
+}
+
+TEST_CASE("a table in the span is no object's, whether it is in use or kept") {
+    alignas(8) std::byte memory[4096];
+    xv_span span;
+    std::memset(static_cast<void*>(&span), 0, sizeof span);
+    span.open(7, memory, 1);
+    take(span, 12, xv_span::reserved);
+    --span.reserved_blocks;
+    span.free_granules = 512;
+    span.table_start = 500;
+    span.table_granules = 12;
+    span.move_table(reinterpret_cast<std::uint16_t*>(memory + 4000), 48);
+    CHECK(span.check(false));
+    CHECK(span.is_empty());
+    CHECK(span.used_granules() == 0);
+    CHECK_FALSE(span.starts_used(500));
+    take(span, 8);
+    CHECK_FALSE(span.is_empty());
+    CHECK(span.used_granules() == 8);
+    span.move_table_home();
+    CHECK(span.has_own_table());
+    CHECK(span.check(false));
+    ++span.table_start;
+    CHECK_FALSE(span.check(false));
+    --span.table_start;
+    --span.table_granules;
+    CHECK_FALSE(span.check(false));
 }
 
 TEST_CASE("holes grow and go, listed or hidden") {
@@ -213,12 +274,24 @@ TEST_CASE("check sees damage") {
     CHECK(damaged([](xv_span& s) { --s.blocks; }));
 }
 
-TEST_CASE("tables come in sizes of half a power of two") {
-    for (unsigned number = 1; number < xv_table_sizes::class_count; ++number) {
-        CHECK(xv_table_sizes::entries(number) > xv_table_sizes::entries(number - 1));
-        CHECK(xv_table_sizes::cell_bytes(number) * 2 <= 3 * xv_table_sizes::cell_bytes(number - 1));
+template <std::size_t GranuleBytes>
+void check_table_sizes() {
+    using sizes = xv_table_sizes<GranuleBytes>;
+    unsigned before = xv_span::own_entries;
+    while (before <= xv_span::max_units * xv_span::unit_granules / xv_span::min_granules) {
+        CAPTURE(before);
+        const unsigned granules = sizes::next(before), entries = sizes::entries(granules);
+        CHECK(granules >= xv_span::min_granules);
+        CHECK(entries >= before + 3); // for the table's own block, and what is cut from a hole
+        CHECK((granules == xv_span::min_granules || entries * 2 <= 3 * before));
+        before = entries;
     }
-    CHECK(xv_table_sizes::entries(0) > xv_span::own_entries);
+}
+
+TEST_CASE("tables come in sizes of half a power of two, and of a block at the least") {
+    check_table_sizes<8>();
+    check_table_sizes<32>();
+    check_table_sizes<128>();
 }
 
 } // namespace
