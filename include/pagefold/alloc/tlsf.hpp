@@ -45,9 +45,9 @@
 //
 // Invariants, all of which check() walks: no two free blocks lie side by side; a span has an object, or a place kept for
 // one; a block is in a list just where it has a record, and in that of its size; a free block is without a record only
-// where three others of its span have them all. A larger block takes the record of the smallest; when a record comes free,
-// the largest block without one has it. Until then allocate does not see that block: that a span is two lines costs some
-// memory where it is in many small pieces.
+// where three others of its span, none of them smaller, have them all. A larger block takes the record of the smallest;
+// when a record comes free, or its block becomes smaller than one without a record, the largest without has it. Until then
+// allocate does not see that block: that a span is two lines costs some memory where it is in many small pieces.
 //
 // The bound. allocate: `looks` at the list of the size, a search, a block out of a list and the rest into another.
 // deallocate: two scans of the map, at most two records out of lists and one into one. Either may bring a record free, and
@@ -86,14 +86,16 @@ namespace pagefold {
 /// allocate and deallocate take at most max_steps steps, besides what the source and a table of spans take where a span
 /// is opened or closed. A step is a word, a record or a list's head that is looked at; `Meter::step` is called for each.
 /// Where the source refuses a span and a plan is under way, the plan is dropped for the room it keeps, which takes a step
-/// or a few for each object that it was to move.
+/// or a few for each object that it was to move. Where it refuses, all of the list of the size is looked at before allocate
+/// does: a step for each block in it, where lists are of more than one size. So it refuses nothing for which there is a
+/// free block.
 ///
 /// deallocate ignores a handle that is not live, where checked builds assert; other calls with one are undefined without
 /// them.
 template <page_source Source, std::size_t Unit = 4096, unsigned SecondLevels = 32, class Meter = no_meter>
 class tlsf {
     static_assert(std::has_single_bit(Unit) && Unit >= 4096 && Unit <= 65536);
-    static_assert(SecondLevels == 16 || SecondLevels == 32);
+    static_assert(SecondLevels == 16 || SecondLevels == 32 || SecondLevels == 64);
 
     using span = tlsf_span<Unit, Meter>;
     using record_ref = typename span::record_ref;
@@ -104,7 +106,7 @@ class tlsf {
     static constexpr std::size_t granule = span::granule;
     static constexpr unsigned record_count = span::record_count;
     static constexpr unsigned no_record = span::no_record;
-    static constexpr unsigned looks = 4; // at blocks in the list of a size, where some are smaller
+    static constexpr unsigned few_looks = 4; // at blocks in the list of a size, where some are smaller
 
 public:
     /// The same over pages of another source, for decorators (over_source).
@@ -119,7 +121,7 @@ public:
     /// to free an object that was to be moved frees the place that was kept for it, and one that is freed when there are
     /// few spans takes along one that waited.
     static constexpr unsigned max_steps =
-        2 * (looks + 1 + 3 * 5 + 5 + block_map::max_steps + 2 * block_map::max_scan_steps);
+        2 * (few_looks + 1 + 3 * 5 + 5 + block_map::max_steps + 2 * block_map::max_scan_steps);
     /// Steps of a next_misplaced, at most: the span that the last call ended in, and the next, which has an object.
     static constexpr unsigned max_steps_to_next = 2 * (1 + block_map::max_next_steps);
 
@@ -353,7 +355,9 @@ private:
             if (span* const kept = drop_plan(true)) {
                 return use_first(*kept, size);
             }
-            if (const record_ref found = find(size)) {
+        }
+        if (!fresh) {
+            if (const record_ref found = find(size, false, ~std::size_t{0})) {
                 return use(found, size);
             }
         }
@@ -455,12 +459,13 @@ private:
 
     /// A free block of at least `size` granules, but not of one more where that is `exact`: the first of the first list
     /// that has no smaller ones; before that, one of a few in the list of that size.
-    [[nodiscard]] PAGEFOLD_ALWAYS_INLINE record_ref find(unsigned size, bool exact = false) const noexcept {
+    [[nodiscard]] PAGEFOLD_ALWAYS_INLINE record_ref find(unsigned size, bool exact = false,
+                                                         std::size_t looks = few_looks) const noexcept {
         const unsigned more = exact ? size + block_map::min_block : size;
         const unsigned own = list_of(size), fits = sizes_.first_fit[more];
         if (own != fits) {
             record_ref at = heads_[own];
-            for (unsigned i = 0; at && i < looks; ++i) {
+            for (std::size_t i = 0; at && i < looks; ++i) {
                 Meter::step();
                 const unsigned available = at.owner()->sizes.of[at.at()];
                 if (available == size || available >= more) {
@@ -485,7 +490,11 @@ private:
             regroup(s);
         }
         if (taken != available) {
-            change_record(s, at, start + taken, available - taken);
+            piece left{start + taken, available - taken};
+            if (s.unlisted() != 0) [[unlikely]] {
+                left = largest_of(s, left);
+            }
+            change_record(s, at, left.start, left.size);
             return taken;
         }
         unlink(s, at);
@@ -572,17 +581,23 @@ private:
     }
     /// A record came free in a span with more free blocks than records: the largest of the others has it.
     PAGEFOLD_COLD void list_another(span& s, unsigned record) noexcept {
-        unsigned at = 0, most = 0;
-        s.map.for_each_free([&](unsigned start, unsigned size) {
-            if (size > most && start != s.starts.of[0] && start != s.starts.of[1] && start != s.starts.of[2]) {
-                at = start;
-                most = size;
-            }
-        });
+        const piece largest = largest_of(s, {0, 0});
         s.decrease_unlisted();
         s.use_record(record);
-        s.set_record(record, at, most);
-        link(s, record, most);
+        s.set_record(record, largest.start, largest.size);
+        link(s, record, largest.size);
+    }
+    struct piece {
+        unsigned start, size;
+    };
+    /// The largest of the free blocks without a record and of `one`, which is what is left of one that had a record.
+    [[nodiscard]] PAGEFOLD_COLD piece largest_of(const span& s, piece one) const noexcept {
+        s.map.for_each_free([&](unsigned start, unsigned size) {
+            if (size > one.size && start != s.starts.of[0] && start != s.starts.of[1] && start != s.starts.of[2]) {
+                one = {start, size};
+            }
+        });
+        return one;
     }
 
     // Frees. A record comes from far away; so with many spans a free waits until it is there. A plan moves objects out of
@@ -634,17 +649,21 @@ private:
         regroup(s);
         return h;
     }
-    /// A new span, in which something is to be used next. Of fewer units where the source has no more; with a low number
-    /// for its record, whatever table that takes, or one that takes none.
+    /// A new span, in which something is to be used next. Of fewer units where the source has no more, or has none left for
+    /// the record then; with a low number for that, whatever table it takes, or one that takes none.
     result<span*> open_empty(bool low) noexcept {
         if (Unit % source_.page_size() != 0) {
             return status::invalid;
         }
+        result<span*> fresh = status::no_memory;
         unsigned units = span::max_units;
-        result<void*> memory = status::no_memory;
         do {
-            memory = source_.acquire(units * Unit / source_.page_size(), node_);
-        } while (!memory && --units != 0);
+            fresh = open_empty(units, low);
+        } while (!fresh && --units != 0);
+        return fresh;
+    }
+    result<span*> open_empty(unsigned units, bool low) noexcept {
+        const result<void*> memory = source_.acquire(units * Unit / source_.page_size(), node_);
         if (!memory) {
             return memory.error();
         }
@@ -680,7 +699,7 @@ private:
         source_.release(s.base(), s.bytes() / source_.page_size());
         held_ -= s.bytes();
         spans_.erase(s.id());
-        links_.trim(spans_.bound() + spans_.chunk_elements());
+        links_.trim(spans_.size() != 0 ? spans_.bound() + spans_.chunk_elements() : 0);
     }
 
     // Lists of spans by the eighths that are free of them: those of which less than a quarter is free, or that can't be emptied
@@ -1017,13 +1036,15 @@ private:
     }
     /// Records against the blocks of their span.
     [[nodiscard]] static bool check_records(const span& s) noexcept {
-        unsigned with_record = 0, blocks = 0;
+        unsigned with_record = 0, blocks = 0, least = span_granules, most = 0;
         bool right = true;
         s.map.for_each_free([&](unsigned start, unsigned size) {
             ++blocks;
             const unsigned at = s.record_that_starts(start);
             with_record += at != no_record ? 1 : 0;
             right = right && (at == no_record || s.sizes.of[at] == size);
+            least = at != no_record && size < least ? size : least;
+            most = at == no_record && size > most ? size : most;
         });
         unsigned recorded = 0;
         for (unsigned i = 0; i < record_count; ++i) {
@@ -1032,7 +1053,7 @@ private:
         if (s.is_victim()) {
             return recorded == 0 && s.unlisted() == 0 && !s.has_reserved();
         }
-        return right && recorded == with_record && s.unlisted() == blocks - with_record &&
+        return right && most <= least && recorded == with_record && s.unlisted() == blocks - with_record &&
                (s.unlisted() == 0 || recorded == record_count);
     }
     /// Spans against their maps, and the sums.
