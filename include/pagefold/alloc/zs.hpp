@@ -81,8 +81,8 @@ namespace pagefold {
 /// acquires memory and looks at up to all classes. `Unit` is the greatest object, a store's page size; the source's
 /// page size must divide it, or allocate answers `invalid`. Deterministic. Not thread-safe.
 ///
-/// Where the source refuses a span, any larger free slot is taken, and when there is none, a plan under way is dropped
-/// for its victims' slots. deallocate ignores a handle that is not live, where checked builds assert; other calls with
+/// Where the source refuses a span, any larger free slot is taken; when there is none, a larger class's span of fewer units
+/// or a whole unit; and when there is no unit, a plan under way is dropped for its victims' slots. deallocate ignores a handle that is not live, where checked builds assert; other calls with
 /// one are undefined without them.
 template <page_source Source, std::size_t Unit = 4096, unsigned MaxChain = 12, class Meter = no_meter>
 class zs {
@@ -118,7 +118,7 @@ public:
     zs& operator=(const zs&) = delete;
 
     result<object_handle> allocate(std::size_t n) noexcept { return allocate_within(n, Unit); }
-    /// Where the source refuses a span, a slot a sixteenth larger than its own at most.
+    /// Where the source refuses a span, a slot a sixteenth larger than its own at most, of whatever span.
     result<object_handle> allocate_snug(std::size_t n) noexcept {
         return allocate_within(n, n == 0 || n > Unit ? n : rounded(n) + rounded(n) / 16);
     }
@@ -487,17 +487,38 @@ private:
         if (fresh) {
             return fresh;
         }
+        const unsigned larger = next_partial(wanted);
+        if (larger != no_class && classes::at(larger).bytes <= most) {
+            return take_slot(larger, wanted);
+        }
+        if (const result<object_handle> shorter = open_shorter(opens, wanted, most)) {
+            return shorter;
+        }
         const unsigned number = last_resort(wanted, most);
         return number != no_class ? take_any_slot(number, wanted) : fresh;
     }
 
-    /// Where an object goes when the source has no span to give: any larger slot up to `most`, after that a span that was
-    /// opened for a plan, or was to be emptied. None goes back to the source: a refused allocation changes nothing.
-    [[nodiscard]] PAGEFOLD_COLD unsigned last_resort(unsigned wanted, std::size_t most) noexcept {
-        unsigned number = next_partial(wanted);
-        if (number == no_class) {
-            number = spares_.next(wanted);
+    /// When the source does not have the units for a span of class `opens`: a slot of a span that needs fewer, of the first
+    /// of the larger classes for which there are some, or a unit. So the pages that an object left will do for another of its
+    /// size, whatever the class was then.
+    PAGEFOLD_COLD result<object_handle> open_shorter(unsigned opens, unsigned wanted, std::size_t most) noexcept {
+        unsigned refused = classes::at(opens).units;
+        for (unsigned number = wanted; refused > 1 && number < raw_class && classes::at(number).bytes <= most;
+             ++number) {
+            if (classes::at(number).units < refused) {
+                if (const result<object_handle> fresh = open_span(number, wanted)) {
+                    return fresh;
+                }
+                refused = classes::at(number).units;
+            }
         }
+        return most >= Unit ? allocate_raw() : result<object_handle>{status::no_memory};
+    }
+
+    /// Where an object goes when the source has nothing to give: a span that was opened for a plan, or was to be emptied.
+    /// None goes back to the source: a refused allocation changes nothing.
+    [[nodiscard]] PAGEFOLD_COLD unsigned last_resort(unsigned wanted, std::size_t most) noexcept {
+        unsigned number = spares_.next(wanted);
         if (number == no_class && victims_ != no_span) {
             drop_plan();
             number = next_partial(wanted);
@@ -506,20 +527,23 @@ private:
     }
 
     /// A record of a span and a run of memory for it; the record is the caller's to fill. With a low number, whatever table
-    /// that takes, or one that takes none.
+    /// that takes, or one that takes none. The memory first: what needs a run of pages takes one before single pages are
+    /// taken out of it.
     result<std::uint32_t> open(std::size_t units, void*& memory, bool low = false) noexcept {
         if (Unit % source_.page_size() != 0) {
             return status::invalid;
         }
-        const result<std::uint32_t> id = low ? spans_.insert_lowest() : spans_.insert();
-        if (!id) {
-            return id;
-        }
-        const result<void*> run =
-            *id <= max_id ? source_.acquire(units * Unit / source_.page_size(), node_) : status::limit;
+        const result<void*> run = source_.acquire(units * Unit / source_.page_size(), node_);
         if (!run) {
-            spans_.erase(*id);
             return run.error();
+        }
+        const result<std::uint32_t> id = low ? spans_.insert_lowest() : spans_.insert();
+        if (!id || *id > max_id) {
+            if (id) {
+                spans_.erase(*id);
+            }
+            source_.release(*run, units * Unit / source_.page_size());
+            return id ? result<std::uint32_t>{status::limit} : id;
         }
         memory = *run;
         held_ += units * Unit;
