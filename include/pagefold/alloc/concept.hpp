@@ -19,10 +19,15 @@
 //   a.allocate(n)        | result<object_handle>  | invalid (n == 0 or | an object of at least n bytes, contents undefined
 //                        |                        | n > max_size),     |
 //                        |                        | no_memory, limit   | what the source said; the allocator is unchanged
+//                        |                        |                    | then. What was held can be held again: when objects
+//                        |                        |                    | have been freed, one of the size of any of them
+//                        |                        |                    | fits, if nobody took their pages from the source;
+//                        |                        |                    | and as many as there were, if all were of one size
 //   a.deallocate(h)      | –                      | –                  | h must be live (checked builds assert), and is
 //                        |                        |                    | dead then. Its memory may come free a few frees
 //                        |                        |                    | later, but for an allocation that would be refused
-//                        |                        |                    | otherwise, and before a plan, at once
+//                        |                        |                    | otherwise, and before a plan, at once. With the last
+//                        |                        |                    | object everything goes back to the source
 //   a.capacity(h)        | size_t                 | –                  | bytes that fit in place, ≥ n
 //   a.rounded(n)         | size_t                 | –                  | memory that an object of n bytes occupies
 //   a.write(h, bytes)    | –                      | –                  | copies bytes.size() ≤ capacity(h) to the start; what
