@@ -4,6 +4,34 @@
 // Everything that needs no operating system and no foreign library: all of pagefold but hosted/ and the adapters to lz4,
 // lzo and zstd.
 
+// Names that hosts make macros of (Linux, Qt, curses, macOS), set aside until the end of this file.
+#pragma push_macro("bit")
+#undef bit
+#pragma push_macro("check")
+#undef check
+#pragma push_macro("clear")
+#undef clear
+#pragma push_macro("emit")
+#undef emit
+#pragma push_macro("erase")
+#undef erase
+#pragma push_macro("move")
+#undef move
+#pragma push_macro("near")
+#undef near
+#pragma push_macro("packed")
+#undef packed
+#pragma push_macro("page_size")
+#undef page_size
+#pragma push_macro("round_up")
+#undef round_up
+#pragma push_macro("slots")
+#undef slots
+#pragma push_macro("target")
+#undef target
+#pragma push_macro("used")
+#undef used
+
 #include <pagefold/admit/always.hpp>
 #include <pagefold/admit/concept.hpp>
 #include <pagefold/admit/ratio.hpp>
@@ -116,3 +144,17 @@
 #include <pagefold/store/store_pools.hpp>
 #include <pagefold/store/store_statistics.hpp>
 #include <pagefold/store/victim_search.hpp>
+
+#pragma pop_macro("bit")
+#pragma pop_macro("check")
+#pragma pop_macro("clear")
+#pragma pop_macro("emit")
+#pragma pop_macro("erase")
+#pragma pop_macro("move")
+#pragma pop_macro("near")
+#pragma pop_macro("packed")
+#pragma pop_macro("page_size")
+#pragma pop_macro("round_up")
+#pragma pop_macro("slots")
+#pragma pop_macro("target")
+#pragma pop_macro("used")

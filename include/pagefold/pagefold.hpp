@@ -4,6 +4,34 @@
 // Everything. A foreign codec is here when its library is: lz4 where its header is found, zstd and lzo where the build
 // says so (linking pagefold::zstd or pagefold::lzo does; liblzo2 is GPL-2.0-or-later, hence never by itself).
 
+// Names that hosts make macros of (Linux, Qt, curses, macOS), set aside until the end of this file.
+#pragma push_macro("bit")
+#undef bit
+#pragma push_macro("check")
+#undef check
+#pragma push_macro("clear")
+#undef clear
+#pragma push_macro("emit")
+#undef emit
+#pragma push_macro("erase")
+#undef erase
+#pragma push_macro("move")
+#undef move
+#pragma push_macro("near")
+#undef near
+#pragma push_macro("packed")
+#undef packed
+#pragma push_macro("page_size")
+#undef page_size
+#pragma push_macro("round_up")
+#undef round_up
+#pragma push_macro("slots")
+#undef slots
+#pragma push_macro("target")
+#undef target
+#pragma push_macro("used")
+#undef used
+
 #include <pagefold/freestanding.hpp>
 
 #include <pagefold/hosted/blocked_signals.hpp>
@@ -34,3 +62,17 @@
 #if defined(PAGEFOLD_WITH_LZO)
 #include <pagefold/compress/lzo.hpp>
 #endif
+
+#pragma pop_macro("bit")
+#pragma pop_macro("check")
+#pragma pop_macro("clear")
+#pragma pop_macro("emit")
+#pragma pop_macro("erase")
+#pragma pop_macro("move")
+#pragma pop_macro("near")
+#pragma pop_macro("packed")
+#pragma pop_macro("page_size")
+#pragma pop_macro("round_up")
+#pragma pop_macro("slots")
+#pragma pop_macro("target")
+#pragma pop_macro("used")

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-#   inclusion.sh SOURCE SCRATCH COMPILER precompiled|macros|macros_libc++
+#   inclusion.sh SOURCE SCRATCH COMPILER precompiled|macros|macros_libc++|hosts
 #
 # The ways that a project includes us: through a precompiled header, and behind a header that leaves macros min and max,
-# as windows.h does.
+# as windows.h does, or others, as kernels, curses and macOS do. And what a compiler is told that can't do it.
 set -eu
 source=$1 scratch=$2 compiler=$3 what=$4
 . "$(dirname "$0")/common.sh"
@@ -64,5 +64,33 @@ macros | macros_libc++)
   # As a program has it: the macros before everything.
   { printf '%s\n' "$macros"; all_headers; echo 'int main() {}'; } >before.cpp
   compile $library -fsyntax-only before.cpp
+  ;;
+hosts)
+  {
+    foreign_headers
+    for macro in 'bit() host_bit' 'check() host_check' 'clear() host_clear' 'erase() host_erase' \
+      'move(y, x) host_move' 'page_size(x) host_page' 'round_up(x, y) host_round' slots signals emit near far \
+      'used __attribute__((__used__))' 'packed __attribute__((__packed__))' 'cold __attribute__((__cold__))' \
+      'noinline __attribute__((__noinline__))' 'always_inline inline __attribute__((__always_inline__))' \
+      'target host_target' 'vector_size host_vector' 'no_sanitize host_no' 'current host_current' 'barrier() host_barrier' \
+      'likely(x) __builtin_expect(!!(x), 1)' 'PAGE_SIZE 4096' 'TRUE 1' 'FALSE 0' 'Status int' 'None 0L' 'Bool int' \
+      'Success 0' 'OK (0)' 'ERR (-1)' 'BIT(x) (1u << (x))' 'verify(x) host_verify'; do
+      printf '#undef %s\n#define %s\n' "${macro%%[( ]*}" "$macro"
+    done
+    echo '#include <pagefold/pagefold.hpp>'
+    for name in bit check clear emit erase move near packed page_size round_up slots target used; do
+      printf '#ifndef %s\n#error "a macro of the host is lost"\n#endif\n' $name
+    done
+    echo 'int main() {
+      pagefold::mmap_source<> source;
+      pagefold::page_store<pagefold::default_config> store{source};
+      return store.create_pool() ? 0 : 1;
+    }'
+  } >hosts.cpp
+  compile hosts.cpp -o program
+  ./program
+  echo '#include <pagefold/config/macros.hpp>' >old.cpp
+  ! "$compiler" -std=c++17 -fsyntax-only -I "$source/include" old.cpp 2>log || exit 1
+  grep -q 'pagefold needs C++20' log
   ;;
 esac

@@ -5,11 +5,16 @@
 
 #if !defined(__GNUC__) && !defined(__clang__)
 #error "pagefold needs GCC or Clang (or a compiler that speaks their builtins)"
+#elif __cplusplus < 202002L
+#error "pagefold needs C++20 (-std=c++20)"
+#elif defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11
+#error "pagefold needs GCC 11 or Clang 14, or later ones"
 #endif
 
-#define PAGEFOLD_ALWAYS_INLINE inline __attribute__((always_inline))
-#define PAGEFOLD_NOINLINE __attribute__((noinline))
-#define PAGEFOLD_COLD __attribute__((cold, noinline))
+// Attributes in the spelling that no host's macro changes: kernels define noinline, cold and others.
+#define PAGEFOLD_ALWAYS_INLINE inline __attribute__((__always_inline__))
+#define PAGEFOLD_NOINLINE __attribute__((__noinline__))
+#define PAGEFOLD_COLD __attribute__((__cold__, __noinline__))
 
 // What was written to memory by now stays written, though nothing here reads it and the memory is given away next.
 #define PAGEFOLD_KEEP_STORES() __asm__ __volatile__("" ::: "memory")
@@ -59,10 +64,10 @@
 // In front of a function: it may use instructions that the rest of the program may not. V16 is for code in vectors of 16
 // bytes, whatever they are here. A function can be inlined into one of a higher set, never the other way round.
 #if PAGEFOLD_HAS_X86_VECTORS
-#define PAGEFOLD_TARGET_V16 __attribute__((target("sse4.2,popcnt")))
-#define PAGEFOLD_TARGET_AVX2 __attribute__((target("avx2,bmi,bmi2,sse4.2,popcnt")))
+#define PAGEFOLD_TARGET_V16 __attribute__((__target__("sse4.2,popcnt")))
+#define PAGEFOLD_TARGET_AVX2 __attribute__((__target__("avx2,bmi,bmi2,sse4.2,popcnt")))
 #define PAGEFOLD_TARGET_AVX512                                                                                         \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,avx2,bmi,bmi2,sse4.2,popcnt")))
+    __attribute__((__target__("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,avx2,bmi,bmi2,sse4.2,popcnt")))
 #define PAGEFOLD_AVX2 PAGEFOLD_TARGET_AVX2 PAGEFOLD_ALWAYS_INLINE
 #define PAGEFOLD_AVX512 PAGEFOLD_TARGET_AVX512 PAGEFOLD_ALWAYS_INLINE
 #else

@@ -103,10 +103,10 @@ inline void sum_stripes_scalar(const std::byte* from, std::size_t count, const s
 
 #if PAGEFOLD_HAS_SSE2
 
-using vector128 = std::uint64_t __attribute__((vector_size(16)));
-using ints128 = int __attribute__((vector_size(16)));
-using vector256 = std::uint64_t __attribute__((vector_size(32)));
-using ints256 = int __attribute__((vector_size(32)));
+using vector128 = std::uint64_t __attribute__((__vector_size__(16)));
+using ints128 = int __attribute__((__vector_size__(16)));
+using vector256 = std::uint64_t __attribute__((__vector_size__(32)));
+using ints256 = int __attribute__((__vector_size__(32)));
 
 /// As sum_stripes_scalar.
 inline void sum_stripes_sse2(const std::byte* from, std::size_t count, const std::byte* last, std::uint64_t seed,
@@ -145,7 +145,7 @@ inline void sum_stripes_sse2(const std::byte* from, std::size_t count, const std
 }
 
 /// The same in vectors twice as wide.
-__attribute__((target("avx2"))) inline void sum_stripes_avx2(const std::byte* from, std::size_t count,
+__attribute__((__target__("avx2"))) inline void sum_stripes_avx2(const std::byte* from, std::size_t count,
                                                              const std::byte* last, std::uint64_t seed,
                                                              std::uint64_t (&sums)[8]) noexcept {
     vector256 sum[2], key[2];

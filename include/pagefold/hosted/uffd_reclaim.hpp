@@ -51,7 +51,7 @@ protected:
     [[nodiscard]] const std::byte* zeros() const noexcept { return buffer_ + (max_window + 1) * page_size; }
     /// Of a page that is evicted in place, the kernel's write protection comes between the program's writes and this, which
     /// ThreadSanitizer can't see.
-    [[nodiscard]] __attribute__((no_sanitize("thread"), noinline)) static bool
+    [[nodiscard]] __attribute__((__no_sanitize__("thread"), __noinline__)) static bool
     is_zeros(const std::byte* bytes) noexcept {
         for (std::size_t at = 0; at < page_size; at += sizeof(std::uint64_t)) {
             std::uint64_t word;
