@@ -42,6 +42,7 @@
 #include <pagefold/hosted/pagemap_scan.hpp>
 #include <pagefold/hosted/read_ahead.hpp>
 #include <pagefold/hosted/resident_set.hpp>
+#include <pagefold/hosted/sigbus_chain.hpp>
 #include <pagefold/hosted/sigbus_router.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
 #include <pagefold/hosted/steady_clock.hpp>

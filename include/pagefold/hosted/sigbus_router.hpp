@@ -2,19 +2,18 @@
 #pragma once
 
 #include <pagefold/core/atomic.hpp>
-#include <pagefold/hosted/blocked_signals.hpp>
+#include <pagefold/hosted/sigbus_chain.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
 #include <pagefold/platform/concept.hpp>
 
-#include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <ucontext.h>
 
 // One SIGBUS handler for all paged regions of a process: it finds the region of the address and has it served in the thread
-// that faulted. What it does not know, and what can't be served, goes to the handler that was there before; with the last
-// region that one is put back, unless somebody set another meanwhile.
+// that faulted. What it does not know, what can't be served, and what somebody sent, goes to the action that was there before
+// (sigbus_chain.hpp); with the last region that one is put back, unless somebody set another meanwhile.
 //
 // Serving takes locks and runs codecs, which POSIX allows no signal handler to do. It is sound here because the signal is not
 // asynchronous: it comes at an access to a region, so that the thread holds whatever locks its own code held around that
@@ -65,11 +64,12 @@ public:
     using serve_function = detail::serve_function;
     static constexpr std::size_t max_ranges = 64;
 
-    /// Routes the faults of a range; a number for remove, or −1 where there are too many or the handler can't be set.
+    /// Routes the faults of a range, and puts the router in front of the action of SIGBUS that it finds; a number for remove,
+    /// or −1 where there are too many ranges, or the handler can't be set.
     [[nodiscard]] static int add(std::uintptr_t first, std::size_t bytes, serve_function serve,
                                  void* context) noexcept {
         const lock_guard guard{mutex()};
-        if (used == max_ranges || !install()) {
+        if (used == max_ranges || !sigbus_chain::hook(serve_fault)) {
             return -1;
         }
         int number = 0;
@@ -80,12 +80,18 @@ public:
         ++used;
         return number;
     }
+    /// Puts the router in front again, where ranges are in use and a handler that was set later does not call what it found,
+    /// or the default was set. False where it can't be. Not from a signal handler.
+    [[nodiscard]] static bool hook() noexcept {
+        const lock_guard guard{mutex()};
+        return used != 0 && sigbus_chain::hook(serve_fault);
+    }
     /// Nobody may touch missing pages of the range any more.
     static void remove(int number) noexcept {
         const lock_guard guard{mutex()};
         ranges[number].change(0, 0, nullptr, nullptr);
         if (--used == 0) {
-            uninstall();
+            sigbus_chain::unhook();
         }
     }
 
@@ -96,46 +102,8 @@ private:
         static std_mutex one;
         return one;
     }
-    /// Sets the handler, unless it is set already. (A handler that was set later, and chains to this one, stays; where it was
-    /// taken away again, down to the default, ours comes back.)
-    [[nodiscard]] static bool install() noexcept {
-        struct sigaction now {};
-        const bool is_default = sigaction(SIGBUS, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 &&
-                                (now.sa_handler == SIG_DFL || now.sa_handler == SIG_IGN);
-        if (is_installed && !is_default) {
-            return true;
-        }
-        // What was there is noted before ours can run, and in the other of two places: a handler on its way out may still
-        // read the one of the last time.
-        struct sigaction* const before = &befores[earlier.load(memory_order::relaxed) == befores ? 1 : 0];
-        if (sigaction(SIGBUS, nullptr, before) != 0) {
-            return false;
-        }
-        earlier.store(before, memory_order::release); // after what it points to
-        struct sigaction wanted {};
-        wanted.sa_sigaction = on_signal;
-        // SA_NODEFER: a fault inside the earlier handler reaches us again. Not SA_ONSTACK: serving takes some 8 KiB, and a
-        // thread's second stack may be as small as that.
-        wanted.sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART;
-        wanted.sa_mask = asynchronous_signals();
-        is_installed = sigaction(SIGBUS, &wanted, nullptr) == 0;
-        return is_installed;
-    }
-    static void uninstall() noexcept {
-        struct sigaction now {};
-        const bool is_ours =
-            sigaction(SIGBUS, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_signal;
-        is_installed = !is_ours || sigaction(SIGBUS, earlier.load(memory_order::relaxed), nullptr) != 0;
-    }
-
-    static void on_signal(int signal, siginfo_t* info, void* machine) {
-        const int kept = errno;
-        const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
-        const bool is_served = info->si_code == BUS_ADRERR && route(address, was_write(machine));
-        errno = kept;
-        if (!is_served) {
-            pass_on(signal, info, machine);
-        }
+    static bool serve_fault(siginfo_t& info, void* machine) noexcept {
+        return info.si_code == BUS_ADRERR && route(reinterpret_cast<std::uintptr_t>(info.si_addr), was_write(machine));
     }
     [[nodiscard]] static bool route(std::uintptr_t address, bool is_write) noexcept {
         for (range& one : ranges) {
@@ -163,38 +131,9 @@ private:
         return true;
 #endif
     }
-    static void pass_on(int signal, siginfo_t* info, void* machine) {
-        const struct sigaction& before = *earlier.load(memory_order::acquire);
-        block_as(before, static_cast<ucontext_t*>(machine)->uc_sigmask);
-        if ((before.sa_flags & SA_SIGINFO) != 0 && before.sa_sigaction != nullptr) {
-            before.sa_sigaction(signal, info, machine);
-        } else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
-            before.sa_handler(signal);
-        } else {
-            // An ignored fault would come for ever: the default ends the program when the access is tried again.
-            std::signal(signal, SIG_DFL);
-        }
-    }
-
-    /// Signals are blocked as if the kernel had called that handler.
-    static void block_as(const struct sigaction& action, sigset_t interrupted) noexcept {
-        for (int signal = 1; signal < NSIG; ++signal) {
-            if (sigismember(&action.sa_mask, signal) == 1) {
-                sigaddset(&interrupted, signal);
-            }
-        }
-        if ((action.sa_flags & SA_NODEFER) == 0) {
-            sigaddset(&interrupted, SIGBUS);
-        }
-        pthread_sigmask(SIG_SETMASK, &interrupted, nullptr);
-    }
 
     inline static range ranges[max_ranges];
-    // Guarded by the mutex, as far as they are not atomic.
-    inline static struct sigaction befores[2]{};
-    inline static atomic<struct sigaction*> earlier{befores};
-    inline static std::size_t used = 0;
-    inline static bool is_installed = false;
+    inline static std::size_t used = 0; // guarded by the mutex
 };
 
 } // namespace pagefold

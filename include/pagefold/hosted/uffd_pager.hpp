@@ -109,7 +109,7 @@ public:
         }
         if (s == status::ok && options.delivery == fault_delivery::signal) {
             route_ = sigbus_router::add(memory_.address(0), pages * page_size, serve_signal, this);
-            reason_ = "too many regions with faults by signal";
+            reason_ = "too many regions with faults by signal, or handlers of SIGBUS";
             s = route_ >= 0 ? status::ok : status::limit;
         }
         if (s != status::ok) {

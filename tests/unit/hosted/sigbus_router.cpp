@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "support/hollow_mapping.hpp"
+
 #include <pagefold/hosted/sigbus_router.hpp>
 
 #include <doctest/doctest.h>
@@ -9,7 +11,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -17,44 +18,12 @@
 namespace pagefold::testing {
 namespace {
 
-constexpr std::size_t page = 4096;
-
-/// A mapping that reaches beyond the end of its file: touching it is SIGBUS on every kernel.
-struct hollow_mapping {
-    hollow_mapping() {
-        file = memfd_create("hollow", MFD_CLOEXEC);
-        at = static_cast<std::byte*>(mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0));
-        REQUIRE(at != MAP_FAILED);
-    }
-    ~hollow_mapping() {
-        munmap(at, page);
-        close(file);
-    }
-    hollow_mapping(const hollow_mapping&) = delete;
-    hollow_mapping& operator=(const hollow_mapping&) = delete;
-    [[nodiscard]] std::uintptr_t address() const { return reinterpret_cast<std::uintptr_t>(at); }
-
-    int file = -1;
-    std::byte* at = nullptr;
-    int served = 0;
-    bool was_write = false;
-};
-
-bool grow(void* context, std::uintptr_t address, bool is_write) noexcept {
-    auto* const one = static_cast<hollow_mapping*>(context);
-    if (address < one->address() || address >= one->address() + page) {
-        return false;
-    }
-    ++one->served;
-    one->was_write = is_write;
-    errno = EDOM; // must not be seen
-    return ftruncate(one->file, page) == 0;
-}
+constexpr std::size_t page = hollow_mapping::bytes;
 
 TEST_CASE("sigbus_router: the access goes on when its page was made, and errno is kept") {
     hollow_mapping one, other;
-    const int first = sigbus_router::add(one.address(), page, grow, &one);
-    const int second = sigbus_router::add(other.address(), page, grow, &other);
+    const int first = sigbus_router::add(one.address(), page, hollow_mapping::grow, &one);
+    const int second = sigbus_router::add(other.address(), page, hollow_mapping::grow, &other);
     REQUIRE(first >= 0);
     REQUIRE(second >= 0);
     errno = 0;
@@ -77,14 +46,14 @@ TEST_CASE("sigbus_router: so many ranges and no more") {
     hollow_mapping one;
     std::vector<int> added;
     for (std::size_t i = 0; i < sigbus_router::max_ranges; ++i) {
-        added.push_back(sigbus_router::add(one.address(), page, grow, &one));
+        added.push_back(sigbus_router::add(one.address(), page, hollow_mapping::grow, &one));
         CHECK(added.back() >= 0);
     }
-    CHECK(sigbus_router::add(one.address(), page, grow, &one) == -1);
+    CHECK(sigbus_router::add(one.address(), page, hollow_mapping::grow, &one) == -1);
     for (const int number : added) {
         sigbus_router::remove(number);
     }
-    const int again = sigbus_router::add(one.address(), page, grow, &one);
+    const int again = sigbus_router::add(one.address(), page, hollow_mapping::grow, &one);
     CHECK(again >= 0);
     sigbus_router::remove(again);
 }
@@ -95,7 +64,7 @@ TEST_CASE("sigbus_router: what nobody serves ends the process as it would have")
     if (child == 0) {
         std::signal(SIGBUS, SIG_DFL); // a sanitizer's
         hollow_mapping other, unknown;
-        static_cast<void>(sigbus_router::add(other.address(), page, grow, &other));
+        static_cast<void>(sigbus_router::add(other.address(), page, hollow_mapping::grow, &other));
         *static_cast<volatile std::byte*>(unknown.at) = std::byte{1};
         _exit(0);
     }
@@ -131,7 +100,7 @@ TEST_CASE(
     sigaddset(&mine.sa_mask, SIGUSR1);
     REQUIRE(sigaction(SIGBUS, &mine, &kept) == 0);
     hollow_mapping served, refused;
-    const int first = sigbus_router::add(served.address(), page, grow, &served);
+    const int first = sigbus_router::add(served.address(), page, hollow_mapping::grow, &served);
     const int second = sigbus_router::add(refused.address(), page, refuse, nullptr);
     REQUIRE(first >= 0);
     REQUIRE(second >= 0);
@@ -156,7 +125,7 @@ TEST_CASE("sigbus_router: a handler that was set later stays") {
     hollow_mapping one;
     struct sigaction mine {
     }, ours{}, now{};
-    const int number = sigbus_router::add(one.address(), page, grow, &one);
+    const int number = sigbus_router::add(one.address(), page, hollow_mapping::grow, &one);
     mine.sa_sigaction = note_and_return_to_test;
     mine.sa_flags = SA_SIGINFO;
     REQUIRE(sigaction(SIGBUS, &mine, &ours) == 0);
@@ -165,7 +134,7 @@ TEST_CASE("sigbus_router: a handler that was set later stays") {
     CHECK((now.sa_sigaction == note_and_return_to_test));
     // It chained to ours, which is still good: ranges come and go as before.
     sigaction(SIGBUS, &ours, nullptr);
-    const int again = sigbus_router::add(one.address(), page, grow, &one);
+    const int again = sigbus_router::add(one.address(), page, hollow_mapping::grow, &one);
     static_cast<void>(*static_cast<volatile std::byte*>(one.at));
     CHECK(one.served == 1);
     sigbus_router::remove(again);
@@ -176,13 +145,13 @@ TEST_CASE("sigbus_router: where a handler that was set later went, and took the 
     struct sigaction mine {
     }, kept{};
     REQUIRE(sigaction(SIGBUS, nullptr, &kept) == 0);
-    const int number = sigbus_router::add(one.address(), page, grow, &one);
+    const int number = sigbus_router::add(one.address(), page, hollow_mapping::grow, &one);
     mine.sa_sigaction = note_and_return_to_test;
     mine.sa_flags = SA_SIGINFO;
     REQUIRE(sigaction(SIGBUS, &mine, nullptr) == 0);
     sigbus_router::remove(number);
     std::signal(SIGBUS, SIG_DFL);
-    const int again = sigbus_router::add(one.address(), page, grow, &one);
+    const int again = sigbus_router::add(one.address(), page, hollow_mapping::grow, &one);
     REQUIRE(again >= 0);
     struct sigaction now {};
     REQUIRE(sigaction(SIGBUS, nullptr, &now) == 0);
