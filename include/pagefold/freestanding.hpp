@@ -142,6 +142,7 @@
 #include <pagefold/store/scratch_pool.hpp>
 #include <pagefold/store/stats.hpp>
 #include <pagefold/store/store_pools.hpp>
+#include <pagefold/store/store_standstill.hpp>
 #include <pagefold/store/store_statistics.hpp>
 #include <pagefold/store/victim_search.hpp>
 

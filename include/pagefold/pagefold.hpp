@@ -36,6 +36,7 @@
 
 #include <pagefold/hosted/blocked_signals.hpp>
 #include <pagefold/hosted/discard_batch.hpp>
+#include <pagefold/hosted/fork_guard.hpp>
 #include <pagefold/hosted/frame_queue.hpp>
 #include <pagefold/hosted/mmap_options.hpp>
 #include <pagefold/hosted/mmap_source.hpp>

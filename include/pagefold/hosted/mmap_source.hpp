@@ -137,6 +137,18 @@ public:
         return (before - retained_pages_) * page_size_;
     }
 
+    // Standstill, as of a store (basic_store.hpp): after those of the stores that it is behind.
+
+    status quiesce() noexcept {
+        lock_.lock();
+        return status::ok;
+    }
+    void resume() noexcept { lock_.unlock(); }
+    void resume_alone() noexcept {
+        lock_.unlock();
+        renew(lock_);
+    }
+
     /// Whether many runs are given back in one call.
     [[nodiscard]] bool gives_back_in_batches() const noexcept { return batches_; }
     /// Bytes that can be acquired in all; 0 where the range could not be had.

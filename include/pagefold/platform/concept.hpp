@@ -7,6 +7,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 // What the host hands in: memory, mutual exclusion and time.
 //
@@ -61,6 +62,13 @@ concept monotonic_clock = requires(T& c) {
     { c.now() } noexcept -> std::same_as<std::uint64_t>;
 };
 // clang-format on
+
+/// Makes a lock that nobody holds new: what it knows of threads that are gone, it forgets.
+template <lockable Lock>
+void renew(Lock& lock) noexcept {
+    lock.~Lock();
+    ::new (static_cast<void*>(&lock)) Lock{};
+}
 
 /// Holds a lock for a scope.
 template <lockable Lock>

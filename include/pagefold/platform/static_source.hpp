@@ -81,6 +81,18 @@ public:
         lowest_free_ = first < lowest_free_ ? first : lowest_free_;
     }
 
+    // Standstill, as of a store (basic_store.hpp): after those of the stores that it is behind.
+
+    status quiesce() noexcept {
+        lock_.lock();
+        return status::ok;
+    }
+    void resume() noexcept { lock_.unlock(); }
+    void resume_alone() noexcept {
+        lock_.unlock();
+        renew(lock_);
+    }
+
     /// Bytes that can be acquired in all.
     [[nodiscard]] std::size_t capacity_bytes() const noexcept { return pages_ * page_size_; }
     /// Bytes acquired and not released.

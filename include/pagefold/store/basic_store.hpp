@@ -200,6 +200,20 @@ public:
         return partitions_ready() && reclaimer_.has_much_idle() ? compact(budget) : 0;
     }
 
+    // Standstill, for who copies the process (hosted/fork_guard.hpp) or its memory.
+
+    /// Waits until no operation is under way, and lets none begin. All memory of the store is whole then. Waits for the
+    /// operations that there are, but for destroy_pool, erase_range, shrink, resize and compact: those stand still between two
+    /// holds of a lock. busy, and nothing happened: this call interrupts an operation of its own thread.
+    ///
+    /// Takes the registry's lock, all scratches, and the partitions' locks in their order: whoever has one of them asks only for
+    /// later ones. Other threads wait until the same thread resumes; its own calls, in a signal handler say, answer `busy`.
+    status quiesce() noexcept;
+    void resume() noexcept;
+    /// In a copy of the process that only this thread came to: nobody who waited is waited for, and pools that were being
+    /// destroyed are destroyed. The store is as good as the one that was copied, if its source is.
+    void resume_alone() noexcept;
+
     // Statistics.
 
     [[nodiscard]] store_stats stats() const noexcept;
@@ -262,6 +276,8 @@ private:
         }
         return s;
     }
+    /// Erases the pages of a pool that is retired, and frees its slot.
+    void drain_and_free(pool_id id) noexcept;
     /// The pool's slot serves again. The registry's lock is held.
     void free_pool(pool_id id) noexcept;
     void trim_pools() noexcept;
@@ -384,4 +400,5 @@ private:
 } // namespace pagefold
 
 #include <pagefold/store/store_pools.hpp>
+#include <pagefold/store/store_standstill.hpp>
 #include <pagefold/store/store_statistics.hpp>

@@ -55,6 +55,16 @@ public:
     /// Of this thread; 0 where the host can't tell its threads apart.
     [[nodiscard]] static std::uintptr_t token() noexcept { return exclusive ? 1 : Config::parking_type::self(); }
 
+    // All at rest: nobody comes in between the two.
+
+    void quiesce() noexcept { lock_.lock(); }
+    void resume() noexcept { lock_.unlock(); }
+    /// The same where all threads but this one are gone.
+    void resume_alone() noexcept {
+        lock_.unlock();
+        renew(lock_);
+    }
+
     // Pools.
 
     /// Makes the pool known here. Fails with what the source answered.
@@ -363,8 +373,15 @@ private:
             }
             partition_.state_.show();
             const limited_source::deferred_runs runs = partition_.state_.source.take_deferred();
+            if (runs.empty()) [[likely]] {
+                partition_.lock_.unlock();
+                return;
+            }
+            atomic<std::uint32_t>& releasing = partition_.state_.table.releasing;
+            releasing.fetch_add(1, memory_order::relaxed); // the unlock publishes it to who takes the lock next
             partition_.lock_.unlock();
             partition_.state_.source.release_all(runs);
+            releasing.fetch_sub(1, memory_order::release); // pages and budget as they are now
         }
         hold(const hold&) = delete;
         hold& operator=(const hold&) = delete;

@@ -42,6 +42,25 @@ public:
         presence::stay stay_;
     };
 
+    /// The lock without a scope; false as with a hold.
+    [[nodiscard]] bool quiesce(std::uintptr_t token) noexcept {
+        const bool arrived = at_lock_.arrive(token);
+        if (arrived) {
+            lock_.lock();
+        }
+        return arrived;
+    }
+    void resume(std::uintptr_t token) noexcept {
+        lock_.unlock();
+        at_lock_.depart(token);
+    }
+    /// The same where all threads but this one are gone: those that waited must not be waited for.
+    void resume_alone() noexcept {
+        lock_.unlock();
+        renew(lock_);
+        at_lock_.forget_all();
+    }
+
     /// Takes a slot for a pool and gives it an id. The lock is held; nobody can use the pool before it is published. `limit`:
     /// no slot is free, or all reservations together would be more than `most_reserved`.
     result<pool_id> open(const pool_options& options, std::size_t most_reserved) noexcept {

@@ -71,6 +71,34 @@ public:
         return found;
     }
 
+    /// This thread is there until it departs; false where it was already. What a scope can't span.
+    [[nodiscard]] bool arrive(std::uintptr_t token) noexcept {
+        return token == 0 || enter(token, home(token)) != nullptr;
+    }
+    void depart(std::uintptr_t token) noexcept {
+        bucket& mine = home(token);
+        for (bucket& b : buckets_) {
+            for (place& p : b.in) {
+                if (token != 0 && p.load(memory_order::relaxed) == token) { // only this thread stores its own
+                    p.store(0, memory_order::release);                      // the unlock stays in front
+                    if (&b != &mine) {
+                        mine.strangers.fetch_sub(1, memory_order::relaxed);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+    /// Nobody is there: all threads but this one are gone, and left no word.
+    void forget_all() noexcept {
+        for (bucket& b : buckets_) {
+            for (place& p : b.in) {
+                p.store(0, memory_order::relaxed);
+            }
+            b.strangers.store(0, memory_order::relaxed);
+        }
+    }
+
 private:
     [[nodiscard]] bucket& home(std::uintptr_t token) noexcept { return buckets_[mix(token, 0) % buckets]; }
     [[nodiscard]] static bool has(const bucket& b, std::uintptr_t token) noexcept {

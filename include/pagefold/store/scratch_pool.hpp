@@ -142,6 +142,46 @@ public:
         return bytes;
     }
 
+    /// Takes every slot, after those who have them: no operation is under way then, and none begins. False, and nothing
+    /// happened, where this call interrupts one. Slots that come free meanwhile are kept for it, so that it waits for one
+    /// operation of each thread, or a few.
+    [[nodiscard]] bool quiesce() noexcept {
+        const std::uintptr_t self = token();
+        for (const slot& s : slots_) {
+            const std::uintptr_t holder = s.holder.load(memory_order::relaxed); // as in is_ours()
+            if (holder != free && holder != handed && (Exclusive || (self != nameless && holder == self))) {
+                return false;
+            }
+        }
+        waiters_.fetch_add(stopping, memory_order::seq_cst); // as in wait()
+        for (slot& s : slots_) {
+            for (;;) {
+                const std::uint32_t epoch = epoch_.load(memory_order::seq_cst);
+                if (claim(s, free, self) || claim(s, handed, self)) {
+                    break;
+                }
+                Parking::wait(epoch_, epoch);
+            }
+        }
+        return true;
+    }
+    void resume() noexcept {
+        for (slot& s : slots_) {
+            s.holder.store(free, memory_order::seq_cst); // as in give_back()
+        }
+        if (waiters_.fetch_sub(stopping, memory_order::seq_cst) != stopping) {
+            epoch_.fetch_add(1, memory_order::seq_cst);
+            Parking::wake_all(epoch_);
+        }
+    }
+    /// The same where all threads but this one are gone: nothing is handed to those that waited.
+    void resume_alone() noexcept {
+        for (slot& s : slots_) {
+            s.holder.store(free, memory_order::release);
+        }
+        waiters_.store(0, memory_order::release);
+    }
+
     /// Bytes taken from the source. Exact while no operation is under way.
     [[nodiscard]] std::size_t bytes() const noexcept {
         return count_ones(warm_.load(memory_order::relaxed)) * slot_bytes();
@@ -157,6 +197,7 @@ public:
 
 private:
     static constexpr unsigned operations_a_handover = 16;
+    static constexpr std::uint32_t stopping = 1u << 30;        // in waiters_: who quiesces gets whatever comes free
     static constexpr std::uint32_t calls_after_refusal = 1024; // that find no slot, before the source is asked again
 
     [[nodiscard]] static std::uintptr_t token() noexcept {
@@ -233,7 +274,8 @@ private:
             // Read before the look, so that a slot given back after it changes the word and ends the wait.
             const std::uint32_t epoch = epoch_.load(memory_order::seq_cst);
             found = take(free, start, self);
-            if (found == nullptr && may_take_handed) {
+            // relaxed: who quiesces gets the slot when it comes free again.
+            if (found == nullptr && may_take_handed && waiters_.load(memory_order::relaxed) < stopping) {
                 found = take(handed, start, self);
             }
             if (found != nullptr) {
@@ -287,14 +329,20 @@ private:
     }
 
     void give_back(slot& s) noexcept {
-        const bool is_handed = waiters_.load(memory_order::relaxed) != 0 && s.memory != nullptr &&
-                               turn_.fetch_add(1, memory_order::relaxed) % operations_a_handover == 0;
+        const std::uint32_t waiting = waiters_.load(memory_order::relaxed);
+        const bool is_handed =
+            waiting != 0 && s.memory != nullptr &&
+            (waiting >= stopping || turn_.fetch_add(1, memory_order::relaxed) % operations_a_handover == 0);
         // Releases what this holder wrote. seq_cst, here and on waiters_: either a waiter's look comes later and finds the
         // slot, or its count is seen here and it is woken.
         static_cast<void>(s.holder.exchange(is_handed ? handed : free, memory_order::seq_cst));
-        if (waiters_.load(memory_order::seq_cst) != 0) [[unlikely]] {
+        if (const std::uint32_t sleepers = waiters_.load(memory_order::seq_cst); sleepers != 0) [[unlikely]] {
             epoch_.fetch_add(1, memory_order::seq_cst);
-            Parking::wake_one(epoch_);
+            if (sleepers < stopping) {
+                Parking::wake_one(epoch_);
+            } else {
+                Parking::wake_all(epoch_); // one that may not take it might be woken, and the one that may sleep on
+            }
         }
     }
     status give_memory(slot& s, unsigned number) noexcept {

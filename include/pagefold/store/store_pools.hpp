@@ -55,6 +55,12 @@ status basic_store<Config, Place>::destroy_pool(pool_id id) noexcept {
             return status::invalid;
         }
     }
+    drain_and_free(id);
+    return status::ok;
+}
+
+template <store_config Config, partition_policy Place>
+void basic_store<Config, Place>::drain_and_free(pool_id id) noexcept {
     for (std::size_t i = 0; i < partition_count_; ++i) {
         partitions_[i].close_pool(id);
     }
@@ -66,7 +72,6 @@ status basic_store<Config, Place>::destroy_pool(pool_id id) noexcept {
     const registry_hold held{registry_, partition_type::token()};
     PAGEFOLD_CHECK(static_cast<bool>(held));
     free_pool(id);
-    return status::ok;
 }
 
 template <store_config Config, partition_policy Place>
