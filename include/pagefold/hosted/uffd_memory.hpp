@@ -39,6 +39,20 @@ enum class uffd_backing : std::uint8_t { anonymous, shared };
 enum class fault_delivery : std::uint8_t { thread, signal };
 enum class eviction_method : std::uint8_t { automatic, move, protect };
 enum class clean_tracking : std::uint8_t { automatic, none, protect, scan };
+/// What a child has of the region after fork. Never more than a copy: its memory is ordinary, and no pager serves it.
+///
+///   none     nothing: the first access is SIGSEGV
+///   zeros    zeros, whatever the region held (MADV_WIPEONFORK, Linux 4.14). Private anonymous memory
+///   inherit  a copy of the whole region where all of it that was ever written fits into the budget, with an eighth to spare
+///            for the queue: what is not in memory is brought before the fork. Else nothing, as with none: half a region
+///            would read as zeros where pages were stored. Private anonymous memory, and a fork_guard on the pager, without
+///            which it is none. Pages that a child shared the kernel does not move (EBUSY): `move` evicts them only after the
+///            parent wrote to them
+///
+/// The kernel can hand a pager the child's region as well (UFFD_FEATURE_EVENT_FORK). Not offered: the child's pages would be
+/// served from the parent's store, by a second set of books for each child, fork would wait for the thread in run(), and
+/// neither eviction by MOVE nor faults by signal work on another process's memory.
+enum class fork_policy : std::uint8_t { none, zeros, inherit };
 /// Where a page is that move_out did not count: in its place as it was, in its place as a copy that is not protected, or in
 /// the frame.
 enum class refused_move : std::uint8_t { stays, brought_back, in_frame };
@@ -52,6 +66,7 @@ struct uffd_memory_options {
     clean_tracking tracking = clean_tracking::automatic;
     uffd_rights rights = uffd_rights::any;
     std::uint64_t may_use = ~std::uint64_t{0}; ///< of the kernel's features: as if it had no others
+    fork_policy on_fork = fork_policy::none;
 };
 
 /// Not thread-safe but for the descriptor. Pages are numbered from the start of the region.
@@ -99,6 +114,17 @@ public:
         pagemap_.close();
     }
 
+    /// For the next fork: the child has a copy of what is in memory, or nothing. False where the kernel refuses.
+    [[nodiscard]] bool let_inherit(bool on) noexcept {
+        return madvise(page(0), options_.pages * page_bytes_, on ? MADV_DOFORK : MADV_DONTFORK) == 0;
+    }
+    /// In a child: what the descriptors lead to is its parent's. The memory there is stays, and is nobody's.
+    void abandon() noexcept {
+        base_ = nullptr;
+        close();
+    }
+
+    [[nodiscard]] bool is_open() const noexcept { return base_ != nullptr; }
     [[nodiscard]] const char* reason() const noexcept { return reason_; }
     [[nodiscard]] uffd& descriptor() noexcept { return fd_; }
     [[nodiscard]] const uffd& descriptor() const noexcept { return fd_; }
@@ -286,13 +312,14 @@ private:
                  is_shared ? static_cast<off_t>(page_number * page_bytes_) : 0) == MAP_FAILED) {
             return false;
         }
-        advise(page_number, 1);
+        static_cast<void>(advise(page_number, 1));
         return true;
     }
-    /// Huge pages would come back whole at the first touch of one of theirs; and a child would read zeros.
-    void advise(std::size_t first, std::size_t count) noexcept {
+    /// Huge pages would come back whole at the first touch of one of theirs; and a child would read zeros, unless it is to.
+    [[nodiscard]] bool advise(std::size_t first, std::size_t count) noexcept {
         static_cast<void>(madvise(page(first), count * page_bytes_, MADV_NOHUGEPAGE));
-        static_cast<void>(madvise(page(first), count * page_bytes_, MADV_DONTFORK));
+        const bool wipes = options_.on_fork == fork_policy::zeros && first < options_.pages;
+        return madvise(page(first), count * page_bytes_, wipes ? MADV_WIPEONFORK : MADV_DONTFORK) == 0;
     }
     /// MOVE wants the frames registered as well. Not for missing pages, where that can be had: of a page that the program
     /// dropped itself (MADV_DONTNEED) nothing moves, and who reads the frame is to find zeros as the program would have.
@@ -305,6 +332,9 @@ private:
 
     status map() noexcept {
         const bool is_shared = options_.backing == uffd_backing::shared;
+        if (is_shared && options_.on_fork != fork_policy::none) {
+            return failed(status::invalid, "a child can't have shared memory to itself: fork_policy::none");
+        }
         if (is_shared && options_.eviction == eviction_method::move) {
             return failed(status::invalid, "MOVE takes pages of private anonymous memory only");
         }
@@ -331,7 +361,9 @@ private:
         if (munlock(base_, mapped_bytes()) != 0 || mprotect(base_, mapped_bytes(), PROT_READ | PROT_WRITE) != 0) {
             return failed(status::no_memory, "the memory can't be made accessible");
         }
-        advise(0, options_.pages + frames());
+        if (!advise(0, options_.pages) || (frames() != 0 && !advise(options_.pages, frames()))) {
+            return failed(status::invalid, "the kernel refused what fork is to do");
+        }
         if (!register_all()) {
             return failed(status::invalid, "the kernel refused to register the memory");
         }

@@ -65,7 +65,11 @@ namespace pagefold {
 /// touches it block SIGBUS; a system call that meets a missing page answers EFAULT there, see populate.
 /// Memory is given up with discard. MADV_DONTNEED does as well where eviction moves pages (they read as zeros, or once as they
 /// were), and hangs the pager where it protects them. Memory under device I/O (O_DIRECT, io_uring, RDMA) needs eviction by moving,
-/// too, which leaves it alone: protecting would lose what arrives. A child process has no region.
+/// too, which leaves it alone: protecting would lose what arrives.
+///
+/// A child process has of the region what options.on_fork says, and no pager: without a fork_guard it must not touch the object.
+/// With one (and others on the store and its source) memory() says what it has, all else answers as if closed, and close gives
+/// back what it can.
 template <class Store, eviction_policy Policy = clock>
 class uffd_pager : uffd_reclaim<Store, Policy> {
     using base = uffd_reclaim<Store, Policy>;
@@ -94,7 +98,7 @@ public:
         const std::size_t pages = options.bytes / page_size;
         const std::size_t frames = std::clamp<std::size_t>(pages / 2, 4 * max_batch, std::size_t{1} << 18);
         status s = memory_.open({pages, frames, options.backing, options.delivery, options.eviction, options.tracking,
-                                 options.rights, options.may_use});
+                                 options.rights, options.may_use, options.on_fork});
         reason_ = memory_.reason();
         if (s == status::ok && !acquire_tables(pages)) {
             reason_ = "no memory for the tables";
@@ -143,13 +147,44 @@ public:
         }
         set_.close();
         queue_.close();
+        inherited_ = byte_span{};
+    }
+
+    // Standstill for a fork, before that of the store: see fork_guard.hpp.
+
+    static constexpr bool stops_before_stores = true;
+    /// Waits for faults and evictions under way; others wait. With fork_policy::inherit it brings what the child is to have,
+    /// and that can take as long as a fault for each page.
+    status quiesce() noexcept {
+        lock_.lock();
+        if (memory_.is_open() && options_.on_fork == fork_policy::inherit && bring_all()) {
+            is_inherited_ = memory_.let_inherit(true);
+        }
+        return status::ok;
+    }
+    void resume() noexcept {
+        if (std::exchange(is_inherited_, false)) {
+            static_cast<void>(memory_.let_inherit(false));
+        }
+        lock_.unlock();
+    }
+    void resume_alone() noexcept {
+        const bool has_any = memory_.is_open() && (is_inherited_ || options_.on_fork == fork_policy::zeros);
+        inherited_ = has_any ? memory() : byte_span{};
+        is_inherited_ = false;
+        memory_.abandon();
+        set_.close();
+        queue_.close();
+        stats_ = {};
+        lock_.unlock();
+        renew(lock_);
     }
 
     /// Why open failed: what is missing. Static.
     [[nodiscard]] const char* reason() const noexcept { return reason_; }
-    /// The region; empty while closed.
+    /// The region; empty while closed. In a child: what it has of it, which is the program's to unmap, and empty after close.
     [[nodiscard]] byte_span memory() const noexcept {
-        return pool_ == pool_id{} ? byte_span{} : byte_span{memory_.page(0), set_.pages() * page_size};
+        return is_open() ? byte_span{memory_.page(0), set_.pages() * page_size} : inherited_;
     }
     /// What `automatic` became.
     [[nodiscard]] eviction_method eviction() const noexcept { return memory_.eviction(); }
@@ -163,7 +198,7 @@ public:
 
     /// Serves faults until stop(). For delivery by thread; else invalid. One thread.
     status run() noexcept {
-        if (pool_ == pool_id{} || options_.delivery != fault_delivery::thread) {
+        if (!is_open() || options_.delivery != fault_delivery::thread) {
             return status::invalid;
         }
         pollfd wanted[2] = {{memory_.descriptor().descriptor(), POLLIN, 0}, {stop_, POLLIN, 0}};
@@ -188,10 +223,10 @@ public:
         static_cast<void>(!::write(stop_, &one, sizeof one));
     }
 
-    /// Sets a new budget and evicts down to it. invalid: below the least. limit: the store refused pages, and more than the
+    /// Sets a new budget and evicts down to it. invalid: below the least, or closed. limit: the store refused pages, and more than the
     /// budget stays in memory; later evictions try again.
     status set_budget(std::size_t bytes) noexcept {
-        if (bytes / page_size < least_budget_pages) {
+        if (bytes / page_size < least_budget_pages || !is_open()) {
             return status::invalid;
         }
         {
@@ -336,6 +371,36 @@ private:
         return offset % page_size == 0 && bytes % page_size == 0 && offset <= region && bytes <= region - offset;
     }
 
+    [[nodiscard]] bool is_open() const noexcept { return pool_ != pool_id{} && memory_.is_open(); }
+
+    // Forks.
+
+    /// Brings all pages that are not nowhere; false, with nothing or some of them done, where that can't be.
+    [[nodiscard]] bool bring_all() noexcept {
+        const auto is_away = [this](slot_id page) {
+            return set_.place(page) == page_place::stored || set_.place(page) == page_place::queued;
+        };
+        std::size_t away = 0;
+        for (slot_id page = 0; page < set_.pages(); ++page) {
+            away += is_away(page) ? 1 : 0;
+        }
+        if (in_memory() + away > budget_) { // a queued page counts twice: its frame comes free later
+            return false;
+        }
+        for (slot_id page = 0; page < set_.pages(); ++page) {
+            if (is_away(page) && !resolve(page, false)) {
+                return false;
+            }
+        }
+        for (slot_id page = 0; page < set_.pages(); ++page) { // what was brought may be gone again, or not have come
+            const page_place place = set_.place(page);
+            if (place != page_place::resident && place != page_place::nowhere) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     // Faults.
 
     static bool serve_signal(void* self, std::uintptr_t address, bool is_write) noexcept {
@@ -343,6 +408,9 @@ private:
     }
     bool serve(std::uintptr_t address, bool is_write) noexcept {
         const lock_guard guard{lock_};
+        if (!memory_.is_open()) { // in a child
+            return false;
+        }
         const std::uint64_t start = clock_.now();
         const bool is_served = resolve(static_cast<slot_id>((address - memory_.address(0)) / page_size), is_write);
         const std::uint64_t took = clock_.now() - start;
@@ -545,7 +613,9 @@ private:
     read_ahead ahead_;
     int stop_ = -1;
     int route_ = -1;
-    mutable std_mutex lock_; // guards all that changes, base included; taken before any of the store's
+    byte_span inherited_{};     // in a child
+    bool is_inherited_ = false; // in between quiesce and resume: the child gets a copy
+    mutable std_mutex lock_;    // guards all that changes, base included; taken before any of the store's
 };
 
 } // namespace pagefold
