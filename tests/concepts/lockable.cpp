@@ -65,5 +65,14 @@ TEST_CASE("a lock of two functions is enough for a guard") {
     CHECK(smallest_clock{}.now() == 0);
 }
 
+TEST_CASE("lockable: a lock is renewed in its place") {
+    struct knows_waiters : smallest_lock {
+        int waiters = 0;
+    } lock;
+    lock.waiters = 3;
+    renew(lock);
+    CHECK(lock.waiters == 0);
+}
+
 } // namespace
 } // namespace pagefold::testing

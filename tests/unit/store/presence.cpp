@@ -44,6 +44,31 @@ TEST_CASE("presence: calls of threads without a name are all the first") {
     CHECK_FALSE(all.has(0));
 }
 
+TEST_CASE("presence: without a scope, also where the own bucket is full, and all forgotten") {
+    presence all;
+    CHECK(all.arrive(0));
+    all.depart(0);
+    std::vector<std::uintptr_t> tokens;
+    rng random{6};
+    for (std::size_t i = 0; i < 32 * 7; ++i) { // all there is room for
+        tokens.push_back(random() | 1);
+        REQUIRE(all.arrive(tokens.back()));
+        CHECK_FALSE(all.arrive(tokens.back()));
+        CHECK_FALSE(static_cast<bool>(presence::stay{all, tokens.back()}));
+    }
+    for (std::size_t i = 0; i < tokens.size() / 2; ++i) {
+        all.depart(tokens[i]);
+        CHECK_FALSE(all.has(tokens[i]));
+        CHECK(all.arrive(tokens[i]));
+    }
+    all.depart(4); // not there
+    all.forget_all();
+    for (const std::uintptr_t token : tokens) {
+        REQUIRE_FALSE(all.has(token));
+        REQUIRE(all.arrive(token));
+    }
+}
+
 TEST_CASE("presence: threads beyond what a bucket has room for are found too, and leave nothing behind") {
     presence all;
     rng random{5};

@@ -119,6 +119,44 @@ __attribute__((noinline)) bool acquire_deep(auto& f, unsigned depth, std::uintpt
 
 } // namespace
 
+TEST_CASE("scratch_pool: at a standstill there is no lease, and afterwards there are as many as before") {
+    for (const bool alone : {false, true}) {
+        fixture<4> f;
+        auto& pool = f.ready();
+        {
+            leases<fixture<4>::pool_type> held; // two slots have memory
+            add_lease(held, pool, 1);
+            add_lease(held, pool, 2);
+            played_parking::caller = 2;
+            CHECK_FALSE(pool.quiesce()); // it has one itself
+        }
+        played_parking::caller = 3;
+        REQUIRE(pool.quiesce());
+        CHECK_FALSE(pool.quiesce());
+        CHECK_FALSE(static_cast<bool>(f.by(3)));
+        CHECK(pool.trim() == 0);
+        CHECK(played_parking::calls == 0);
+        alone ? pool.resume_alone() : pool.resume();
+        leases<fixture<4>::pool_type> held;
+        for (std::uintptr_t token = 1; token <= 4; ++token) {
+            add_lease(held, pool, token);
+            CHECK(static_cast<bool>(**held.back()));
+        }
+        CHECK(played_parking::calls == 0);
+    }
+    fixture<2, played_parking, true> one_thread;
+    auto& pool = one_thread.ready();
+    REQUIRE(pool.quiesce());
+    CHECK_FALSE(pool.quiesce());
+    CHECK_FALSE(static_cast<bool>(one_thread.by(1)));
+    pool.resume();
+    CHECK(static_cast<bool>(one_thread.by(1)));
+    fixture<2, nameless_parking> nameless; // who can't tell its threads apart must not fork inside an operation
+    REQUIRE(nameless.ready().quiesce());
+    nameless.pool.resume();
+    CHECK(static_cast<bool>(nameless.by(1)));
+}
+
 TEST_CASE("scratch_pool: a lease has a prepared scratch, room for a stream and for a page, side by side") {
     fixture<4> f;
     CHECK(f.source.acquisitions() == 0);
