@@ -109,6 +109,27 @@ TEST_CASE("mmap_source: capacity is rounded up to chunks, and can be acquired wh
     CHECK(f.acquire(f.chunk_pages + 1) == all);
 }
 
+TEST_CASE("mmap_source: at a standstill its lock is held, and new in a copy") {
+    static int made, held;
+    struct counted_lock {
+        counted_lock() noexcept { ++made; }
+        void lock() noexcept { ++held; }
+        void unlock() noexcept { --held; }
+    };
+    made = held = 0;
+    mmap_source<counted_lock> source;
+    REQUIRE(source.quiesce() == status::ok);
+    CHECK(held == 1);
+    source.resume();
+    CHECK(held == 0);
+    CHECK(made == 1);
+    REQUIRE(source.quiesce() == status::ok);
+    source.resume_alone();
+    CHECK(held == 0);
+    CHECK(made == 2);
+    CHECK(source.check());
+}
+
 TEST_CASE("mmap_source: chunks begin where huge pages do") {
     fixture f{mmap_options{}};
     CHECK(reinterpret_cast<std::uintptr_t>(f.acquire(1)) % chunk == 0);

@@ -33,6 +33,29 @@ private:
     std::size_t bytes_;
 };
 
+TEST_CASE("static_source: at a standstill its lock is held, and new in a copy") {
+    static int made, held;
+    struct counted_lock {
+        counted_lock() noexcept { ++made; }
+        void lock() noexcept { ++held; }
+        void unlock() noexcept { --held; }
+    };
+    made = held = 0;
+    const aligned_memory memory{4};
+    static_source<counted_lock> source{memory.span()};
+    REQUIRE(source.quiesce() == status::ok);
+    CHECK(held == 1);
+    source.resume();
+    CHECK(held == 0);
+    CHECK(made == 1);
+    REQUIRE(source.quiesce() == status::ok);
+    source.resume_alone();
+    CHECK(held == 0);
+    CHECK(made == 2);
+    CHECK(source.acquire(1, any_node).ok());
+    CHECK(source.check());
+}
+
 TEST_CASE("static_source: the bitmap takes the last page, or what lies behind it") {
     const aligned_memory memory{10};
     CHECK(static_source<>{memory.span()}.capacity_bytes() == 9 * page);
