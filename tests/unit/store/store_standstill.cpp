@@ -139,6 +139,37 @@ TEST_CASE("store_standstill: from within an operation it is refused, and nothing
     CHECK(store.check());
 }
 
+/// A codec that calls out, while no lock is held and a scratch is.
+struct calling_codec : default_config::compressor_type {
+    using base = default_config::compressor_type;
+    [[nodiscard]] result<std::size_t> compress(byte_view in, byte_span out, byte_span scratch) const noexcept {
+        if (calls) {
+            calls();
+        }
+        return base::compress(in, out, scratch);
+    }
+    static inline std::function<void()> calls;
+};
+struct calling_codecs : counted_locks {
+    using compressor_type = calling_codec;
+};
+
+TEST_CASE("store_standstill: from within a codec it is refused, and gives back what it had") {
+    store_fixture<partitioned_store<calling_codecs>> f{store_options{.partitions = 2}};
+    const pool_id pool = f.make_pool();
+    counted_lock::held = 0;
+    status answer = status::ok;
+    calling_codec::calls = [&] { answer = f.store.quiesce(); };
+    CHECK(f.put({pool, 0, 0}, 3) == status::ok);
+    calling_codec::calls = nullptr;
+    CHECK(answer == status::busy);
+    CHECK(counted_lock::held == 0);
+    CHECK(f.store.destroy_pool(f.make_pool()) == status::ok);
+    REQUIRE(f.store.quiesce() == status::ok);
+    f.store.resume();
+    CHECK(f.has({pool, 0, 0}, 3));
+}
+
 TEST_CASE("store_standstill: before the first pool, and of a store for one thread") {
     store_fixture<page_store<no_locks>> f;
     REQUIRE(f.store.quiesce() == status::ok);
