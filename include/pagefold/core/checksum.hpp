@@ -146,8 +146,8 @@ inline void sum_stripes_sse2(const std::byte* from, std::size_t count, const std
 
 /// The same in vectors twice as wide.
 __attribute__((__target__("avx2"))) inline void sum_stripes_avx2(const std::byte* from, std::size_t count,
-                                                             const std::byte* last, std::uint64_t seed,
-                                                             std::uint64_t (&sums)[8]) noexcept {
+                                                                 const std::byte* last, std::uint64_t seed,
+                                                                 std::uint64_t (&sums)[8]) noexcept {
     vector256 sum[2], key[2];
 #pragma GCC unroll 2
     for (unsigned v = 0; v < 2; ++v) {
