@@ -70,11 +70,11 @@ public:
 
     /// False where the object is there already, or the system refuses the handlers.
     [[nodiscard]] static bool add(entry& one) noexcept {
-        const lock_guard guard{mutex_};
-        is_ready_ = is_ready_ || pthread_atfork(before, in_parent, in_child) == 0;
-        entry** place = &first_;
+        const lock_guard guard{mutex};
+        is_ready = is_ready || pthread_atfork(before, in_parent, in_child) == 0;
+        entry** place = &first;
         entry* previous = nullptr;
-        for (const entry* e = first_; e != nullptr; e = e->next) {
+        for (const entry* e = first; e != nullptr; e = e->next) {
             if (e->object == one.object) {
                 return false;
             }
@@ -83,19 +83,19 @@ public:
             previous = *place;
             place = &previous->next;
         }
-        if (!is_ready_) {
+        if (!is_ready) {
             return false;
         }
         one.next = *place;
         one.previous = previous;
-        (one.next != nullptr ? one.next->previous : last_) = &one;
+        (one.next != nullptr ? one.next->previous : last) = &one;
         *place = &one;
         return true;
     }
     static void remove(entry& one) noexcept {
-        const lock_guard guard{mutex_};
-        (one.previous != nullptr ? one.previous->next : first_) = one.next;
-        (one.next != nullptr ? one.next->previous : last_) = one.previous;
+        const lock_guard guard{mutex};
+        (one.previous != nullptr ? one.previous->next : first) = one.next;
+        (one.next != nullptr ? one.next->previous : last) = one.previous;
     }
 
 private:
@@ -104,40 +104,40 @@ private:
         const sigset_t blocked = asynchronous_signals();
         sigset_t signals;
         pthread_sigmask(SIG_BLOCK, &blocked, &signals);
-        mutex_.lock();
-        signals_ = signals;
-        for (entry* e = first_; e != nullptr; e = e->next) {
+        mutex.lock();
+        kept_signals = signals;
+        for (entry* e = first; e != nullptr; e = e->next) {
             e->is_quiet = e->is_usable && e->quiesce(e->object) == status::ok;
         }
     }
     static void in_parent() {
-        for (entry* e = last_; e != nullptr; e = e->previous) {
+        for (entry* e = last; e != nullptr; e = e->previous) {
             if (e->is_quiet) {
                 e->resume(e->object);
             }
         }
-        const sigset_t signals = signals_;
-        mutex_.unlock();
+        const sigset_t signals = kept_signals;
+        mutex.unlock();
         pthread_sigmask(SIG_SETMASK, &signals, nullptr);
     }
     static void in_child() {
-        for (entry* e = last_; e != nullptr; e = e->previous) {
+        for (entry* e = last; e != nullptr; e = e->previous) {
             e->is_usable = e->is_quiet;
             if (e->is_quiet) {
                 e->resume_alone(e->object);
             }
         }
-        const sigset_t signals = signals_;
-        mutex_.unlock();
-        renew(mutex_);
+        const sigset_t signals = kept_signals;
+        mutex.unlock();
+        renew(mutex);
         pthread_sigmask(SIG_SETMASK, &signals, nullptr);
     }
 
-    inline static std_mutex mutex_; // guards all below, and is held from before the fork until after it
-    inline static entry* first_ = nullptr;
-    inline static entry* last_ = nullptr;
-    inline static sigset_t signals_{};
-    inline static bool is_ready_ = false;
+    inline static std_mutex mutex; // guards all below, and is held from before the fork until after it
+    inline static entry* first = nullptr;
+    inline static entry* last = nullptr;
+    inline static sigset_t kept_signals{};
+    inline static bool is_ready = false;
 };
 
 /// Keeps one store, source or pager usable in the children of the process, as long as it lives. Declare it after the object, so

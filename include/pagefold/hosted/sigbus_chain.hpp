@@ -63,7 +63,7 @@ public:
     /// Puts the entry in front of the action there is, if none of the entries is in front. False where the system refuses, or
     /// where there were too many different handlers. One server in a process.
     [[nodiscard]] static bool hook(server first) noexcept {
-        server_.store(first, memory_order::release);
+        chained_server.store(first, memory_order::release);
         struct sigaction top {};
         for (unsigned tries = 0; tries < most_tries; ++tries) {
             if (sigaction(SIGBUS, nullptr, &top) != 0) {
@@ -73,7 +73,7 @@ public:
             if (level < 0) {
                 return false;
             }
-            is_wanted_.store(1, memory_order::relaxed);
+            is_wanted.store(1, memory_order::relaxed);
             if (level_of(top) >= 0 || install(static_cast<unsigned>(level), top)) {
                 return true;
             }
@@ -82,7 +82,7 @@ public:
     }
     /// Puts back what the entry in front stands over. A handler that was set later stays, and may go on to call an entry.
     static void unhook() noexcept {
-        is_wanted_.store(0, memory_order::relaxed);
+        is_wanted.store(0, memory_order::relaxed);
         struct sigaction top {};
         const int level = sigaction(SIGBUS, nullptr, &top) == 0 ? level_of(top) : -1;
         if (level >= 0) {
@@ -105,7 +105,7 @@ private:
     template <unsigned Level>
     static void enter(int signal, siginfo_t* info, void* machine) {
         const int kept = errno;
-        const server first = server_.load(memory_order::acquire); // what the server reads was written before
+        const server first = chained_server.load(memory_order::acquire); // what the server reads was written before
         const bool is_served = first != nullptr && first(*info, machine);
         errno = kept;
         if (!is_served) {
@@ -142,7 +142,7 @@ private:
             return static_cast<int>(is_one_of(action, SIG_DFL) ? over_default : over_ignore);
         }
         for (unsigned i = over_handlers; i < max_levels; ++i) { // used ones come first
-            detail::sigbus_level& one = levels_[i];
+            detail::sigbus_level& one = levels[i];
             if (!one.is_used) {
                 one.before = action;
                 one.is_used = true;
@@ -155,10 +155,10 @@ private:
         return -1;
     }
     [[nodiscard]] static struct sigaction before_of(unsigned level) noexcept {
-        struct sigaction before = levels_[level].before; // of the first two it is the default
+        struct sigaction before = levels[level].before; // of the first two it is the default
         if (level == over_ignore) {
             before.sa_handler = SIG_IGN;
-        } else if (levels_[level].is_spent.load(memory_order::relaxed) != 0) {
+        } else if (levels[level].is_spent.load(memory_order::relaxed) != 0) {
             before.sa_handler = SIG_DFL;
         }
         return before;
@@ -171,7 +171,7 @@ private:
         // SA_NODEFER: a fault inside an earlier handler reaches us again. Not SA_ONSTACK: serving takes some 8 KiB, and a
         // thread's second stack may be as small as that.
         wanted.sa_flags = SA_SIGINFO | SA_NODEFER;
-        wanted.sa_flags |= level < over_handlers ? SA_RESTART : levels_[level].before.sa_flags & SA_RESTART;
+        wanted.sa_flags |= level < over_handlers ? SA_RESTART : levels[level].before.sa_flags & SA_RESTART;
         wanted.sa_mask = asynchronous_signals();
         if (sigaction(SIGBUS, &wanted, &replaced) != 0) {
             return false;
@@ -190,7 +190,7 @@ private:
         if (level == over_ignore && !is_fault) {
             return;
         }
-        detail::sigbus_level& one = levels_[level];
+        detail::sigbus_level& one = levels[level];
         // relaxed: of many threads one finds 0, and reads nothing that another wrote.
         if (level < over_handlers || ((one.before.sa_flags & static_cast<int>(SA_RESETHAND)) != 0 &&
                                       one.is_spent.exchange(1, memory_order::relaxed) != 0)) {
@@ -221,7 +221,7 @@ private:
     static void hook_again() noexcept {
         const int kept = errno;
         struct sigaction top {};
-        if (is_wanted_.load(memory_order::relaxed) != 0 && sigaction(SIGBUS, nullptr, &top) == 0 &&
+        if (is_wanted.load(memory_order::relaxed) != 0 && sigaction(SIGBUS, nullptr, &top) == 0 &&
             (is_one_of(top, SIG_DFL) || is_one_of(top, SIG_IGN))) {
             static_cast<void>(install(is_one_of(top, SIG_DFL) ? over_default : over_ignore, top));
         }
@@ -248,9 +248,9 @@ private:
         static_cast<void>(sigaction(SIGBUS, &entered, nullptr));
     }
 
-    inline static detail::sigbus_level levels_[max_levels];
-    inline static atomic<server> server_{nullptr};
-    inline static atomic<std::uint32_t> is_wanted_{0}; // relaxed: at worst an entry stays in front and serves nothing
+    inline static detail::sigbus_level levels[max_levels];
+    inline static atomic<server> chained_server{nullptr};
+    inline static atomic<std::uint32_t> is_wanted{0}; // relaxed: at worst an entry stays in front and serves nothing
 };
 
 } // namespace pagefold
