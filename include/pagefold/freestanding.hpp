@@ -25,6 +25,8 @@
 #undef page_size
 #pragma push_macro("round_up")
 #undef round_up
+#pragma push_macro("signals")
+#undef signals
 #pragma push_macro("slots")
 #undef slots
 #pragma push_macro("target")
@@ -156,6 +158,7 @@
 #pragma pop_macro("packed")
 #pragma pop_macro("page_size")
 #pragma pop_macro("round_up")
+#pragma pop_macro("signals")
 #pragma pop_macro("slots")
 #pragma pop_macro("target")
 #pragma pop_macro("used")

@@ -78,7 +78,7 @@ hosts)
       printf '#undef %s\n#define %s\n' "${macro%%[( ]*}" "$macro"
     done
     echo '#include <pagefold/pagefold.hpp>'
-    for name in bit check clear emit erase move near packed page_size round_up slots target used; do
+    for name in bit check clear emit erase move near packed page_size round_up signals slots target used; do
       printf '#ifndef %s\n#error "a macro of the host is lost"\n#endif\n' $name
     done
     echo 'int main() {

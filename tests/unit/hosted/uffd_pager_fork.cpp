@@ -4,6 +4,7 @@
 
 #include "support/pager_modes.hpp"
 #include "support/pages.hpp"
+#include "support/tsan_ordered.hpp"
 #include "support/uffd_skip.hpp"
 
 #include <pagefold/hosted/fork_guard.hpp>
@@ -23,7 +24,7 @@
 namespace pagefold::testing {
 namespace {
 
-using store_type = page_store<default_config>;
+using store_type = tsan_ordered<page_store<default_config>>;
 using pager_type = uffd_pager<store_type>;
 constexpr std::size_t page = 4096;
 constexpr std::size_t pages = 64;
