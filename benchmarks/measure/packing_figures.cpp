@@ -16,6 +16,7 @@
 #include <pagefold/store/page_store.hpp>
 
 #include <array>
+#include <cstdlib>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -174,6 +175,65 @@ void measure_sparse(const support::corpus& pages, std::size_t count, figures& ou
     out.add_context(key + "_hits", static_cast<double>(hits) / static_cast<double>(count));
 }
 
+/// A source whose pages have any size.
+class sized_source {
+public:
+    explicit sized_source(std::size_t page_size) : page_size_{page_size} {}
+
+    [[nodiscard]] std::size_t page_size() const noexcept { return page_size_; }
+    result<void*> acquire(std::size_t pages, node_id) noexcept {
+        void* const p = std::aligned_alloc(page_size_, pages * page_size_);
+        return p != nullptr ? result<void*>{p} : result<void*>{status::no_memory};
+    }
+    void release(void* p, std::size_t) noexcept { std::free(p); }
+
+private:
+    std::size_t page_size_;
+};
+
+/// What a store of 4 KiB pages takes of larger ones: MiB when it is filled, after each page was overwritten twice, after a
+/// random half was erased and what is left compacted, and the same with a tenth of that.
+void measure_large_pages(const support::corpus& pages, figures& out) {
+    const std::vector<const std::byte*> content = pages.pages();
+    for (const std::size_t kib : {4u, 16u, 64u}) {
+        sized_source source{kib << 10};
+        page_store<default_config> store{source, {.seed = 3}};
+        const pool_id pool = store.create_pool().value();
+        support::random_stream random{1};
+        const std::string key = "packing.pages_of_" + std::to_string(kib) + "_kib_";
+        const auto put = [&](std::size_t i, std::size_t what) {
+            if (store.put({pool, 0, i}, {content[what], default_config::page_size}) != status::ok) {
+                throw std::runtime_error("packing: a put failed");
+            }
+        };
+        const auto show = [&](const char* when) {
+            out.add_context(key + when + "_mib", static_cast<double>(store.stats().total_bytes) / (1 << 20));
+            end_if_interrupted();
+        };
+        const auto keep_one_in = [&](unsigned n) {
+            for (std::size_t i = 0; i < content.size(); ++i) {
+                if (random.below(n) != 0) {
+                    static_cast<void>(store.erase({pool, 0, i}));
+                }
+            }
+            while (store.compact(~std::size_t{0}) != 0) {
+            }
+        };
+        for (std::size_t i = 0; i < content.size(); ++i) {
+            put(i, i);
+        }
+        show("filled");
+        for (std::size_t i = 0; i < 2 * content.size(); ++i) {
+            put(random.below(content.size()), random.below(content.size()));
+        }
+        show("churned");
+        keep_one_in(2);
+        show("halved");
+        keep_one_in(10);
+        show("a_tenth_left");
+    }
+}
+
 } // namespace
 
 void measure_packing(const support::corpus& pages, std::size_t stored_pages, figures& out) {
@@ -184,6 +244,7 @@ void measure_packing(const support::corpus& pages, std::size_t stored_pages, fig
     measure_sparse<0>(pages, stored_pages, out);
     measure_sparse<2>(pages, stored_pages, out);
     measure_sparse<4>(pages, stored_pages, out);
+    measure_large_pages(pages, out);
 }
 
 } // namespace pagefold::measure

@@ -82,8 +82,8 @@ namespace pagefold {
 /// page size must divide it, or allocate answers `invalid`. Deterministic. Not thread-safe.
 ///
 /// Where the source refuses a span, any larger free slot is taken; when there is none, a larger class's span of fewer units
-/// or a whole unit; and when there is no unit, a plan under way is dropped for its victims' slots. deallocate ignores a handle that is not live, where checked builds assert; other calls with
-/// one are undefined without them.
+/// or a whole unit; and when there is no unit, a plan under way is dropped for its victims' slots. deallocate ignores a
+/// handle that is not live, where checked builds assert; other calls with one are undefined without them.
 template <page_source Source, std::size_t Unit = 4096, unsigned MaxChain = 12, class Meter = no_meter>
 class zs {
     using classes = size_classes<Unit, MaxChain>;

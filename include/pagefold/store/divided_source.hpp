@@ -33,8 +33,9 @@
 // may) where the source is divided: it would wait for this lock.
 //
 // The budget is charged for whole large pages: for the small ones by who takes them, for the idle rest here. So a store keeps
-// to its limit to the byte. What it costs: a large page comes back only when all its small ones are free. Memory that is
-// compacted fills the fullest groups first, but scattered survivors can keep more than they would of small pages.
+// to its limit to the byte. (Of what others have reserved, the idle rest may take less than a large page for each thread that
+// takes one at the same time.) What it costs: a large page comes back only when all its small ones are free, so scattered
+// survivors can keep more than they would of small pages.
 
 namespace pagefold {
 
@@ -94,7 +95,7 @@ public:
         relist(id, free);
     }
 
-    /// Small pages that nobody has, of large ones that are held; in bytes.
+    /// Small pages that nobody has, of large ones that are held; in bytes. Looks at every group.
     [[nodiscard]] std::size_t idle_bytes() const noexcept {
         const lock_guard guard{lock_};
         std::size_t idle = 0;
@@ -153,31 +154,6 @@ private:
         [[nodiscard]] bool live() const noexcept { return base != nullptr; }
         [[nodiscard]] std::uint32_t& free_link() noexcept { return next; }
     };
-    /// What the books themselves are kept in: pages of the source, under the same budget.
-    class books_source {
-    public:
-        books_source(page_source_ref source, byte_budget& budget) noexcept : source_{source}, budget_{budget} {}
-        [[nodiscard]] std::size_t page_size() const noexcept { return source_.page_size(); }
-        result<void*> acquire(std::size_t pages, node_id node) noexcept {
-            if (!budget_.charge(pages * source_.page_size(), 0)) {
-                return status::limit;
-            }
-            const result<void*> memory = source_.acquire(pages, node);
-            if (!memory) {
-                budget_.give_back(pages * source_.page_size());
-            }
-            return memory;
-        }
-        void release(void* p, std::size_t pages) noexcept {
-            source_.release(p, pages);
-            budget_.give_back(pages * source_.page_size());
-        }
-
-    private:
-        page_source_ref source_;
-        byte_budget& budget_;
-    };
-
     [[nodiscard]] static std::uint64_t bits_of(unsigned at, unsigned count) noexcept { return low_bits(count) << at; }
     [[nodiscard]] static unsigned longest_run(std::uint64_t bits) noexcept {
         unsigned run = 0;
@@ -376,11 +352,11 @@ private:
     };
 
     mutable Lock lock_;
-    books_source books_source_;
+    limited_source books_source_; // large pages for the books, under the same budget
     page_source_ref source_;
     byte_budget& budget_;
     std::size_t page_size_;
-    slot_pool<group, books_source> groups_{books_source_, any_node};
+    slot_pool<group, limited_source> groups_{books_source_, any_node};
     list_heads heads_;         // by the longest free run
     std::uint64_t filled_ = 0; // bit n: the list of runs of n + 1 has a group
     std::uint32_t root_ = none;

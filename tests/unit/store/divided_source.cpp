@@ -126,7 +126,7 @@ TEST_CASE("divided_source: random runs, each page somebody's once, and charged t
     }
 }
 
-TEST_CASE("divided_source: small pages fill large ones before another is taken, the fullest first") {
+TEST_CASE("divided_source: small pages fill large ones before another is taken, each where it fits best") {
     divided d{65536};
     std::vector<void*> pages;
     for (int i = 0; i < 32; ++i) {
