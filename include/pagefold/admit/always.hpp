@@ -3,7 +3,7 @@
 
 #include <pagefold/admit/concept.hpp>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Keeps every page: its stream where that is shorter than the page, the page itself where not.
 struct always {

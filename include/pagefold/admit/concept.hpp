@@ -11,7 +11,7 @@
 //
 //   a.admit(query) | admission | packed: keep the stream; raw: keep the page as it is; reject: do not keep it
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 enum class admission : std::uint8_t { packed, raw, reject };
 

@@ -6,7 +6,7 @@
 
 #include <cstddef>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Keeps the stream of a page that shrinks to at most so many thousandths of its size. A longer stream saves little
 /// memory and costs a decompression on every read: such a page is kept raw, or refused. Seven eighths, the default, is

@@ -6,10 +6,9 @@
 #include <pagefold/config/macros.hpp>
 #include <pagefold/core/bits.hpp>
 
-#include <bit>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// How a span of up to `Granules` granules is cut into blocks, in one bit a granule. Blocks are used or free, of at least
 /// two granules, and no two free ones lie side by side.
@@ -104,7 +103,7 @@ public:
             const std::uint64_t above = w + 1 < word_count ? words_[w + 1] : 0;
             std::uint64_t starts = here & (here >> 1 | above << 63) & ~(here << 1 | below >> 63);
             for (; starts != 0; starts &= starts - 1) {
-                const unsigned start = w * 64 + static_cast<unsigned>(std::countr_zero(starts));
+                const unsigned start = w * 64 + trailing_zeros(starts);
                 visit(start, next(start + min_block) - start);
             }
             below = here;
@@ -181,7 +180,7 @@ private:
                                                                  std::uint64_t high) noexcept {
         const unsigned is_high = low == 0 ? 1 : 0;
         const std::uint64_t here = low | (high & (0 - std::uint64_t{is_high}));
-        const unsigned at = from + static_cast<unsigned>(std::countr_zero(here)) + (is_high << 6);
+        const unsigned at = from + trailing_zeros(here) + (is_high << 6);
         return at < max_granules ? at : max_granules;
     }
     /// The first granule of a block at or above `from`, or the last granule's successor.
@@ -197,7 +196,7 @@ private:
             Meter::step();
             const std::uint64_t here = w == from / 64 ? words_[w] >> (from % 64) << (from % 64) : words_[w];
             if (here != 0) {
-                return w * 64 + static_cast<unsigned>(std::countr_zero(here));
+                return w * 64 + trailing_zeros(here);
             }
         }
         return max_granules;
@@ -216,7 +215,7 @@ private:
         if (here == 0) [[unlikely]] {
             return free_far_before(start, w - 2);
         }
-        last -= static_cast<unsigned>(is_low) * (last % 64 + 1) + static_cast<unsigned>(std::countl_zero(here));
+        last -= static_cast<unsigned>(is_low) * (last % 64 + 1) + leading_zeros(here);
         return starts_free_second(last) ? last - 1 : start;
     }
     [[nodiscard]] PAGEFOLD_COLD unsigned free_far_before(unsigned start, unsigned w) const noexcept {
@@ -225,7 +224,7 @@ private:
             Meter::step();
             --w;
         }
-        const unsigned last = w * 64 + static_cast<unsigned>(std::bit_width(words_[w])) - 1;
+        const unsigned last = w * 64 + bit_length(words_[w]) - 1;
         return starts_free_second(last) ? last - 1 : start;
     }
     /// Whether the second bit of a free block is there, where a bit is set.

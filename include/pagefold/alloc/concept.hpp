@@ -90,7 +90,7 @@
 //                        |                        |                    | with h, as soon as the memory of h does. One look
 //                        |                        |                    | at what is known of the span
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Where an object is, in at most handle_bits bits; 0 is a valid value, and there is no null. With a length of 16 bits and a
 /// bit of parity it makes a word of an index; the allocators here number 2^30 spans with it, and as many raw pages.

@@ -20,7 +20,7 @@
 // Where the allocator below rounds nothing (guarded), live bytes are the bytes asked for. How much is rounded is seen from
 // what allocations asked for and what they got, which are both kept.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Counters of one size class, or of all. All but the live ones only grow.
 struct allocation_counts {

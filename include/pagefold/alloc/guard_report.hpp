@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// What a guard has found.
 enum class guard_breach : std::uint8_t {

@@ -56,7 +56,7 @@
 // Invariant: a record is live or freed; every freed one is in the quarantine once, and nothing else is; the buffer is
 // held while there are records, and holds no content between two calls.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// An allocator that finds its callers' mistakes. Each one found is counted and goes to PAGEFOLD_ASSERT_HOOK, at every
 /// PAGEFOLD_ASSERT_LEVEL. If the hook returns: a call with a wrong handle or too many bytes has no effect (read answers

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/config/abi.hpp>
+
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Finds the spans whose records lie under numbers far above those that so many spans need. Each keeps a chunk of the table
 /// of spans, so that the table does not shrink with the spans: a plan of compaction empties them, however full they are, into

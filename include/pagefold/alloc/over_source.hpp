@@ -7,7 +7,7 @@
 // Nothing is deduced from an allocator's template: that takes a constrained template template parameter, with which
 // clang 14 crashes in a precompiled header.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The allocator that `Allocator` is, over pages of `Source`; for a decorator that stands between an allocator and its
 /// source. An allocator says it by an alias template of its own, `over<Source>`; a decorator by one that hands this on.

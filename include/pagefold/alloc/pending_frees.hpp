@@ -24,7 +24,7 @@
 // and allocate without a branch (3.0); freed blocks not joined with their neighbours but kept for the next object of just
 // their size, 4, 8 or 16 for each (2.4 to 2.75, and 0.7 to 1.4 % more memory); spans' records in chunks of 2 MiB (2.5).
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The last few objects that were freed, in the order of their frees, for an allocator that carries a free out a few frees
 /// later: what it must know of a span is in no cache then, and is fetched meanwhile instead of being waited for. With few

@@ -3,11 +3,10 @@
 
 #include <pagefold/core/bits.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// One size class: spans of `units` consecutive units are cut into `slots` slots of `bytes` each.
 struct size_class {
@@ -34,7 +33,7 @@ struct size_class {
 template <std::size_t Unit, unsigned MaxChain>
 class size_classes {
 public:
-    static_assert(std::has_single_bit(Unit) && Unit >= 4096 && Unit <= 65536 && MaxChain >= 1 && MaxChain <= 16);
+    static_assert(is_power_of_two(Unit) && Unit >= 4096 && Unit <= 65536 && MaxChain >= 1 && MaxChain <= 16);
 
     static constexpr std::size_t step = Unit / 512;
     static constexpr unsigned max_slots = 120;

@@ -19,7 +19,6 @@
 #include <pagefold/ds/two_level_bitmap.hpp>
 #include <pagefold/platform/concept.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -77,7 +76,7 @@
 //     three records a span, in its second line                                               1.8    0.972
 //     the same, with what lies beside a freed block found in the map, as here                2.1    0.972
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A compacting_allocator by two-level segregated fit. `Unit` is the greatest object, a store's page size; the source's
 /// page size must divide it, or allocate answers `invalid`. `SecondLevels`, 16 or 32, is how many lists there are from a
@@ -94,7 +93,7 @@ namespace pagefold {
 /// them.
 template <page_source Source, std::size_t Unit = 4096, unsigned SecondLevels = 32, class Meter = no_meter>
 class tlsf {
-    static_assert(std::has_single_bit(Unit) && Unit >= 4096 && Unit <= 65536);
+    static_assert(is_power_of_two(Unit) && Unit >= 4096 && Unit <= 65536);
     static_assert(SecondLevels == 16 || SecondLevels == 32 || SecondLevels == 64);
 
     using span = tlsf_span<Unit, Meter>;
@@ -388,9 +387,7 @@ private:
         std::uint8_t list_of[span_granules + 1];   // the list of blocks of that size
         std::uint8_t first_fit[unit_granules + 3]; // the first that has no smaller ones
     };
-    [[nodiscard]] static constexpr unsigned log2(unsigned x) noexcept {
-        return static_cast<unsigned>(std::bit_width(x)) - 1;
-    }
+    [[nodiscard]] static constexpr unsigned log2(unsigned x) noexcept { return bit_length(x) - 1; }
     static constexpr unsigned unit_list = (log2(unit_granules) - log2(SecondLevels) + 1) * SecondLevels;
     static constexpr unsigned list_count = unit_list + (span_granules - unit_granules) / 64 + 1;
 

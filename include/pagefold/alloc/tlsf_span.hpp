@@ -6,11 +6,10 @@
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/bytes.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// All that tlsf knows of a span of up to three units, in two cache lines: where it is, how it is cut, and records of up
 /// to three of its free blocks, by which these are in lists.
@@ -146,7 +145,7 @@ struct tlsf_span {
         return find_lane(word_of(starts) + word_of(sizes), at);
     }
     [[nodiscard]] PAGEFOLD_ALWAYS_INLINE unsigned vacant_record() const noexcept {
-        return static_cast<unsigned>(std::countr_zero((~(reserved[0] >> 24) & 7u) | 1u << no_record));
+        return trailing_zeros((~(reserved[0] >> 24) & 7u) | 1u << no_record);
     }
 
 private:
@@ -164,7 +163,7 @@ private:
         Meter::step();
         const std::uint64_t unlike = word ^ value * each_lane;
         const std::uint64_t equal = ~(unlike + 0x7fff * each_lane) & 0x8000 * each_lane;
-        return static_cast<unsigned>(PAGEFOLD_LITTLE_ENDIAN ? std::countr_zero(equal) : std::countl_zero(equal)) / 16;
+        return static_cast<unsigned>(PAGEFOLD_LITTLE_ENDIAN ? trailing_zeros(equal) : leading_zeros(equal)) / 16;
     }
 };
 

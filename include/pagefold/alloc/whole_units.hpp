@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Objects of a whole unit, such as pages that can't be compressed: each is a run of the source's pages of its own, found
 /// by a small number in a table of 8 bytes each. Nothing is left over and there is nothing to compact. Not thread-safe.

@@ -32,7 +32,7 @@
 // buffer of max_size while there are objects. Over zs with 20k objects of 2.2 KB in the mean, free + allocate + write takes
 // 1.5 times as long, relocate 1.2 times, read the same.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// An allocator whose freed memory holds no content; for the allocators that say what they are over another source
 /// (over_source). Errors and thread-safety are those of the allocator below, and allocate also fails when the source

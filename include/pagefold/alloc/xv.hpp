@@ -66,7 +66,7 @@
 // (pending_frees.hpp), and 1.7 to 2.2 times, when none did. xvmalloc as published, built to be measured (4-byte headers and
 // links in the blocks, pages apart): 3.5 times; 0.965, 0.978, and 0.649 after the half was freed, as it moves nothing.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A compacting_allocator, snug and span-aware, of blocks cut to size. `Unit` is the greatest object, a store's page size;
 /// the source's page size must divide it, or allocate answers `invalid`. A span has up to `MaxUnits` units. Deterministic.

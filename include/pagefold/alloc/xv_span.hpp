@@ -6,11 +6,10 @@
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/bytes.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Neighbours in a list that runs in a circle through its head: in and out without a branch.
 struct xv_links {
@@ -294,7 +293,7 @@ private:
         for (unsigned i = 0; i < hole_places; ++i) {
             found |= unsigned{holes[i] == hole} << i;
         }
-        return static_cast<unsigned>(std::countr_zero(found));
+        return trailing_zeros(found);
     }
     void put_hole(unsigned place, hole_key put) noexcept {
         if (place == hole_places) [[unlikely]] { // the smallest goes

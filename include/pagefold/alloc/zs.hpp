@@ -17,7 +17,6 @@
 #include <pagefold/ds/slot_pool.hpp>
 #include <pagefold/platform/concept.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -75,7 +74,7 @@
 // that grows with each loan and buys a span (0.959 to 0.965 with chains of 8 after the churn, where borrowing by what lies
 // idle had 0.964, and 0.93 filled); tables of classes that grow finer with the store (0.86 and less with 2000 objects).
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A compacting_allocator of chained spans. Every call is O(1), but for the plan (below) and for opening a span, which
 /// acquires memory and looks at up to all classes. `Unit` is the greatest object, a store's page size; the source's
@@ -186,7 +185,7 @@ public:
                 open[group_count]{}; // of the classes that have spans so empty; less those whose emptiest finds no room
             for (unsigned number = next_partial(0); number != no_class; number = next_partial(number + 1)) {
                 for (std::uint32_t groups = classes_[number].groups; groups != 0; groups &= groups - 1) {
-                    open[std::countr_zero(groups)].add(number);
+                    open[trailing_zeros(groups)].add(number);
                 }
             }
             class_set hopeless{};
@@ -316,7 +315,7 @@ private:
                 }
                 bits = words[word];
             }
-            return word * 64 + static_cast<unsigned>(std::countr_zero(bits));
+            return word * 64 + trailing_zeros(bits);
         }
     };
 
@@ -624,7 +623,7 @@ private:
     /// A slot of the fullest span of a class that has a free one, for an object of class `wanted`.
     object_handle take_slot(unsigned number, unsigned wanted) noexcept {
         class_state& c = classes_[number];
-        const unsigned group = static_cast<unsigned>(std::countr_zero(c.groups));
+        const unsigned group = trailing_zeros(c.groups);
         const std::uint32_t id = c.heads[group];
         span_header& span = spans_[id];
         const unsigned slot = span.take();

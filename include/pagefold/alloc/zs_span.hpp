@@ -4,11 +4,10 @@
 #include <pagefold/alloc/size_classes.hpp>
 #include <pagefold/core/bits.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// All that zs knows of a span: 32 bytes, kept apart from it. A span is a run of consecutive units that is cut into equal
 /// slots; its chain is that of its class, once or a few times doubled. All-zero bytes are no span.
@@ -61,7 +60,7 @@ struct zs_span {
     unsigned take() noexcept {
         high -= one_free;
         std::uint64_t& word = low != 0 ? low : high;
-        const unsigned at = static_cast<unsigned>(std::countr_zero(word)) + (low != 0 ? 0u : 64u);
+        const unsigned at = trailing_zeros(word) + (low != 0 ? 0u : 64u);
         word &= word - 1;
         return at;
     }
@@ -76,11 +75,11 @@ struct zs_span {
         const unsigned count = slots();
         const std::uint64_t used_low = ~low & low_bits(count) & ~low_bits(from);
         if (used_low != 0) {
-            return static_cast<unsigned>(std::countr_zero(used_low));
+            return trailing_zeros(used_low);
         }
         const std::uint64_t used_high =
             ~high & low_bits(count < 64 ? 0 : count - 64u) & ~low_bits(from < 64 ? 0 : from - 64u);
-        return used_high != 0 ? 64u + static_cast<unsigned>(std::countr_zero(used_high)) : count;
+        return used_high != 0 ? 64u + trailing_zeros(used_high) : count;
     }
 
     /// Its fields agree with each other.

@@ -18,12 +18,11 @@
 #include <pagefold/compress/same_filled.hpp>
 #include <pagefold/core/bits.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 namespace detail {
 
@@ -52,7 +51,7 @@ public:
     [[nodiscard]] std::size_t scratch_size(std::size_t n) const noexcept {
         std::size_t size = is_single ? 0 : table_size;
         for_each([&](const auto& codec, std::size_t) {
-            size += is_single ? codec.scratch_size(n) : region_size(codec, std::bit_ceil(n));
+            size += is_single ? codec.scratch_size(n) : region_size(codec, next_power_of_two(n));
             return true;
         });
         return size;

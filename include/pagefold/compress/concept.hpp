@@ -28,7 +28,7 @@
 // A stream of exactly min_stream_size bytes is kept by a store inside the page's index entry, with no payload: that is
 // where same-filled pages go. No codec may return less.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 inline constexpr std::size_t min_stream_size = 8;
 inline constexpr std::size_t scratch_alignment = 64;

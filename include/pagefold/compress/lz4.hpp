@@ -9,7 +9,7 @@
 
 #include <cstddef>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// LZ4 (Yann Collet), its block format without any header, through the liblz4 of the host; no memory is allocated.
 ///

@@ -50,7 +50,7 @@
 
 #include <cstddef>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The LZ4 block format in freestanding code; streams go to and come from liblz4 unchanged.
 ///

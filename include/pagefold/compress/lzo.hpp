@@ -10,7 +10,7 @@
 
 #include <cstddef>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// LZO1X-1 (Markus Oberhumer), the compressor that Linux calls lzo, through the liblzo2 of the host; no memory is
 /// allocated.

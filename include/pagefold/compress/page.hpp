@@ -38,7 +38,7 @@
 #include <cstdint>
 #include <new>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The page codec: blocks of 16 bytes predicted by zeros or by what lies a lag before them.
 ///

@@ -17,7 +17,7 @@
 
 #include <cstddef>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The page codec where the machine has vectors for it, lz_block elsewhere; each reads the other's streams. Page sizes: the
 /// page codec's, 4096 to 65536 in steps of 4096. Freestanding.

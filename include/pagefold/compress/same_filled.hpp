@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The compressor of pages that repeat one 8-byte word (zeros above all): the stream is that word, as it lies in memory.
 /// Any other page is `incompressible`. zram and zswap single out the same pages.

@@ -22,12 +22,11 @@
 #endif
 #include <zstd.h>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <new>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 namespace detail {
 
@@ -58,7 +57,7 @@ public:
     [[nodiscard]] status load(byte_view dictionary, int level, std::size_t page_size, byte_span memory) noexcept {
         *this = {};
         if (dictionary.empty() || !detail::is_zstd_level(level) ||
-            std::bit_cast<std::uintptr_t>(memory.data()) % scratch_alignment != 0) {
+            reinterpret_cast<std::uintptr_t>(memory.data()) % scratch_alignment != 0) {
             return status::invalid;
         }
         const sizes need = sizes_for(dictionary.size(), level, page_size);
@@ -212,7 +211,7 @@ private:
         // With a dictionary zstd takes its parameters, and shrinks them for small pages or not; but the window is that
         // of the page and the dictionary together, and a table of the high levels grows with it.
         ZSTD_compressionParameters parameters = dictionary_->parameters_;
-        const auto both_log = static_cast<unsigned>(std::bit_width(page + dictionary_->size_ - 1));
+        const auto both_log = bit_length(page + dictionary_->size_ - 1);
         parameters.windowLog = parameters.windowLog > both_log ? parameters.windowLog : both_log;
         const std::size_t widened = ZSTD_estimateCCtxSize_usingCParams(parameters);
         return plain > widened ? plain : widened;

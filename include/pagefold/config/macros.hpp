@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Compiler facts and attributes; the only file that asks which compiler or target this is.
+#include <pagefold/config/abi.hpp>
+
+// Compiler facts and attributes; the only file, with abi.hpp, that asks which compiler or target this is.
 
 #if !defined(__GNUC__) && !defined(__clang__)
 #error "pagefold needs GCC or Clang (or a compiler that speaks their builtins)"

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/config/abi.hpp>
+
 #include <type_traits>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The C++ memory orders, under our own names because `<atomic>` is not a freestanding header in every compiler.
 enum class memory_order : int {

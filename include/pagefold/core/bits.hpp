@@ -3,12 +3,11 @@
 
 #include <pagefold/config/macros.hpp>
 
-#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// `value` rounded up to a multiple of `step`; `step` need not be a power of two.
 [[nodiscard]] constexpr std::size_t round_up(std::size_t value, std::size_t step) noexcept {
@@ -18,6 +17,55 @@ namespace pagefold {
 /// `value / step`, rounded up.
 [[nodiscard]] constexpr std::size_t ceil_div(std::size_t value, std::size_t step) noexcept {
     return (value + step - 1) / step;
+}
+
+// The library takes these instead of <bit>'s: what the standard library inlines for one processor has the same name as what
+// it inlines for another (config/abi.hpp says what comes of that), and without optimisation each would be a call.
+
+/// Zeros below the lowest bit set; all bits of the type where none is.
+template <std::unsigned_integral Word>
+[[nodiscard]] PAGEFOLD_ALWAYS_INLINE constexpr unsigned trailing_zeros(Word x) noexcept {
+    if (x == 0) {
+        return 8 * sizeof(Word);
+    }
+    if constexpr (sizeof(Word) <= sizeof(unsigned)) {
+        return static_cast<unsigned>(__builtin_ctz(x));
+    } else {
+        return static_cast<unsigned>(__builtin_ctzll(x));
+    }
+}
+
+/// Zeros above the highest bit set; all bits of the type where none is.
+template <std::unsigned_integral Word>
+[[nodiscard]] PAGEFOLD_ALWAYS_INLINE constexpr unsigned leading_zeros(Word x) noexcept {
+    if (x == 0) {
+        return 8 * sizeof(Word);
+    }
+    if constexpr (sizeof(Word) <= sizeof(unsigned)) {
+        constexpr unsigned above = 8 * (sizeof(unsigned) - sizeof(Word));
+        return static_cast<unsigned>(__builtin_clz(x)) - above;
+    } else {
+        return static_cast<unsigned>(__builtin_clzll(x));
+    }
+}
+
+/// Ones above the highest bit that is not set.
+template <std::unsigned_integral Word>
+[[nodiscard]] PAGEFOLD_ALWAYS_INLINE constexpr unsigned leading_ones(Word x) noexcept {
+    return leading_zeros(static_cast<Word>(~x));
+}
+
+/// `x` turned to the right by `count` places, below its width.
+template <std::unsigned_integral Word>
+[[nodiscard]] PAGEFOLD_ALWAYS_INLINE constexpr Word rotate_right(Word x, unsigned count) noexcept {
+    constexpr unsigned width = 8 * sizeof(Word);
+    return static_cast<Word>(x >> count | x << (width - count) % width);
+}
+
+/// The number of bits that it takes to write `x`: 0 for 0.
+template <std::unsigned_integral Word>
+[[nodiscard]] PAGEFOLD_ALWAYS_INLINE constexpr unsigned bit_length(Word x) noexcept {
+    return 8 * sizeof(Word) - leading_zeros(x);
 }
 
 /// Bits set. std::popcount calls into the compiler's run-time library where the target has no such instruction.
@@ -47,6 +95,18 @@ namespace pagefold {
 
 /// Whether exactly one bit is set.
 [[nodiscard]] constexpr bool is_power_of_two(std::uint64_t x) noexcept { return x != 0 && (x & (x - 1)) == 0; }
+
+/// The least power of two that is not below `x`, which is not above the greatest one that the type has.
+template <std::unsigned_integral Word>
+[[nodiscard]] constexpr Word next_power_of_two(Word x) noexcept {
+    return x <= 1 ? Word{1} : static_cast<Word>(Word{1} << bit_length(static_cast<Word>(x - 1)));
+}
+
+/// The greatest power of two that is not above `x`; 0 for 0.
+template <std::unsigned_integral Word>
+[[nodiscard]] constexpr Word last_power_of_two(Word x) noexcept {
+    return x == 0 ? Word{0} : static_cast<Word>(Word{1} << (bit_length(x) - 1));
+}
 
 /// The low `count` bits set; `count` from 0 to 64.
 [[nodiscard]] constexpr std::uint64_t low_bits(unsigned count) noexcept {

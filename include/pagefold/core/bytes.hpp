@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A pointer and a length (std::span drags hosted headers in): `Byte` is `std::byte` or `const std::byte`.
 template <class Byte>

@@ -24,7 +24,7 @@
 // and adds a second sum that 28 kept bits don't need. The three ways below give the same value; core/cpu.hpp says which may
 // be taken. The two in vectors differ in width alone, but a target is a function's own: no template of one body keeps both.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 namespace checksum_detail {
 

@@ -11,7 +11,7 @@
 
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Instructions beyond a target's plain ones, as far as code here uses them.
 enum class cpu_feature : std::uint8_t {

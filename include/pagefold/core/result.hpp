@@ -5,7 +5,7 @@
 #include <pagefold/core/status.hpp>
 #include <type_traits>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A value, or the status that says why there is none. `T` is trivially copyable, so a result travels in registers.
 template <class T>

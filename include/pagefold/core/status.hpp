@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/config/abi.hpp>
+
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The outcome of an operation. An expected outcome is a value, never an exception; a caller's bug is an assertion.
 enum class [[nodiscard]] status : std::uint8_t{

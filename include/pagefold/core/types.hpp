@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/config/abi.hpp>
+
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A tenant's pool, as `create_pool` returned it. No id is ever used again: 2^51 pools can have each slot, one after another.
 enum class pool_id : std::uint64_t {};

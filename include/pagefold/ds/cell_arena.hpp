@@ -7,11 +7,10 @@
 #include <pagefold/core/types.hpp>
 #include <pagefold/ds/slot_pool.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A cell of a cell_arena, by number.
 enum class cell_ref : std::uint32_t {};
@@ -213,7 +212,7 @@ private:
     };
 
     [[nodiscard]] static constexpr unsigned reference_bits(std::size_t page_size) noexcept {
-        return static_cast<unsigned>(std::bit_width(block_pages * page_size / Sizes::cell_bytes(0)));
+        return bit_length(block_pages * page_size / Sizes::cell_bytes(0));
     }
     [[nodiscard]] std::uint32_t cells_in_block(unsigned size_class) const noexcept {
         const std::size_t cells = block_pages * source_.page_size() / Sizes::cell_bytes(size_class);
@@ -230,7 +229,7 @@ private:
     }
 
     [[nodiscard]] static constexpr unsigned group_of(std::uint32_t id) noexcept {
-        const unsigned group = static_cast<unsigned>(std::bit_width(id / 64));
+        const unsigned group = bit_length(id / 64);
         return group < number_groups ? group : number_groups - 1;
     }
     /// A quarter more than there are blocks, and a chunk of descriptors. A new block has a number below it, unless the

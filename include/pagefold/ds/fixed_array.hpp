@@ -8,7 +8,7 @@
 
 #include <cstddef>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// An array whose length is known once and stays, in whole pages of a source. Its elements don't move. Not thread-safe.
 template <class T, class Source>

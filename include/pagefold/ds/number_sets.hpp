@@ -7,12 +7,11 @@
 #include <pagefold/core/types.hpp>
 #include <pagefold/ds/page_directory.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// `Sets` sets of numbers below a bound that grows and shrinks, and the lowest number of each: a bit for each number, and
 /// for each 64 words of bits a summary word that has a bit for each word in which any is set. The summary stands before
@@ -22,7 +21,7 @@ namespace pagefold {
 /// `Meter`: void, or a type whose `step` is called for each word looked at, so that a test can count them. Not thread-safe.
 // clang-format off
 template <unsigned Sets, class Source, class Meter = void>
-    requires(Sets >= 1 && std::has_single_bit(Sets))
+    requires(Sets >= 1 && is_power_of_two(Sets))
 class number_sets {
     // clang-format on
 public:
@@ -73,8 +72,8 @@ public:
     [[nodiscard]] std::uint32_t lowest(unsigned set) const noexcept {
         for (std::uint32_t group = 0; group < bound_; group += group_numbers) {
             if (const std::uint64_t words = summary(set, group); words != 0) {
-                const std::uint32_t first = group + 64 * static_cast<std::uint32_t>(std::countr_zero(words));
-                return first + static_cast<std::uint32_t>(std::countr_zero(word(set, first)));
+                const std::uint32_t first = group + 64 * trailing_zeros(words);
+                return first + trailing_zeros(word(set, first));
             }
         }
         return none;
@@ -86,7 +85,7 @@ public:
         while (end > 0) {
             std::uint64_t& w = word(set, end - 1);
             const unsigned shift = 63 - (end - 1) % 64;
-            const unsigned run = static_cast<unsigned>(std::countl_one(w << shift));
+            const unsigned run = leading_ones(w << shift);
             const std::uint32_t start = end - run;
             w &= ~(low_bits(run) << (start % 64));
             if (w == 0) {

@@ -9,7 +9,7 @@
 
 #include <cstddef>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Working memory of a fixed size, taken from a page source when it is needed and given back when it is not.
 /// Not thread-safe.

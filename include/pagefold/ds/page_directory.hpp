@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/core/bits.hpp>
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/types.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A table of small entries that grows a page at a time and never asks its source for more than one page at once, so
 /// that it works where memory is fragmented: a radix tree of one to three levels of pages. The first few entries stand in
@@ -21,14 +21,13 @@ namespace pagefold {
 /// one to three dependent loads. Not thread-safe.
 // clang-format off
 template <class Entry, class Source>
-    requires(std::is_trivially_copyable_v<Entry> && std::has_single_bit(sizeof(Entry)))
+    requires(std::is_trivially_copyable_v<Entry> && is_power_of_two(sizeof(Entry)))
 class page_directory {
     // clang-format on
 public:
     page_directory(Source& source, node_id node) noexcept
-        : source_{source}, node_{node}, leaf_shift_{static_cast<unsigned>(
-                                            std::countr_zero(source.page_size() / sizeof(Entry)))},
-          table_shift_{static_cast<unsigned>(std::countr_zero(source.page_size() / sizeof(void*)))} {}
+        : source_{source}, node_{node}, leaf_shift_{trailing_zeros(source.page_size() / sizeof(Entry))},
+          table_shift_{trailing_zeros(source.page_size() / sizeof(void*))} {}
     ~page_directory() {
         if (has_tables()) {
             release_tree(root_, depth_, root_bound());

@@ -9,13 +9,12 @@
 #include <pagefold/ds/number_sets.hpp>
 #include <pagefold/ds/page_directory.hpp>
 
-#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// An element of a slot_pool: it says whether it is in use, and lends four bytes for a list while it is not. All-zero
 /// bytes must read as not live, and setting the free link must keep it so.
@@ -224,7 +223,7 @@ private:
         std::uint16_t used;
         std::uint16_t free_head; // number in the chunk plus one; 0 ends the list
     };
-    static_assert(std::has_single_bit(sizeof(chunk)), "a table of chunks has no rest");
+    static_assert(is_power_of_two(sizeof(chunk)), "a table of chunks has no rest");
 
     /// Few pages, and little of them left over.
     [[nodiscard]] static constexpr unsigned chunk_shift(std::size_t page_size) noexcept {

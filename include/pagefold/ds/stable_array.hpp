@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/core/bits.hpp>
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/types.hpp>
 #include <pagefold/ds/page_directory.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <new>
 #include <type_traits>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// An array that grows and shrinks by pages, and whose elements never move. Not thread-safe.
 // clang-format off
@@ -72,7 +72,7 @@ public:
 
 private:
     [[nodiscard]] static constexpr unsigned element_shift(std::size_t page_size) noexcept {
-        return static_cast<unsigned>(std::bit_width(page_size / sizeof(T))) - 1;
+        return bit_length(page_size / sizeof(T)) - 1;
     }
     [[nodiscard]] std::uint32_t page_elements() const noexcept { return std::uint32_t{1} << shift_; }
 

@@ -4,10 +4,9 @@
 #include <pagefold/config/assert.hpp>
 #include <pagefold/core/bits.hpp>
 
-#include <bit>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Up to 64·64 bits, and the first set one at or above any place in O(1): a word that has a bit for each word in which
 /// any bit is set, over those words. What a segregated-fit allocator looks a non-empty free list up in (xvmalloc, Nitin
@@ -78,9 +77,7 @@ private:
     static constexpr unsigned word_count = (Bits + 63) / 64;
 
     [[nodiscard]] static constexpr std::uint64_t mask(unsigned bit) noexcept { return std::uint64_t{1} << (bit % 64); }
-    [[nodiscard]] static constexpr unsigned lowest(std::uint64_t word) noexcept {
-        return static_cast<unsigned>(std::countr_zero(word));
-    }
+    [[nodiscard]] static constexpr unsigned lowest(std::uint64_t word) noexcept { return trailing_zeros(word); }
 
     std::uint64_t summary_ = 0;
     std::uint64_t words_[word_count] = {};

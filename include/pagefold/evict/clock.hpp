@@ -19,7 +19,7 @@
 // The order of the round is the slots', not that of insertion: a new page, or one that moved, may lie just before or just
 // behind the hand.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Costs of evict: a round at most in which every page gets its second chance, and one in which the predicate is asked
 /// about each; the caller's steps bound what is done of it in one call, and the hand goes on from there in the next.

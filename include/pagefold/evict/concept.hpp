@@ -41,7 +41,7 @@
 //   p.size()                | size_t: slots in its care
 //   p.check(v)              | bool: walks everything; false when it is damaged
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 inline constexpr unsigned packed_hook_bits = 3;
 

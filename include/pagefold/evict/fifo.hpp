@@ -7,7 +7,7 @@
 #include <concepts>
 #include <cstddef>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// First in, first out: the page that came first goes first, hit or not. A hit costs nothing; an insertion, removal or
 /// eviction writes three hooks of eight bytes. The baseline that other policies have to beat.

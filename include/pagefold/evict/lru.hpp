@@ -7,7 +7,7 @@
 #include <concepts>
 #include <cstddef>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Least recently used: the page whose insertion or last hit is longest ago goes first. Every hit of a page that is
 /// not the most recent one writes up to four hooks of eight bytes, in places that are cold; clock approximates it for

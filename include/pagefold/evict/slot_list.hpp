@@ -7,7 +7,7 @@
 #include <concepts>
 #include <cstddef>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A doubly linked list of slots whose links are their hooks: for policies that order pages by time. Every operation
 /// reaches at most three hooks, but for those that walk.

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/config/abi.hpp>
+
 #include <csignal>
 #include <initializer_list>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// All signals but those that an instruction of the thread itself causes.
 [[nodiscard]] inline sigset_t asynchronous_signals() noexcept {

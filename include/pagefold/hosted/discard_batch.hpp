@@ -9,7 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Runs of pages of this process whose memory goes back to the system together, in one call where the system can: then
 /// the other processors are interrupted once for all of them, not for each (Linux 6.16: process_madvise on oneself is

@@ -39,7 +39,7 @@
 //
 // A userfaultfd region needs more than a standstill: see fork_policy (hosted/uffd_memory.hpp).
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// What can stand still for a fork. quiesce: busy where it can't, and nothing happened; else one of the two others follows, in
 /// the same thread, or its copy in the child.

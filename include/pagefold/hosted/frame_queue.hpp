@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <sys/mman.h>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The frames that evicted pages wait in before they are compressed, in the order in which they came: a ring. Says which
 /// page is in which frame; the frames' memory is somebody else's. Not thread-safe.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/config/abi.hpp>
+
 #include <cstddef>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// What an mmap_source is told when it is made.
 struct mmap_options {

@@ -44,7 +44,7 @@
 // have no bound; the lowest of them is searched for by itself, from where the last one was found. All this is 1/15000 of
 // the memory, and mapped when it is used.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Anonymous private memory of the system, Linux. Safe from many threads. The node wish is left to the kernel's policy.
 ///
@@ -404,8 +404,11 @@ private:
     PAGEFOLD_COLD void give_back_excess() noexcept {
         const std::size_t goal = retain_limit() - retain_limit() / 4;
         for (unsigned work = work_a_release(); work > 0 && retained_pages_ > goal;) {
-            const std::uint16_t* const most = std::max_element(retained_, retained_ + ready_);
-            if (!give_back(static_cast<std::size_t>(most - retained_), goal, work, splits_at_once_)) {
+            std::size_t most = 0;
+            for (std::size_t c = 1; c < ready_; ++c) {
+                most = retained_[c] > retained_[most] ? c : most;
+            }
+            if (!give_back(most, goal, work, splits_at_once_)) {
                 break;
             }
         }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/config/abi.hpp>
+
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +11,7 @@
 #include <unistd.h>
 #include <utility>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// PAGEMAP_SCAN (Linux 6.7; Documentation/admin-guide/mm/pagemap.rst): which pages of this process were written. Ranges in
 /// a userfaultfd's WP mode only, where `written` means that the page lost its write protection. Owns /proc/self/pagemap.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/config/abi.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Tells sequential faults from random ones: keeps the next expected page of a few streams, and doubles the window of a
 /// stream each time it is met. A fault that continues no stream begins one in the place of the oldest, and gets one page.

@@ -6,7 +6,6 @@
 #include <pagefold/core/types.hpp>
 #include <pagefold/evict/concept.hpp>
 
-#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -23,7 +22,7 @@
 //
 // Costs five bytes a page, one bit, and the policy's hook; untouched parts of a region cost nothing.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 enum class page_place : std::uint8_t {
     nowhere,  ///< never written, or discarded: reads as zeros
@@ -194,7 +193,7 @@ private:
             at = at + 1 == words ? 0 : at + 1;
             word = is_resident_[at];
         }
-        return static_cast<slot_id>(at * 64 + static_cast<unsigned>(std::countr_zero(word)));
+        return static_cast<slot_id>(at * 64 + trailing_zeros(word));
     }
 
     void* table_ = nullptr;

@@ -39,7 +39,7 @@
 //   A sent signal that is ignored interrupts the calls that SA_RESTART does not restart (poll, nanosleep: EINTR).
 //   sigaction shows the entry, not what it stands over.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 namespace detail {
 

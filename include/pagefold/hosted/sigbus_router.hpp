@@ -31,7 +31,7 @@
 // table carries a sequence number that is odd while it changes, and a place that changes is not the one looked for, because
 // a range that is being touched is not being removed.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 namespace detail {
 

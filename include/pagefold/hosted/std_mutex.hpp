@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <mutex>
+#include <pagefold/config/abi.hpp>
 
-namespace pagefold {
+#include <pthread.h>
 
-/// std::mutex as a lockable; waiting threads sleep.
+namespace pagefold::inline PAGEFOLD_ABI {
+
+/// The mutex that std::mutex is on POSIX systems, as a lockable; waiting threads sleep. Not std::mutex itself, whose inline
+/// constructor has one name for all units, whatever instructions they use (config/abi.hpp).
 class std_mutex {
 public:
-    void lock() noexcept { mutex_.lock(); }
-    void unlock() noexcept { mutex_.unlock(); }
+    constexpr std_mutex() noexcept = default;
+    std_mutex(const std_mutex&) = delete;
+    std_mutex& operator=(const std_mutex&) = delete;
+
+    // A mutex of the plain kind fails at neither.
+    void lock() noexcept { static_cast<void>(pthread_mutex_lock(&mutex_)); }
+    void unlock() noexcept { static_cast<void>(pthread_mutex_unlock(&mutex_)); }
 
 private:
-    std::mutex mutex_;
+    pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
 };
 
 } // namespace pagefold

@@ -21,7 +21,7 @@
 // Everything here is one system call. Nothing is retried but what a signal interrupted: a caller that gets EAGAIN has to
 // decide (with EVENT_REMOVE every ioctl answers it until the events are read).
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The kernel's interface, newer than the headers of many systems. The names are the kernel's, in lower case.
 namespace uffd_abi {

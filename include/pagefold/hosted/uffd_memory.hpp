@@ -31,7 +31,7 @@
 //            scan finds is a hint: the pager compares.
 //   protect  the first write is a fault that the pager answers: it knows for certain, and each costs 3 to 8 µs.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 enum class uffd_backing : std::uint8_t { anonymous, shared };
 /// Who resolves a fault. thread: the one in run(). signal: the thread that faulted, in a SIGBUS handler: less than half the

@@ -52,7 +52,7 @@
 //
 // Costs: see docs/embedding/pager.md.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// One region, over a pool of its own in a store that other regions may share. `Store` is a page_store or partitioned_store
 /// whose page size is the system's; `Policy` chooses who leaves memory.

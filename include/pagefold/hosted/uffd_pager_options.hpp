@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// What a uffd_pager is told when it opens.
 struct uffd_pager_options {

@@ -21,7 +21,7 @@
 // A copy in the store is kept while its page is resident and unwritten, so that it can be dropped again without
 // compressing. Those copies are the first to go when the store is full.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The part of uffd_pager that evicts. Its lock is held around every call.
 template <class Store, eviction_policy Policy>

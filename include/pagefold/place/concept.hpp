@@ -15,7 +15,7 @@
 //                                |         | other partition once
 //   p.node(partition)            | node_id | the node its memory should come from
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 using partition_id = std::size_t;
 

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Spreads extents evenly over the partitions, without regard to memory nodes. The pages of an extent stay together.
 struct hashed {

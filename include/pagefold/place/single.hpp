@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Everything in partition 0; the others serve only when its memory is exhausted.
 struct single {

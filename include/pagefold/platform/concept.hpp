@@ -36,7 +36,7 @@
 //
 // monotonic_clock: now() in a unit of the host's choice; never goes back.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 // clang-format off
 template <class T>

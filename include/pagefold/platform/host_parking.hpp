@@ -20,7 +20,7 @@
 #include <thread>
 #endif
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 #if __STDC_HOSTED__ && defined(__linux__)
 

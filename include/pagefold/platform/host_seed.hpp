@@ -20,7 +20,7 @@
 #endif
 #endif
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A number that differs from call to call, and mostly from run to run. **No secret**: it is mixed from the address of a
 /// variable on the stack, that of a function, a count of calls, and in a hosted build the time. Who knows the program

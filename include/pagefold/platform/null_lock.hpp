@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-namespace pagefold {
+#include <pagefold/config/abi.hpp>
+
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A lock that locks nothing, for what one thread at a time uses.
 class null_lock {

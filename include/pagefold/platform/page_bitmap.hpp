@@ -4,11 +4,10 @@
 #include <pagefold/config/assert.hpp>
 #include <pagefold/core/bits.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A view of one bit a page, set where the page is taken: what page sources keep their books in. The words belong to
 /// the caller. Bits past the end count as set. Costs are in words looked at; 64 pages are one word.
@@ -74,8 +73,7 @@ public:
         while (taken_below == 0 && w > 0) {
             taken_below = words_[--w];
         }
-        const std::size_t first =
-            taken_below == 0 ? 0 : w * 64 + 64 - static_cast<std::size_t>(std::countl_zero(taken_below));
+        const std::size_t first = taken_below == 0 ? 0 : w * 64 + 64 - leading_zeros(taken_below);
         return {first, next(page, ~std::uint64_t{0}) - first};
     }
     [[nodiscard]] constexpr std::size_t longest_clear_run() const noexcept {
@@ -105,7 +103,7 @@ private:
         for (std::size_t w = from / 64; w < words_for(pages_); ++w, skipped = 0) {
             const std::uint64_t hits = (flip == 0 ? ~words_[w] : words_[w]) & ~skipped;
             if (hits != 0) {
-                return w * 64 + static_cast<std::size_t>(std::countr_zero(hits));
+                return w * 64 + trailing_zeros(hits);
             }
         }
         return pages_;
@@ -129,7 +127,7 @@ private:
                 length += step;
             }
             if (low != 0) {
-                return w * 64 + static_cast<std::size_t>(std::countr_zero(low));
+                return w * 64 + trailing_zeros(low);
             }
         }
         return npos;

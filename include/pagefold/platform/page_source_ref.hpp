@@ -5,7 +5,7 @@
 
 #include <type_traits>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A page source by reference, its type forgotten, so that a store's type doesn't depend on where its memory comes from.
 /// Pages are acquired for many objects at a time: the indirect call is not measurable. The source must outlive it.

@@ -26,7 +26,7 @@
 // for no reason. Safe from every thread; none of them calls back into the library. They order no memory: that is the
 // caller's, by the orders of its own accesses to the word.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 // clang-format off
 template <class P>

@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A lock of four bytes whose waiters turn on the spot for a short while and then sleep by `P`'s means (Drepper:
 /// "Futexes are tricky", 2011, third lock). Uncontended, lock and unlock cost one atomic operation each and call nothing

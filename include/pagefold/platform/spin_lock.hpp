@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A test-and-test-and-set lock of four bytes (Rudolph, Segall: "Dynamic decentralized cache schemes for MIMD parallel
 /// processors", ISCA 1984). Not fair. Uncontended, lock costs one atomic exchange and unlock a plain store.

@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Hands out pages of one range of memory that the caller gives: a static array, a memory bank, a carve-out.
 ///

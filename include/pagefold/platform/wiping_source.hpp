@@ -8,7 +8,7 @@
 
 #include <cstddef>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A page source over another that gives pages back full of zeros, whatever their user left in them. Cost: a memset of
 /// what is released. As safe from many threads as the source below.

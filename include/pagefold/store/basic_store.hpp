@@ -38,7 +38,7 @@
 // All memory comes from the page source: the partitions themselves, the pools' records, tables, scratch and payload. The
 // first create_pool takes the first page, and the first scratch with it.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 template <store_config Config, partition_policy Place>
 class basic_store {

@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// What happens to a page before and after the lock: between the page and the stream that is kept of it. Safe from many
 /// threads.

@@ -22,7 +22,7 @@
 // A tag is looked at before it is followed: the slot must have a page, and that page's object must be this one. If not, the
 // object is passed over; nobody can read it either.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// What compaction has done, over one step or over many.
 struct compaction_work {

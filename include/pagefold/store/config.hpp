@@ -10,7 +10,6 @@
 #include <pagefold/platform/parking.hpp>
 #include <pagefold/store/limited_source.hpp>
 
-#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -33,7 +32,7 @@
 //   C::checksum_bits           28 or 60 bits of checksum kept for each page: an entry takes 12 or 16 bytes, and damage passes
 //                              unnoticed once in 2^28 times, or 2^60
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 // clang-format off
 template <class C>

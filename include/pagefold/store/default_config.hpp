@@ -13,7 +13,7 @@
 
 #include <cstddef>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The choices that a user gets without choosing. Derive from it and override what should differ:
 ///

@@ -10,7 +10,6 @@
 #include <pagefold/platform/page_source_ref.hpp>
 #include <pagefold/store/limited_source.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -37,7 +36,7 @@
 // takes one at the same time.) What it costs: a large page comes back only when all its small ones are free, so scattered
 // survivors can keep more than they would of small pages.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A page source of pages of `page_size` over one whose pages are larger. Safe from many threads where `Lock` is; a call
 /// under its lock calls the source behind it. Takes and releases in O(log groups).
@@ -167,7 +166,7 @@ private:
         for (unsigned length = 1; length < count; ++length) {
             bits &= bits >> 1;
         }
-        return static_cast<unsigned>(std::countr_zero(bits));
+        return trailing_zeros(bits);
     }
     /// Small pages of a group that nobody has. Those at its end that have no bit belong to nobody either.
     [[nodiscard]] std::size_t idle_of(const group& g) const noexcept {
@@ -191,7 +190,7 @@ private:
         }
         unsigned looks = 0;
         for (std::uint64_t runs = filled_ & ~low_bits(static_cast<unsigned>(pages) - 1); runs != 0; runs &= runs - 1) {
-            const unsigned run = static_cast<unsigned>(std::countr_zero(runs)) + 1;
+            const unsigned run = trailing_zeros(runs) + 1;
             for (std::uint32_t id = heads_[run]; id != none; id = groups_[id].next) {
                 if (groups_[id].node == node) {
                     return id;

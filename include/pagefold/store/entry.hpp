@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// What the index keeps of one page: where its stream is, how long it is, its checksum, and up to three bits for the
 /// eviction policy. A stream of eight bytes (a same-filled page) stands in the entry itself. 12 bytes with a checksum of

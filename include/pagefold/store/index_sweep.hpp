@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Compaction of the index: extents at high numbers move to free low ones, arrays out of blocks that are nearly empty, and
 /// the table of buckets shrinks to what it needs, so that chunks and blocks go back to the page source.

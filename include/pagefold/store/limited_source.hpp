@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <new>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The byte limit of a store: the one thing that its partitions share. Safe from many threads.
 ///

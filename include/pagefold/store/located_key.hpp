@@ -16,7 +16,7 @@
 // What is looked up under is folded once more: one step of numbers that are evenly spaced gives numbers nearly so, and for
 // one seed in a thousand or so nearly all of them fall into a few buckets (a chain of 646 of 16,384 was seen).
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 struct located_key {
     page_key key;

@@ -4,7 +4,7 @@
 #include <pagefold/place/single.hpp>
 #include <pagefold/store/basic_store.hpp>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A compressed page store of one partition: one lock, one allocator, least memory. `Config` models store_config; derive it
 /// from default_config. For many threads see partitioned_store.

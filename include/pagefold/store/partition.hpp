@@ -31,7 +31,7 @@
 // whichever partition the other one is at: two threads that wait in handlers for each other's partition would do so for
 // ever. A page source must not call back at all: statistics asked for by one are a caller's bug, and assert.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 template <store_config Config>
 class partition {

@@ -4,6 +4,7 @@
 #include <pagefold/alloc/concept.hpp>
 #include <pagefold/config/assert.hpp>
 #include <pagefold/config/macros.hpp>
+#include <pagefold/core/bits.hpp>
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/ds/stable_array.hpp>
 #include <pagefold/platform/null_lock.hpp>
@@ -14,12 +15,11 @@
 #include <pagefold/store/pool.hpp>
 #include <pagefold/store/pool_charge.hpp>
 
-#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Page and operation counters, for a pool and for a whole partition.
 struct partition_counters {
@@ -102,7 +102,7 @@ struct partition_state {
             if (s != no_slot && s / extent_pages == extent_) {
                 const std::uint64_t rest = metas_.pages & ~low_bits(s % extent_pages + 1);
                 if (rest != 0) {
-                    return index_type::slot(extent_, static_cast<unsigned>(std::countr_zero(rest)));
+                    return index_type::slot(extent_, trailing_zeros(rest));
                 }
             }
             return index_.next_in_pool(ring_, s);

@@ -5,7 +5,7 @@
 
 // What a partition says of itself, and how it checks itself.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 template <store_config Config>
 void partition<Config>::add_to(store_stats& s) noexcept {

@@ -3,7 +3,7 @@
 
 #include <pagefold/store/basic_store.hpp>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A compressed page store of several partitions, which share nothing but the byte limit: threads in different partitions
 /// never meet. Each partition has allocator slack of its own, so more of them take more memory.

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// What a try to place a stream came to.
 struct placed {

@@ -6,7 +6,6 @@
 #include <pagefold/core/bits.hpp>
 #include <pagefold/store/pool.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -28,7 +27,7 @@
 // The partitions say what they hold in a gauge each, which only the holder of their lock writes; the rates are worked out
 // anew now and then. All is relaxed: numbers that somebody compares, and that order nothing.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// What a partition holds, as it was at the end of the last hold that changed it.
 struct alignas(64) partition_gauge {
@@ -74,7 +73,7 @@ inline constexpr std::size_t free_idle = 12 * 4096;
     const std::size_t spread = idle < used / most ? idle : used / most;
     // Both lose the bits that the quotient's 16 leave no room for; they still have as many as it needs.
     constexpr unsigned room = 8 * sizeof(std::size_t) - 16;
-    const unsigned width = static_cast<unsigned>(std::bit_width(spread));
+    const unsigned width = bit_length(spread);
     const unsigned shift = width > room ? width - room : 0;
     const std::size_t more = used != 0 ? (spread >> shift << 16) / (used >> shift) : 0;
     return 0x10000u + static_cast<std::uint32_t>(more);

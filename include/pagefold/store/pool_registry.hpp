@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Who has which pool slot. Its lock is held for a look at the records and never while pages go: a pool that is destroyed is
 /// `dying` until the last of them is gone, and its slot is nobody else's. Cost: a look at each slot at most.

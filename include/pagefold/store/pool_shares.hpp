@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Who pays when pages must be dropped: the ephemeral pool that is furthest over its weighted share of all memory of the
 /// store, among those that can lose a page and keep what they have reserved.

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Which threads are at a lock of the store's partitions: about to take one, waiting for it, inside, or leaving; or wait for
 /// a scratch. So a call that interrupts another of its thread (a signal handler, a page source that calls back) learns

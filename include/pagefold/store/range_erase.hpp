@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Where the erasure of a range stands, from hold to hold.
 struct range_cursor {
@@ -154,7 +154,7 @@ private:
         const bool goes_on = pages == state_.index.pages_of(id);
         unsigned count = 0;
         for (; pages != 0 && count < most; ++count) {
-            const unsigned last = static_cast<unsigned>(std::bit_width(pages)) - 1;
+            const unsigned last = bit_length(pages) - 1;
             pages &= ~(std::uint64_t{1} << last);
             const slot_id slot = index_type::slot(id, last);
             if (pool.is_ephemeral()) {

@@ -25,7 +25,7 @@
 // help, compaction makes whole pages of what they left. Victims elsewhere help only when whole pages come free, so one
 // partition is emptied of the pool's pages before the next.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Between two holds: a lock that is taken back at once would never be seen free by who waits for it.
 template <store_config Config>

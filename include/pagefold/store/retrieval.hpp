@@ -7,7 +7,7 @@
 
 #include <cstddef>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A stream that was found: in place, in the buffer, or (a raw page) already in the caller's page.
 template <class Entry>

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// What a try to drop a page came to.
 enum class eviction_outcome : std::uint8_t {

@@ -11,7 +11,6 @@
 #include <pagefold/store/limited_source.hpp>
 #include <pagefold/store/presence.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -35,7 +34,7 @@
 // Cost. Uncontended: one exchange to take and one to give back, in a cache line of the slot's own, and a look at a line
 // that seldom changes. Threads begin at different slots, by their token, so that each meets the slot warm in its cache.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// `Exclusive`: one thread at a time uses the store, so a slot that is taken was taken by a call that this one interrupts.
 template <class Compressor, unsigned Slots, parking Parking, bool Exclusive>
@@ -232,9 +231,9 @@ private:
     /// A slot that has memory and is as said.
     [[nodiscard]] slot* take(std::uintptr_t is, unsigned start, std::uintptr_t self) noexcept {
         // A bit that is not seen yet is a slot that is not found this time; seq_cst for a waiter's last look, as above.
-        const mask warm = std::rotr(warm_.load(memory_order::seq_cst), static_cast<int>(start));
+        const mask warm = rotate_right(warm_.load(memory_order::seq_cst), start);
         for (mask bits = warm; bits != 0; bits &= bits - 1) {
-            slot& s = slots_[(start + static_cast<unsigned>(std::countr_zero(bits))) % mask_bits];
+            slot& s = slots_[(start + trailing_zeros(bits)) % mask_bits];
             if (claim(s, is, self)) {
                 if (s.memory != nullptr) [[likely]] {
                     return &s;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/config/abi.hpp>
+
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Counters of a whole store. A name that zram or zswap uses means here what it means there. All are exact for a store
 /// at rest; while other threads work they are a sum of snapshots of the partitions.

@@ -5,7 +5,7 @@
 
 // How a store's pools come and go.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 template <store_config Config, partition_policy Place>
 result<pool_id> basic_store<Config, Place>::create_pool(const pool_options& options) noexcept {

@@ -6,7 +6,7 @@
 
 // How a store comes to rest, and goes on.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 template <store_config Config, partition_policy Place>
 status basic_store<Config, Place>::quiesce() noexcept {

@@ -5,7 +5,7 @@
 
 // What a store says of itself, and how it checks itself.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 template <store_config Config, partition_policy Place>
 store_stats basic_store<Config, Place>::stats() const noexcept {

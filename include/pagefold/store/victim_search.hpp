@@ -17,7 +17,7 @@
 // The bar is fed back: a search that ends early lowers it, one that runs out of candidates raises it to the sparsest that
 // it met.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The predicate of one search. `State`: a partition_state. `Candidates`: Config::sparse_candidates.
 template <class State, unsigned Candidates>

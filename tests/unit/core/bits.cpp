@@ -46,6 +46,41 @@ TEST_CASE("low_bits from none to all") {
     CHECK(low_bits(65) == ~std::uint64_t{0});
 }
 
+namespace {
+
+/// Zeros, each single bit, each run from the bottom and the top, and chance, against <bit>.
+template <class Word>
+void counts_as_the_standard_does() {
+    testing::rng random{7};
+    for (unsigned i = 0; i < 2000; ++i) {
+        const unsigned at = i % (8 * sizeof(Word));
+        const auto one = static_cast<Word>(Word{1} << at);
+        const auto chance = static_cast<Word>(random() >> random.below(64));
+        for (const Word x : {Word{0}, one, static_cast<Word>(one - 1), static_cast<Word>(~one),
+                             static_cast<Word>(~(one - 1)), chance}) {
+            CHECK(trailing_zeros(x) == static_cast<unsigned>(std::countr_zero(x)));
+            CHECK(leading_zeros(x) == static_cast<unsigned>(std::countl_zero(x)));
+            CHECK(leading_ones(x) == static_cast<unsigned>(std::countl_one(x)));
+            CHECK(bit_length(x) == static_cast<unsigned>(std::bit_width(x)));
+            CHECK(last_power_of_two(x) == std::bit_floor(x));
+            CHECK(rotate_right(x, at) == std::rotr(x, static_cast<int>(at)));
+            if (x <= std::bit_floor(static_cast<Word>(~Word{0}))) {
+                CHECK(next_power_of_two(x) == std::bit_ceil(x));
+            }
+        }
+    }
+}
+
+} // namespace
+
+TEST_CASE("zeros, ones, lengths, powers and turns are those of <bit>, for words of each size") {
+    counts_as_the_standard_does<std::uint8_t>();
+    counts_as_the_standard_does<std::uint16_t>();
+    counts_as_the_standard_does<std::uint32_t>();
+    counts_as_the_standard_does<std::uint64_t>();
+    static_assert(trailing_zeros(8u) == 3 && leading_zeros(std::uint8_t{1}) == 7 && next_power_of_two(5u) == 8);
+}
+
 TEST_CASE("folded_multiply is the folded 128-bit product") {
     static_assert(folded_multiply(3, 5) == 15);
     static_assert(folded_multiply(std::uint64_t{1} << 63, 2) == 1);

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold::detail::lz_block {
+namespace pagefold::inline PAGEFOLD_ABI::detail::lz_block {
 
 /// `count` bytes and no more.
 PAGEFOLD_ALWAYS_INLINE void copy_exactly(std::byte* to, const std::byte* from, std::size_t count) noexcept {

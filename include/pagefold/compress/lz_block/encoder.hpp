@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold::detail::lz_block {
+namespace pagefold::inline PAGEFOLD_ABI::detail::lz_block {
 
 [[nodiscard]] PAGEFOLD_ALWAYS_INLINE std::uint64_t difference(const std::byte* a, const std::byte* b) noexcept {
     return load_little<std::uint64_t>(a) ^ load_little<std::uint64_t>(b);

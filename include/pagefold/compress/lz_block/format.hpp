@@ -8,7 +8,7 @@
 
 #include <cstddef>
 
-namespace pagefold::detail::lz_block {
+namespace pagefold::inline PAGEFOLD_ABI::detail::lz_block {
 
 inline constexpr std::size_t min_match = 4;         // of the format
 inline constexpr std::size_t last_literals = 5;     // bytes at the end that no match covers

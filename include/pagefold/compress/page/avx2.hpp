@@ -13,7 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold::page_coding::avx2 {
+namespace pagefold::inline PAGEFOLD_ABI::page_coding::avx2 {
 
 PAGEFOLD_AVX2 __m256i load(const void* from) noexcept { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
 PAGEFOLD_AVX2 void store(void* to, __m256i v) noexcept { _mm256_storeu_si256(static_cast<__m256i*>(to), v); }

@@ -14,7 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold::page_coding::avx512 {
+namespace pagefold::inline PAGEFOLD_ABI::page_coding::avx512 {
 
 PAGEFOLD_AVX512 __m512i load(const void* from) noexcept { return _mm512_loadu_si512(from); }
 PAGEFOLD_AVX512 void store(void* to, __m512i v) noexcept { _mm512_storeu_si512(to, v); }

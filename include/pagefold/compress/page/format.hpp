@@ -17,7 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold::page_coding {
+namespace pagefold::inline PAGEFOLD_ABI::page_coding {
 
 inline constexpr std::size_t unit_size = 4096; ///< what one stream covers; a larger page is several units
 inline constexpr std::size_t max_page_size = 65536;

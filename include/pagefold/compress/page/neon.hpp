@@ -14,7 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold::page_coding::v16 {
+namespace pagefold::inline PAGEFOLD_ABI::page_coding::v16 {
 
 using bytes16 = uint8x16_t;
 

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <initializer_list>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// An instruction set that the page codec has code for; all of them give the same streams and the same answers.
 enum class page_path : std::uint8_t {

@@ -9,12 +9,12 @@
 
 #include <pagefold/compress/page/format.hpp>
 #include <pagefold/compress/page/workspace.hpp>
+#include <pagefold/core/bits.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold::page_coding::scalar {
+namespace pagefold::inline PAGEFOLD_ABI::page_coding::scalar {
 
 inline constexpr std::uint64_t each_byte = 0x0101010101010101u;
 
@@ -578,7 +578,7 @@ inline constexpr mask_pair_table mask_pairs{};
 inline void fill_zeros(std::uint8_t* to, std::size_t count, const std::uint8_t* values) noexcept {
     for (std::size_t i = 0; i < count; i += 64) {
         for (std::uint64_t zeros = zeros_of_64(to + i, count - i); zeros != 0; zeros &= zeros - 1) {
-            to[i + static_cast<unsigned>(std::countr_zero(zeros))] = *values++;
+            to[i + trailing_zeros(zeros)] = *values++;
         }
     }
 }
@@ -684,7 +684,7 @@ inline void fill_zeros(std::uint8_t* to, std::size_t count, const std::uint8_t* 
             return false;
         }
         for (; escaped != 0; escaped &= escaped - 1) {
-            state.literals[i + static_cast<unsigned>(std::countr_zero(escaped))] = *escape++;
+            state.literals[i + trailing_zeros(escaped)] = *escape++;
         }
     }
     return escape == end;

@@ -20,7 +20,7 @@
 #include <immintrin.h>
 #pragma GCC diagnostic pop
 
-namespace pagefold::page_coding::v16 {
+namespace pagefold::inline PAGEFOLD_ABI::page_coding::v16 {
 
 using bytes16 = __m128i;
 

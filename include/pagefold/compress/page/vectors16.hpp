@@ -21,7 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold::page_coding::v16 {
+namespace pagefold::inline PAGEFOLD_ABI::page_coding::v16 {
 
 /// For each mask of 8, indices for a shuffle; from 0x80 on they make a zero.
 struct shuffle_tables {

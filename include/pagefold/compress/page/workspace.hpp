@@ -9,14 +9,14 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// How long the page codec looks for sources. The stream is of one format.
 enum class page_level : std::uint8_t { fast, balanced, high };
 
 } // namespace pagefold
 
-namespace pagefold::page_coding {
+namespace pagefold::inline PAGEFOLD_ABI::page_coding {
 
 struct settings {
     unsigned keep_limit; ///< a line that differs from its first guess in so few bytes is taken without a search

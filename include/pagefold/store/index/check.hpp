@@ -5,7 +5,7 @@
 
 // What extent_index can say of its own structures: for tests.
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 template <class Entry, class Hook, unsigned HookBits, class Source>
 bool extent_index<Entry, Hook, HookBits, Source>::check() const noexcept {

@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Where the parts of one entry are.
 struct entry_place {

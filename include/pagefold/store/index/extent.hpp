@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// A link of a hash chain: the number of an extent plus one, 0 at the end. Bit 31 makes the number of ones even, so that a
 /// flipped bit shows, and no link looks like the end.

@@ -12,7 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The hash chains of an index. The first extent of an object, its primary, is hashed under (pool, object), the others under
 /// (pool, object, number). A look-up touches a bucket and the extents of its chain, less than two in the mean.

@@ -10,11 +10,10 @@
 #include <pagefold/store/index/entry_arrays.hpp>
 #include <pagefold/store/index/extent.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// What extents hold: the entry of a page alone in the extent itself, those of several in an array, in the order of pages.
 /// `Hook` and `HookBits` are the eviction policy's; a hook wider than the entry's spare bits stands beside the entries, and
@@ -162,8 +161,7 @@ public:
         if (arrays_type::singles_inline && count == 1) {
             const Entry last = array.get(0);
             arrays_.deallocate(x.array());
-            x.make_single(static_cast<unsigned>(std::countr_zero(x.bitmap)), last.word(),
-                          static_cast<std::uint32_t>(last.meta()));
+            x.make_single(trailing_zeros(x.bitmap), last.word(), static_cast<std::uint32_t>(last.meta()));
         } else if (!goes_on && arrays_.is_large_for(x.array(), count)) {
             static_cast<void>(fit(x, count));
         }

@@ -13,7 +13,6 @@
 #include <pagefold/store/index/extent_rings.hpp>
 #include <pagefold/store/located_key.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -50,7 +49,7 @@
 // Not this: a hash slot for each page (the 128-bit key alone is 16 bytes), a radix tree for each object (a page alone in
 // its object or in its range pays for whole nodes), a B-tree (several cold lines a look-up).
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// `Hook` and `HookBits` are the eviction policy's; a hook wider than the entry's spare bits gets an array of its own.
 /// Not thread-safe: the partition's lock is held around every call.
@@ -182,7 +181,7 @@ public:
     template <class Visit>
     void for_each_slot(std::uint32_t id, std::uint64_t which, Visit visit) const noexcept {
         for (std::uint64_t pages = pages_of(id) & which; pages != 0; pages &= pages - 1) {
-            visit(slot(id, static_cast<unsigned>(std::countr_zero(pages))));
+            visit(slot(id, trailing_zeros(pages)));
         }
     }
 
@@ -195,13 +194,13 @@ public:
             const unsigned at = s % extent_pages;
             const std::uint64_t rest = extents_[id].present() & ~low_bits(at + 1);
             if (rest != 0) {
-                return slot(id, static_cast<unsigned>(std::countr_zero(rest)));
+                return slot(id, trailing_zeros(rest));
             }
             id = rings_.next(id);
         }
         for (std::uint32_t left = ring.extents; id != none && is_live(id); id = rings_.next(id)) {
             if (is_sound(id)) [[likely]] {
-                return slot(id, static_cast<unsigned>(std::countr_zero(extents_[id].present())));
+                return slot(id, trailing_zeros(extents_[id].present()));
             }
             if (left-- == 0) {
                 break;

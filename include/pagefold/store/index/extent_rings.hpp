@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The extents of one pool: where its ring begins, and what they take.
 struct pool_ring {

@@ -2,15 +2,15 @@
 #pragma once
 
 #include <pagefold/config/assert.hpp>
+#include <pagefold/core/bits.hpp>
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/types.hpp>
 #include <pagefold/ds/page_directory.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The heads of hash chains, in a table that grows and shrinks by one bucket at a time (linear hashing; Litwin, VLDB 1980):
 /// no operation pays for a rehash, and no large contiguous memory is asked for. A head is an element's number plus one, 0
@@ -24,7 +24,7 @@ public:
     /// There must be a bucket.
     [[nodiscard]] std::uint32_t of(std::uint64_t hash) const noexcept {
         const std::uint32_t h = static_cast<std::uint32_t>(hash);
-        const std::uint32_t mask = std::bit_ceil(count_) - 1;
+        const std::uint32_t mask = next_power_of_two(count_) - 1;
         return (h & mask) < count_ ? h & mask : h & (mask >> 1);
     }
     [[nodiscard]] std::uint32_t& operator[](std::uint32_t bucket) const noexcept { return heads_[bucket]; }
@@ -39,7 +39,7 @@ public:
         return status::ok;
     }
     /// The chain that the last bucket was split off from, and goes back to. There are at least two buckets.
-    [[nodiscard]] std::uint32_t split_from() const noexcept { return count_ - 1 - std::bit_floor(count_ - 1); }
+    [[nodiscard]] std::uint32_t split_from() const noexcept { return count_ - 1 - last_power_of_two(count_ - 1); }
     /// Takes the last bucket away, its chain having gone elsewhere. Pages of the table go back to the source, one leaf behind.
     void remove() noexcept {
         --count_;
