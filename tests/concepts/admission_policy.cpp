@@ -6,7 +6,7 @@
 
 #include <doctest/doctest.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::concepts_admission_policy {
 namespace {
 
 struct smallest {
@@ -44,4 +44,4 @@ TEST_CASE("an admission policy of one function is enough") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::concepts_admission_policy

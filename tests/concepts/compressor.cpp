@@ -10,7 +10,7 @@
 #include <atomic>
 #include <thread>
 
-namespace pagefold::testing {
+namespace pagefold::testing::concepts_compressor {
 namespace {
 
 struct smallest {
@@ -178,7 +178,7 @@ struct ignores_scratch_size : zero_tail {
 
 struct ignores_bound : zero_tail {
     result<std::size_t> compress(byte_view in, byte_span out, byte_span scratch) const noexcept {
-        bytes room(bound(in.size()));
+        byte_string room(bound(in.size()));
         const result<std::size_t> length = zero_tail::compress(in, room, scratch);
         std::copy_n(room.data(), std::min(length.value_or(0), out.size()), out.data());
         return length;
@@ -367,4 +367,4 @@ TEST_CASE("the suite convicts a compressor of the clause that it breaks") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::concepts_compressor

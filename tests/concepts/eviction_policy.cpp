@@ -11,7 +11,7 @@
 
 #include <doctest/doctest.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::concepts_eviction_policy {
 namespace {
 
 /// Takes the first slot of the view that will do; needs no hooks.
@@ -383,4 +383,4 @@ TEST_CASE("the suite convicts an eviction policy of the clause that it breaks") 
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::concepts_eviction_policy

@@ -8,7 +8,7 @@
 
 #include <mutex>
 
-namespace pagefold::testing {
+namespace pagefold::testing::concepts_lockable {
 namespace {
 
 struct smallest_lock {
@@ -75,4 +75,4 @@ TEST_CASE("lockable: a lock is renewed in its place") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::concepts_lockable

@@ -13,7 +13,7 @@
 #include <optional>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::concepts_object_allocator {
 namespace {
 
 /// Pages of four slots each. A handle is page number times four plus slot.
@@ -667,4 +667,4 @@ TEST_CASE_TEMPLATE_INVOKE(wrong_allocators, //
                           breaks<fullness_is_unbounded, allocator_clause::fullness_tells_the_last>);
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::concepts_object_allocator

@@ -11,7 +11,7 @@
 #include <memory>
 #include <utility>
 
-namespace pagefold::testing {
+namespace pagefold::testing::concepts_page_source {
 namespace {
 
 struct smallest {
@@ -269,4 +269,4 @@ TEST_CASE("the suite convicts a page source of the clause that it breaks") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::concepts_page_source

@@ -8,7 +8,7 @@
 
 #include <doctest/doctest.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::concepts_parking {
 namespace {
 
 using word_type = atomic<std::uint32_t>;
@@ -89,4 +89,4 @@ TEST_CASE("a parking of four empty functions is enough for a lock that nobody wa
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::concepts_parking

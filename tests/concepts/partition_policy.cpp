@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::concepts_partition_policy {
 namespace {
 
 struct smallest {
@@ -122,4 +122,4 @@ TEST_CASE("the suite convicts a partition policy of the clause that it breaks") 
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::concepts_partition_policy

@@ -11,7 +11,7 @@
 #include <optional>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::concepts_small_source {
 namespace {
 
 /// Pages of four slots each, all in order of their numbers. A handle is page number times four plus slot.
@@ -244,4 +244,4 @@ TEST_CASE_TEMPLATE_INVOKE(wrong_small, breaks<says_limit, small_source_clause::r
                           breaks<counts_wrongly, small_source_clause::stays_sound>);
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::concepts_small_source

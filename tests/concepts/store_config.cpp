@@ -12,7 +12,7 @@
 
 #include <cstddef>
 
-namespace pagefold::testing {
+namespace pagefold::testing::concepts_store_config {
 namespace {
 
 static_assert(store_config<default_config>);
@@ -150,4 +150,4 @@ TEST_CASE("a store_config is taken for what it is at compile time") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::concepts_store_config

@@ -18,7 +18,7 @@
 #include <cstring>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::conformance_bounded_alloc {
 namespace {
 
 struct steps_meter {
@@ -254,4 +254,4 @@ TEST_CASE_TEMPLATE("what a plan opens for objects of high numbers stays right, w
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::conformance_bounded_alloc

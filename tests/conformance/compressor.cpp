@@ -14,7 +14,7 @@
 
 #include <doctest/doctest.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::conformance_compressor {
 namespace {
 
 constexpr std::size_t page_sizes[] = {4096, 16384, 65536};
@@ -54,7 +54,7 @@ TEST_CASE("zstd keeps the contract of a compressor") {
 }
 
 TEST_CASE("zstd with a dictionary keeps the contract of a compressor") {
-    const bytes typical = sample_pages(4096)[15];
+    const byte_string typical = sample_pages(4096)[15];
     const scratch_memory memory{zstd_dictionary::memory_size(typical.size(), 3, 4096)};
     zstd_dictionary dictionary;
     REQUIRE(dictionary.load(typical, 3, 4096, memory.span()) == status::ok);
@@ -102,4 +102,4 @@ TEST_CASE("lzo keeps the contract of a compressor") {
 #endif
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::conformance_compressor

@@ -65,29 +65,29 @@ enum class compressor_clause {
     return "unknown";
 }
 
-using bytes = std::vector<std::byte>;
+using byte_string = std::vector<std::byte>;
 
 /// Whole ranges at a time: what std::equal makes of bytes is slow under sanitizers.
 [[nodiscard]] inline bool same(byte_view a, byte_view b) noexcept {
     return a.size() == b.size() && (a.empty() || equal_bytes(a.data(), b.data(), a.size()));
 }
-[[nodiscard]] inline bool same(const std::optional<bytes>& a, const std::optional<bytes>& b) noexcept {
+[[nodiscard]] inline bool same(const std::optional<byte_string>& a, const std::optional<byte_string>& b) noexcept {
     return a.has_value() == b.has_value() && (!a || same(byte_view{*a}, byte_view{*b}));
 }
 
 /// Pages of many kinds, the same for the same size.
-[[nodiscard]] inline std::vector<bytes> sample_pages(std::size_t size) {
-    std::vector<bytes> pages;
+[[nodiscard]] inline std::vector<byte_string> sample_pages(std::size_t size) {
+    std::vector<byte_string> pages;
     rng random{size};
     const auto add = [&](auto byte_at) {
-        bytes page(size);
+        byte_string page(size);
         for (std::size_t i = 0; i < size; ++i) {
             page[i] = static_cast<std::byte>(byte_at(i));
         }
         pages.push_back(std::move(page));
     };
     const auto add_words = [&](auto word_at) {
-        bytes page(size);
+        byte_string page(size);
         for (std::size_t i = 0; i < size; i += sizeof(std::uint64_t)) {
             const std::uint64_t word = word_at(i / sizeof word);
             std::memcpy(page.data() + i, &word, sizeof word);
@@ -179,7 +179,7 @@ public:
     [[nodiscard]] bool is_intact() const { return before_.is_intact() && behind_.is_intact(); }
 
 private:
-    bytes memory_;
+    byte_string memory_;
     margin before_;
     margin behind_;
 };
@@ -233,9 +233,9 @@ public:
         if (!broken_.empty()) {
             return;
         }
-        const std::vector<bytes> pages = sample_pages(page_size_);
-        std::vector<std::optional<bytes>> streams;
-        for (const bytes& page : pages) {
+        const std::vector<byte_string> pages = sample_pages(page_size_);
+        std::vector<std::optional<byte_string>> streams;
+        for (const byte_string& page : pages) {
             streams.push_back(check_page(page));
         }
         for (std::size_t i = 0; i < pages.size() && broken_.empty(); ++i) {
@@ -268,9 +268,9 @@ public:
 private:
     struct decompressed {
         status outcome;
-        bytes page; // empty after a failure
+        byte_string page; // empty after a failure
 
-        [[nodiscard]] bool is(const bytes& wanted) const noexcept {
+        [[nodiscard]] bool is(const byte_string& wanted) const noexcept {
             return outcome == status::ok && same(byte_view{page}, byte_view{wanted});
         }
     };
@@ -286,7 +286,7 @@ private:
     }
 
     /// The stream, nothing where there is none; all that a single call can break is checked.
-    std::optional<bytes> compress(const bytes& page, byte_span scratch, unsigned noise) {
+    std::optional<byte_string> compress(const byte_string& page, byte_span scratch, unsigned noise) {
         const byte_span in = in_.place(page.size(), noise);
         copy_bytes(in.data(), page.data(), page.size());
         const byte_span out = out_.place(codec_.bound(page.size()), noise);
@@ -302,7 +302,7 @@ private:
             broken_.insert(clause::stream_length);
             return std::nullopt;
         }
-        return bytes(out.data(), out.data() + *length);
+        return byte_string(out.data(), out.data() + *length);
     }
 
     decompressed decompress(byte_view stream, std::size_t size, byte_span scratch, unsigned noise) {
@@ -313,11 +313,11 @@ private:
         const status outcome = codec_.decompress(in, out, scratch);
         expect(in_.is_intact() && out_.is_intact(), clause::decompress_stays_inside);
         expect(same(stream, in), clause::input_untouched);
-        return {outcome, outcome == status::ok ? bytes(out.data(), out.data() + size) : bytes{}};
+        return {outcome, outcome == status::ok ? byte_string(out.data(), out.data() + size) : byte_string{}};
     }
 
-    std::optional<bytes> check_page(const bytes& page) {
-        const std::optional<bytes> stream = compress(page, scratch_.span(), 0);
+    std::optional<byte_string> check_page(const byte_string& page) {
+        const std::optional<byte_string> stream = compress(page, scratch_.span(), 0);
         if constexpr (Buffer::shows_stray_reads) {
             expect(same(compress(page, scratch_.span(), 0), stream), clause::deterministic);
             // Only what lies around the page is another now.
@@ -337,7 +337,7 @@ private:
     }
 
     /// After other pages, and in a scratch that has seen none.
-    void check_again(const bytes& page, const std::optional<bytes>& stream) {
+    void check_again(const byte_string& page, const std::optional<byte_string>& stream) {
         expect(same(compress(page, scratch_.span(), 0), stream), clause::deterministic);
         const scratch_memory fresh{scratch_.span().size()};
         expect(codec_.prepare(fresh.span()) == status::ok, clause::prepare_accepts);
@@ -348,7 +348,7 @@ private:
         expect(same(compress(page, fresh.span(), 0), stream), clause::deterministic);
     }
 
-    void check_small_out(const bytes& page) {
+    void check_small_out(const byte_string& page) {
         const std::size_t bound = codec_.bound(page.size());
         if (bound == 0) {
             return;
@@ -360,7 +360,8 @@ private:
         expect(out_.is_intact(), clause::compress_stays_inside);
     }
 
-    void check_small_scratch(const std::vector<bytes>& pages, const std::vector<std::optional<bytes>>& streams) {
+    void check_small_scratch(const std::vector<byte_string>& pages,
+                             const std::vector<std::optional<byte_string>>& streams) {
         const std::size_t size = scratch_.span().size();
         if (size == 0) {
             return;
@@ -388,7 +389,7 @@ private:
         }
     }
 
-    void check_wrong_sizes(const bytes& stream) {
+    void check_wrong_sizes(const byte_string& stream) {
         if (stream.size() == min_stream_size) {
             return; // one word may stand for pages of any size
         }
@@ -411,14 +412,14 @@ private:
         expect(first.outcome != status::ok || second.outcome != status::ok || first.is(second.page), clause::fills_out);
     }
 
-    void check_damage(const bytes& page, const bytes& good) {
+    void check_damage(const byte_string& page, const byte_string& good) {
         // Every truncation of short streams, some of the others.
         const std::size_t step = good.size() <= 1200 ? 1 : good.size() / 60;
         for (std::size_t length = 0; length < good.size(); length += step) {
             check_damaged(byte_view{good}.first(length));
         }
         for (int round = 0; round < rounds(); ++round) {
-            bytes damaged = good;
+            byte_string damaged = good;
             for (std::uint64_t flips = 1 + random_.below(3); flips > 0; --flips) {
                 damaged[random_.below(damaged.size())] ^= static_cast<std::byte>(1u << random_.below(8));
             }
@@ -430,7 +431,7 @@ private:
 
     void check_noise() {
         for (int round = 0; round < 4 * rounds(); ++round) {
-            bytes noise(random_.below(round % 2 == 0 ? 64 : page_size_ + 64));
+            byte_string noise(random_.below(round % 2 == 0 ? 64 : page_size_ + 64));
             std::generate(noise.begin(), noise.end(), [&] { return static_cast<std::byte>(random_()); });
             check_damaged(noise);
         }
@@ -438,15 +439,15 @@ private:
 
     [[nodiscard]] int rounds() const noexcept { return page_size_ <= 4096 ? 120 : 20; }
 
-    void check_threads(const std::vector<bytes>& pages, const std::vector<std::optional<bytes>>& streams) {
+    void check_threads(const std::vector<byte_string>& pages, const std::vector<std::optional<byte_string>>& streams) {
         constexpr std::size_t thread_count = 3;
         bool agrees[thread_count] = {};
         std::vector<std::thread> threads;
         for (bool& mine : agrees) {
             threads.emplace_back([&] {
                 const scratch_memory scratch{scratch_.span().size()};
-                bytes out(codec_.bound(page_size_));
-                bytes back(page_size_);
+                byte_string out(codec_.bound(page_size_));
+                byte_string back(page_size_);
                 bool good = codec_.prepare(scratch.span()) == status::ok;
                 for (std::size_t i = 0; good && i < pages.size(); ++i) {
                     const result<std::size_t> length = codec_.compress(pages[i], out, scratch.span());

@@ -21,7 +21,7 @@
 
 #include <iterator>
 
-namespace pagefold::testing {
+namespace pagefold::testing::conformance_compressor_settings {
 namespace {
 
 constexpr std::size_t whole_sizes[] = {4096, 16384, 65536};
@@ -29,8 +29,8 @@ constexpr std::size_t whole_sizes[] = {4096, 16384, 65536};
 constexpr std::size_t odd_sizes[] = {16, 64, 512, 1000, 4095, 12288, 16385, 40000, 65535};
 
 /// Bytes that shrink at every level, at little cost: words of a text, with a count between them.
-bytes cheap_page(std::size_t size, unsigned seed) {
-    bytes page(size);
+byte_string cheap_page(std::size_t size, unsigned seed) {
+    byte_string page(size);
     for (std::size_t i = 0; i < size; ++i) {
         page[i] = static_cast<std::byte>(i % 61 < 8 ? i / 61 * seed >> i % 61 : (i % 61 * 37 + seed) % 97);
     }
@@ -40,9 +40,9 @@ bytes cheap_page(std::size_t size, unsigned seed) {
 /// What goes wrong with pages of `size`; empty for nothing. `shrinks`: the codec has to shrink the cheap page.
 template <compressor Codec>
 std::string trouble(const Codec& codec, std::size_t size, byte_span scratch, bool shrinks) {
-    bytes out(codec.bound(size));
+    byte_string out(codec.bound(size));
     for (const unsigned seed : {0u, 5u}) {
-        const bytes page = seed == 0 ? bytes(size, std::byte{'p'}) : cheap_page(size, seed);
+        const byte_string page = seed == 0 ? byte_string(size, std::byte{'p'}) : cheap_page(size, seed);
         const result<std::size_t> length = codec.compress(page, out, scratch);
         if (!length) {
             if (length.error() != status::incompressible || (shrinks && seed != 0)) {
@@ -53,7 +53,7 @@ std::string trouble(const Codec& codec, std::size_t size, byte_span scratch, boo
         if (*length < min_stream_size || *length >= size) {
             return "a stream of " + std::to_string(*length) + " bytes";
         }
-        bytes back(size);
+        byte_string back(size);
         const status answer = codec.decompress(byte_view{out}.first(*length), back, scratch);
         if (answer != status::ok || !same(byte_view{back}, byte_view{page})) {
             return std::string{"decompress answers "} + to_string(answer);
@@ -82,8 +82,8 @@ void check_sizes(const Codec& codec, std::size_t unit = 1) {
             check(size);
         } else {
             const scratch_memory own{codec.scratch_size(size)};
-            bytes page(size);
-            bytes out(codec.bound(size));
+            byte_string page(size);
+            byte_string out(codec.bound(size));
             CHECK(codec.compress(page, out, own.span()).error() == status::invalid);
             CHECK(codec.decompress(byte_view{out}.first(8), page, own.span()) == status::invalid);
         }
@@ -184,7 +184,7 @@ TEST_CASE("all settings: zstd with a dictionary for any page size answers for pa
     constexpr std::size_t sizes[] = {1000, 4096, 16384, 16385, 32768, 65536};
     for (int level = -5; level <= 19; ++level) {
         for (const std::size_t length : {std::size_t{1}, std::size_t{4096}, std::size_t{32768}}) {
-            const bytes dictionary = cheap_page(length, 3);
+            const byte_string dictionary = cheap_page(length, 3);
             for (const std::size_t loaded_for : {0u, 4096u, 16384u, 16385u, 65536u}) {
                 CHECK(check_dictionary(dictionary, level, loaded_for, sizes, false));
             }
@@ -195,7 +195,7 @@ TEST_CASE("all settings: zstd with a dictionary for any page size answers for pa
 TEST_CASE("all settings: zstd with a dictionary far longer than a page answers") {
     constexpr std::size_t sizes[] = {4096, 16384, 65536};
     for (const std::size_t length : {std::size_t{112640}, (std::size_t{1} << 20) + 1}) {
-        const bytes dictionary = cheap_page(length, 7);
+        const byte_string dictionary = cheap_page(length, 7);
         for (const int level : {-5, 3, 13}) {
             for (const std::size_t loaded_for : {std::size_t{4096}, std::size_t{1} << 20, ~std::size_t{0}}) {
                 CHECK(check_dictionary(dictionary, level, loaded_for, sizes, true));
@@ -213,16 +213,16 @@ TEST_CASE("all settings: an empty dictionary is invalid at every level and page 
     }
 }
 
-bytes trained_dictionary() {
-    bytes samples;
+byte_string trained_dictionary() {
+    byte_string samples;
     std::vector<std::size_t> lengths;
     for (unsigned seed = 1; seed <= 64; ++seed) {
-        for (const bytes& page : {cheap_page(512, seed), sample_pages(512)[15]}) {
+        for (const byte_string& page : {cheap_page(512, seed), sample_pages(512)[15]}) {
             samples.insert(samples.end(), page.begin(), page.end());
             lengths.push_back(page.size());
         }
     }
-    bytes dictionary(4096);
+    byte_string dictionary(4096);
     const std::size_t length = ZDICT_trainFromBuffer(dictionary.data(), dictionary.size(), samples.data(),
                                                      lengths.data(), static_cast<unsigned>(lengths.size()));
     REQUIRE_FALSE(ZDICT_isError(length));
@@ -232,7 +232,7 @@ bytes trained_dictionary() {
 
 TEST_CASE("all settings: zstd with a trained dictionary answers at every level and page size") {
     constexpr std::size_t sizes[] = {512, 4096, 16384, 65536};
-    const bytes dictionary = trained_dictionary();
+    const byte_string dictionary = trained_dictionary();
     for (int level = -5; level <= 19; ++level) {
         for (const std::size_t loaded_for : whole_sizes) {
             CHECK(check_dictionary(dictionary, level, loaded_for, sizes, true));
@@ -242,12 +242,12 @@ TEST_CASE("all settings: zstd with a trained dictionary answers at every level a
 
 TEST_CASE("all settings: a damaged dictionary is invalid, or works") {
     constexpr std::size_t sizes[] = {512, 4096};
-    const bytes dictionary = trained_dictionary();
+    const byte_string dictionary = trained_dictionary();
     rng random{11};
     int loaded = 0;
     int refused = 0;
     for (int round = 0; round < 600; ++round) {
-        bytes damaged = dictionary;
+        byte_string damaged = dictionary;
         // Its head, with the tables, is what can be wrong.
         for (std::uint64_t count = 1 + random.below(3); count > 0; --count) {
             damaged[4 + random.below(200)] = static_cast<std::byte>(random.below(256));
@@ -265,4 +265,4 @@ TEST_CASE("all settings: a damaged dictionary is invalid, or works") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::conformance_compressor_settings

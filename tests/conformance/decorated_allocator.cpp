@@ -10,7 +10,7 @@
 
 #include <doctest/doctest.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::conformance_decorated_allocator {
 namespace {
 
 /// Also proof that neither the suite nor the allocator below does what a guard would report: the hook traps.
@@ -48,4 +48,4 @@ TEST_CASE("decorated, tlsf keeps its contract") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::conformance_decorated_allocator

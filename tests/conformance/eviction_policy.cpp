@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::conformance_eviction_policy {
 namespace {
 
 TEST_CASE("fifo keeps the contract of an eviction policy") { CHECK(describe(eviction_violations<fifo>()) == ""); }
@@ -17,4 +17,4 @@ TEST_CASE("lru keeps the contract of an eviction policy") { CHECK(describe(evict
 TEST_CASE("clock keeps the contract of an eviction policy") { CHECK(describe(eviction_violations<clock>()) == ""); }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::conformance_eviction_policy

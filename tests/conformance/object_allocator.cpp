@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::conformance_object_allocator {
 namespace {
 
 template <std::size_t Unit>
@@ -74,4 +74,4 @@ TEST_CASE("tlsf of 64 KiB units keeps the contract of a compacting allocator") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::conformance_object_allocator

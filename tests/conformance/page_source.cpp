@@ -11,7 +11,7 @@
 
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::conformance_page_source {
 namespace {
 
 TEST_CASE("static_source keeps the contract of a page source") {
@@ -75,4 +75,4 @@ TEST_CASE("wiping_source keeps the contract of a page source") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::conformance_page_source

@@ -6,7 +6,7 @@
 
 #include <doctest/doctest.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::conformance_partition_policy {
 namespace {
 
 TEST_CASE("single keeps the contract of a partition policy") { CHECK(describe(placement_violations(single{})) == ""); }
@@ -14,4 +14,4 @@ TEST_CASE("single keeps the contract of a partition policy") { CHECK(describe(pl
 TEST_CASE("hashed keeps the contract of a partition policy") { CHECK(describe(placement_violations(hashed{})) == ""); }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::conformance_partition_policy

@@ -10,7 +10,7 @@
 
 #include <doctest/doctest.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::conformance_small_source {
 namespace {
 
 using source = static_source<>;
@@ -37,4 +37,4 @@ TEST_CASE_TEMPLATE("what a source of a thousand spans and more held fits again",
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::conformance_small_source

@@ -17,7 +17,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::golden_evict {
 namespace {
 
 using trace = std::vector<std::uint32_t>; // page numbers
@@ -129,4 +129,4 @@ TEST_CASE("golden misses on a loop: none of the three keeps any of it in a cache
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::golden_evict

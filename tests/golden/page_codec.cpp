@@ -12,7 +12,7 @@
 
 #include <string>
 
-namespace pagefold::testing {
+namespace pagefold::testing::golden_page_codec {
 namespace {
 
 struct kept_stream {
@@ -122,4 +122,4 @@ TEST_CASE("page codec: a stream written by hand decodes on every path") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::golden_page_codec

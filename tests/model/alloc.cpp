@@ -24,7 +24,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::model_alloc {
 namespace {
 
 template <compacting_allocator Allocator>
@@ -261,4 +261,4 @@ TEST_CASE_TEMPLATE("decorated, zs does what the model does", Allocator, guarded<
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::model_alloc

@@ -19,6 +19,8 @@
 #include <string>
 #include <vector>
 
+namespace model_damage {
+
 using namespace pagefold;
 using namespace pagefold::testing;
 
@@ -193,3 +195,5 @@ TEST_CASE("an extent that looks dead, as the bit of its only page is gone, leave
         }
     }
 }
+
+} // namespace model_damage

@@ -24,7 +24,7 @@
 #include <iterator>
 #include <map>
 
-namespace pagefold::testing {
+namespace pagefold::testing::model_decorated_store {
 namespace {
 
 struct guarded_config : default_config {
@@ -170,4 +170,4 @@ TEST_CASE("what the allocators of a store have counted can be had from it") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::model_decorated_store

@@ -18,7 +18,7 @@
 #include <map>
 #include <set>
 
-namespace pagefold::testing {
+namespace pagefold::testing::model_evict {
 namespace {
 
 struct naive_fifo {
@@ -159,4 +159,4 @@ TEST_CASE("lru evicts what a list in order of use would") { compare<lru, naive_l
 TEST_CASE("clock evicts what a hand over a map of reference bits would") { compare<clock, naive_clock>(); }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::model_evict

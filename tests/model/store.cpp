@@ -32,6 +32,8 @@
 #include <utility>
 #include <vector>
 
+namespace model_store {
+
 namespace {
 
 using namespace pagefold;
@@ -498,3 +500,5 @@ TEST_CASE("page_store of 64 KiB pages, fifo, bare zstd, one thread, against the 
     run<page_store, large_config>({401, 700, unlimited, true});
     run<page_store, large_config>({402, 1200, 3'000'000, true});
 }
+
+} // namespace model_store

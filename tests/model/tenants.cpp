@@ -16,7 +16,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::model_tenants {
 namespace {
 
 struct alone : default_config {
@@ -197,4 +197,4 @@ TEST_CASE("tenants: where all want more than there is, each has its weight of it
     }
 }
 
-} // namespace pagefold::testing
+} // namespace pagefold::testing::model_tenants

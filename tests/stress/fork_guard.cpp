@@ -22,7 +22,7 @@
 #include <unistd.h>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::stress_fork_guard {
 namespace {
 
 constexpr std::size_t page_bytes = 4096;
@@ -222,4 +222,4 @@ TEST_CASE("fork_guard: children use a partitioned_store with locks that park") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::stress_fork_guard

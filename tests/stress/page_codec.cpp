@@ -24,7 +24,7 @@
 #include <string>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::stress_page_codec {
 namespace {
 
 constexpr std::size_t unit = page_coding::unit_size;
@@ -236,4 +236,4 @@ TEST_CASE("every path gives the same answer to a spoiled stream") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::stress_page_codec

@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::stress_page_source {
 namespace {
 
 struct holding {
@@ -97,4 +97,4 @@ TEST_CASE("mmap_source can be trimmed and asked while threads use it") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::stress_page_source

@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::stress_parking_lock {
 namespace {
 
 template <class Function>
@@ -121,4 +121,4 @@ TEST_CASE("host_parking hands a word back and forth without losing a wake") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::stress_parking_lock

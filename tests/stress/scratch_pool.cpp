@@ -17,7 +17,7 @@
 #include <thread>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::stress_scratch_pool {
 namespace {
 
 /// Keeps in its scratch how many have used it.
@@ -123,4 +123,4 @@ TEST_CASE_TEMPLATE("scratch_pool: slots that come and go under many threads", Pa
     }
 }
 
-} // namespace pagefold::testing
+} // namespace pagefold::testing::stress_scratch_pool

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::stress_spin_lock {
 namespace {
 
 /// Threads that count together under the lock, in two words that must always be equal.
@@ -49,4 +49,4 @@ TEST_CASE("spin_lock keeps threads apart") { count_together<spin_lock>(); }
 TEST_CASE("std_mutex keeps threads apart") { count_together<std_mutex>(); }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::stress_spin_lock

@@ -23,6 +23,8 @@
 #include <thread>
 #include <vector>
 
+namespace stress_store {
+
 namespace {
 
 using namespace pagefold;
@@ -267,3 +269,5 @@ TEST_CASE("of several takers exactly one gets the page") {
     race_takers<page_store<default_config>>(1);
     race_takers<partitioned_store<small_lru>>(3);
 }
+
+} // namespace stress_store

@@ -30,6 +30,8 @@
 #include <cstdlib>
 #include <string>
 
+namespace stress_store_oracle {
+
 namespace {
 
 using namespace pagefold;
@@ -154,3 +156,5 @@ TEST_CASE("oracle: tlsf, std_mutex") {
     contend<page_store, tlsf_config>(8, 700'000, 8);
     contend<partitioned_store, tlsf_config>(32, 1'500'000, 10);
 }
+
+} // namespace stress_store_oracle

@@ -19,6 +19,8 @@
 #include <string>
 #include <vector>
 
+namespace stress_store_oracle_itself {
+
 namespace {
 
 using namespace pagefold;
@@ -195,3 +197,5 @@ TEST_CASE_TEMPLATE("oracle: sees each planted fault", T, planted_as<planted_faul
     }
     CHECK(seen != 0);
 }
+
+} // namespace stress_store_oracle_itself

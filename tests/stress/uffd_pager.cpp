@@ -25,7 +25,7 @@
 #include <thread>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::stress_uffd_pager {
 namespace {
 
 using store_type = tsan_ordered<partitioned_store<default_config>>;
@@ -132,4 +132,4 @@ TEST_CASE("uffd_pager: faults of several threads, budgets and shutdowns lose not
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::stress_uffd_pager

@@ -114,9 +114,9 @@ inline constexpr unsigned codec_page_kinds = 12;
         fill_random(random.one_in(2) ? size - 64 * random.below(size / 64) : 0, end);
     } break;
     }
-    std::vector<std::byte> bytes(size);
-    std::memcpy(bytes.data(), page.data(), size);
-    return bytes;
+    std::vector<std::byte> made(size);
+    std::memcpy(made.data(), page.data(), size);
+    return made;
 }
 
 } // namespace pagefold::testing

@@ -22,7 +22,7 @@
 #include <string>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::hook_alloc_guarded {
 namespace {
 
 using plain = guarded<zs<test_source>>;
@@ -491,4 +491,4 @@ TEST_CASE("an allocator that gives one place to two is found out") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::hook_alloc_guarded

@@ -13,7 +13,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::hook_alloc_pending_frees {
 namespace {
 
 #define PAGEFOLD_ALLOCATORS zs<test_source, 4096, 1>, xv<test_source, 4096, 1>, tlsf<test_source>
@@ -51,4 +51,4 @@ TEST_CASE_TEMPLATE("a second free that still waits does not hit the object that 
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::hook_alloc_pending_frees

@@ -5,7 +5,7 @@
 
 #include <doctest/doctest.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::hook_platform_host_seed {
 namespace {
 
 TEST_CASE("host_seed: the host's hook decides alone") {
@@ -22,4 +22,4 @@ TEST_CASE("host_seed: a hook that says 0 makes no seed of 0") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::hook_platform_host_seed

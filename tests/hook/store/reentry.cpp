@@ -16,7 +16,7 @@
 #include <cstdint>
 #include <functional>
 
-namespace pagefold::testing {
+namespace pagefold::testing::hook_store_reentry {
 namespace {
 
 struct config : default_config {
@@ -81,4 +81,4 @@ TEST_CASE("reentry: the hook hears of a page source that asks for a pool's stati
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::hook_store_reentry

@@ -5,7 +5,7 @@
 
 #include <initializer_list>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_admit_always {
 namespace {
 
 static_assert(admission_policy<always>);
@@ -19,4 +19,4 @@ TEST_CASE("always: packed if that is shorter, raw if not, never refused") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_admit_always

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_admit_ratio {
 namespace {
 
 static_assert(admission_policy<ratio>);
@@ -36,4 +36,4 @@ TEST_CASE("ratio: an incompressible page is never packed") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_admit_ratio

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_alloc_block_map {
 namespace {
 
 using map = block_map<384>;
@@ -125,4 +125,4 @@ TEST_CASE("a map agrees with a list of blocks") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_alloc_block_map

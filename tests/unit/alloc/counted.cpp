@@ -16,7 +16,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_alloc_counted {
 namespace {
 
 using zs4k = zs<test_source>;
@@ -144,4 +144,4 @@ TEST_CASE("check holds the counts against the allocator's own") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_alloc_counted

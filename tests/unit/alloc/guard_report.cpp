@@ -6,6 +6,8 @@
 #include <string>
 #include <type_traits>
 
+namespace unit_alloc_guard_report {
+
 using namespace pagefold;
 
 static_assert(std::is_trivially_copyable_v<guard_report> && std::is_aggregate_v<guard_report>);
@@ -19,3 +21,5 @@ TEST_CASE("every breach has a message of its own") {
     }
     CHECK(std::string{to_string(static_cast<guard_breach>(guard_breach_kinds))} == "unknown");
 }
+
+} // namespace unit_alloc_guard_report

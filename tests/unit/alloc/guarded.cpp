@@ -20,7 +20,7 @@
 // What is found of wrong uses is in tests/hook/alloc/guarded.cpp. The hook here traps: these cases are also the proof
 // that no right use is taken for a wrong one.
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_alloc_guarded {
 namespace {
 
 using zs4k = zs<test_source>;
@@ -314,4 +314,4 @@ TEST_CASE("the same operations give the same handles, and a live handle is never
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_alloc_guarded

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_alloc_high_numbers {
 namespace {
 
 struct element {
@@ -81,4 +81,4 @@ TEST_CASE("a walk ends with its looks, and the next goes on there") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_alloc_high_numbers

@@ -14,7 +14,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_alloc_over_source {
 namespace {
 
 template <class From, class To>
@@ -45,4 +45,4 @@ TEST_CASE("an allocator of other parameters can make itself known") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_alloc_over_source

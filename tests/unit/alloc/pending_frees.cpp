@@ -16,7 +16,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_alloc_pending_frees {
 namespace {
 
 constexpr unsigned depth = pending_frees::depth;
@@ -195,4 +195,4 @@ TEST_CASE_TEMPLATE("objects that come and go in many spans keep what was written
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_alloc_pending_frees

@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-namespace pagefold {
+namespace pagefold::testing::unit_alloc_size_classes {
 namespace {
 
 template <std::size_t UnitBytes, unsigned ChainUnits>
@@ -105,4 +105,4 @@ TEST_CASE("tables of greater units are the same table, scaled") {
 }
 
 } // namespace
-} // namespace pagefold
+} // namespace pagefold::testing::unit_alloc_size_classes

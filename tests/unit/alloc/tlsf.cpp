@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_alloc_tlsf {
 namespace {
 
 using tlsf4k = tlsf<test_source>;
@@ -361,4 +361,4 @@ TEST_CASE("the same operations give the same handles") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_alloc_tlsf

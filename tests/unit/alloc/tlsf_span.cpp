@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_alloc_tlsf_span {
 namespace {
 
 using span = tlsf_span<4096>;
@@ -102,4 +102,4 @@ TEST_CASE("reserved blocks are no objects, and are counted apart from records an
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_alloc_tlsf_span

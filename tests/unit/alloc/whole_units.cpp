@@ -12,7 +12,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_alloc_whole_units {
 namespace {
 
 constexpr std::uint32_t no_limit = 0x7fffffff;
@@ -96,4 +96,4 @@ TEST_CASE("numbers end at the limit") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_alloc_whole_units

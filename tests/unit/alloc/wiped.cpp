@@ -16,7 +16,7 @@
 #include <map>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_alloc_wiped {
 namespace {
 
 constexpr std::byte secret{0x5e}; // no page comes with it: test_source fills with 0x81 and above
@@ -232,4 +232,4 @@ TEST_CASE("bad sizes take no memory, and an idle allocator has none") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_alloc_wiped

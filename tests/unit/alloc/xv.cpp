@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_alloc_xv {
 namespace {
 
 using xv4k = xv<test_source>;
@@ -462,4 +462,4 @@ TEST_CASE("the same operations give the same handles") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_alloc_xv

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_alloc_xv_span {
 namespace {
 
 static_assert(sizeof(xv_span) == 128, "two lines of memory");
@@ -295,4 +295,4 @@ TEST_CASE("tables come in sizes of half a power of two, and of a block at the le
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_alloc_xv_span

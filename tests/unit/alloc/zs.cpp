@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_alloc_zs {
 namespace {
 
 template <std::size_t UnitBytes, unsigned ChainUnits>
@@ -656,4 +656,4 @@ TEST_CASE("the same operations give the same handles") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_alloc_zs

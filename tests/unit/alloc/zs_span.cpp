@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <initializer_list>
 
-namespace pagefold {
+namespace pagefold::testing::unit_alloc_zs_span {
 namespace {
 
 template <std::size_t UnitBytes, unsigned ChainUnits>
@@ -141,4 +141,4 @@ TEST_CASE("a header whose fields disagree is not consistent") {
 }
 
 } // namespace
-} // namespace pagefold
+} // namespace pagefold::testing::unit_alloc_zs_span

@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_compress_chain {
 namespace {
 
 static_assert(compressor<chain<lz4>>);
@@ -52,12 +52,12 @@ struct scripted {
 
 constexpr std::size_t page_size = 4096;
 
-bytes noise() { return sample_pages(page_size).back(); }
+byte_string noise() { return sample_pages(page_size).back(); }
 
 /// Two codecs and what becomes of a page of noise in their chain.
 struct outcome_of_two {
     journal log;
-    bytes out = bytes(2 * page_size);
+    byte_string out = byte_string(2 * page_size);
     result<std::size_t> length{status::incompressible};
     chain<scripted, scripted> codec;
     scratch_memory scratch;
@@ -79,11 +79,11 @@ struct outcome_of_two {
 TEST_CASE("chain: same-filled pages are eight bytes, and no codec is asked") {
     journal log;
     const chain<scripted> codec{scripted{'a', &log, std::size_t{100}}};
-    const bytes page = sample_pages(page_size)[2];
-    bytes out(page_size);
+    const byte_string page = sample_pages(page_size)[2];
+    byte_string out(page_size);
     CHECK(*codec.compress(page, out, {}) == 8);
     CHECK(equal_bytes(out.data(), "swapfold", 8));
-    bytes back(page_size);
+    byte_string back(page_size);
     CHECK(codec.decompress(byte_view{out}.first(8), back, {}) == status::ok);
     CHECK(back == page);
     CHECK(log.compressed.empty());
@@ -96,9 +96,9 @@ TEST_CASE("chain: one codec's stream is kept as it is") {
     CHECK(chain<lz4>{}.bound(page_size) == lz4{}.bound(page_size));
     REQUIRE(chain<lz4>{}.prepare(scratch.span()) == status::ok);
     int compressed = 0;
-    for (const bytes& page : sample_pages(page_size)) {
-        bytes chained(lz4{}.bound(page_size));
-        bytes bare(lz4{}.bound(page_size));
+    for (const byte_string& page : sample_pages(page_size)) {
+        byte_string chained(lz4{}.bound(page_size));
+        byte_string bare(lz4{}.bound(page_size));
         const result<std::size_t> length = chain<lz4>{}.compress(page, chained, scratch.span());
         const result<std::size_t> bare_length = lz4{}.compress(page, bare, scratch.span());
         if (length && *length > min_stream_size) {
@@ -143,7 +143,7 @@ TEST_CASE("chain: a codec's stream is never as short as a same-filled page's") {
 
     journal log;
     const chain<scripted> single{scripted{'a', &log, std::size_t{8}}};
-    bytes out(page_size);
+    byte_string out(page_size);
     CHECK(single.compress(noise(), out, {}).error() == status::incompressible);
     const chain<scripted> longer{scripted{'a', &log, std::size_t{9}}};
     CHECK(*longer.compress(noise(), out, {}) == 9);
@@ -151,8 +151,8 @@ TEST_CASE("chain: a codec's stream is never as short as a same-filled page's") {
 
 TEST_CASE("chain: a stream goes to the codec that wrote it") {
     outcome_of_two two{std::size_t{100}, std::size_t{100}};
-    bytes stream(20, std::byte{'x'});
-    bytes back(page_size);
+    byte_string stream(20, std::byte{'x'});
+    byte_string back(page_size);
     stream.back() = std::byte{1};
     CHECK(two.codec.decompress(stream, back, two.scratch.span()) == status::ok);
     REQUIRE(two.log.decompressed.size() == 1);
@@ -190,16 +190,16 @@ TEST_CASE("chain: every codec has a region of its own, aligned, prepared, and th
         CHECK(log.prepared[0].second.size() >= size / 100);
         CHECK(log.prepared[2].second.size() >= size / 7);
 
-        bytes page(size);
+        byte_string page(size);
         page[0] = std::byte{1};
-        bytes out(codec.bound(size));
+        byte_string out(codec.bound(size));
         CHECK(codec.compress(page, out, scratch.span()).error() == status::incompressible);
         REQUIRE(log.compressed.size() == 3);
         for (std::size_t i = 0; i < 3; ++i) {
             CHECK(log.compressed[i].second.data() == log.prepared[i].second.data());
             CHECK(log.compressed[i].second.size() == log.prepared[i].second.size());
         }
-        bytes twice(2 * std::bit_ceil(size));
+        byte_string twice(2 * std::bit_ceil(size));
         twice[0] = std::byte{1};
         out.resize(codec.bound(twice.size()));
         CHECK(codec.compress(twice, out, scratch.span()).error() == status::invalid);
@@ -218,21 +218,21 @@ TEST_CASE("chain: a codec that cannot be prepared") {
 TEST_CASE("chain: a dense codec takes what a fast one leaves") {
     const chain<lz4, zstd> codec{lz4{}, zstd{9}};
     // Bytes of four bits each, with no repeats to speak of: nothing for LZ4, half for an entropy coder.
-    bytes page = noise();
+    byte_string page = noise();
     for (std::byte& b : page) {
         b &= std::byte{0x0f};
     }
     const scratch_memory scratch{codec.scratch_size(page_size)};
     REQUIRE(codec.prepare(scratch.span()) == status::ok);
-    bytes out(codec.bound(page_size));
+    byte_string out(codec.bound(page_size));
     const result<std::size_t> length = codec.compress(page, out, scratch.span());
     REQUIRE(length);
     CHECK(out[*length - 1] == std::byte{1});
     CHECK(*length < page_size * 6 / 10);
-    bytes back(page_size);
+    byte_string back(page_size);
     CHECK(codec.decompress(byte_view{out}.first(*length), back, scratch.span()) == status::ok);
     CHECK(back == page);
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_compress_chain

@@ -7,7 +7,7 @@
 #include <doctest/doctest.h>
 #include <lz4.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_compress_lz_block {
 namespace {
 
 static_assert(compressor<lz_block>);
@@ -16,8 +16,8 @@ static_assert(compressor<basic_lz_block<8>>);
 const char* chars(const std::byte* from) { return reinterpret_cast<const char*>(from); }
 char* chars(std::byte* to) { return reinterpret_cast<char*>(to); }
 
-std::vector<bytes> all_pages(std::size_t size) {
-    std::vector<bytes> pages = sample_pages(size);
+std::vector<byte_string> all_pages(std::size_t size) {
+    std::vector<byte_string> pages = sample_pages(size);
     for (std::uint64_t seed = 0; seed < 8 * page_kinds; ++seed) {
         pages.push_back(page_of(size, seed));
     }
@@ -25,16 +25,16 @@ std::vector<bytes> all_pages(std::size_t size) {
 }
 
 TEST_CASE("lz_block: streams are bare LZ4 blocks") {
-    const bytes page(4096, std::byte{'A'});
+    const byte_string page(4096, std::byte{'A'});
     const scratch_memory scratch{lz_block{}.scratch_size(4096)};
     REQUIRE(lz_block{}.prepare(scratch.span()) == status::ok);
-    bytes out(lz_block{}.bound(4096));
+    byte_string out(lz_block{}.bound(4096));
     const result<std::size_t> length = lz_block{}.compress(page, out, scratch.span());
     REQUIRE(length);
     out.resize(*length);
 
     // One literal, a match of 4090 bytes at distance 1, five literals to end with.
-    bytes block = {std::byte{0x1f}, std::byte{'A'}, std::byte{1}, std::byte{0}};
+    byte_string block = {std::byte{0x1f}, std::byte{'A'}, std::byte{1}, std::byte{0}};
     block.insert(block.end(), 15, std::byte{0xff}); // 4090 - 4 - 15 = 15 · 255 + 246
     block.insert(block.end(), {std::byte{246}, std::byte{0x50}});
     block.insert(block.end(), 5, std::byte{'A'});
@@ -47,9 +47,9 @@ TEST_CASE("lz_block: liblz4 reads our streams, and we read its") {
         const scratch_memory scratch{lz_block{}.scratch_size(size)};
         REQUIRE(lz_block{}.prepare(scratch.span()) == status::ok);
         std::size_t ours_in_all = 0, theirs_in_all = 0;
-        for (const bytes& page : all_pages(size)) {
-            bytes out(lz_block{}.bound(size));
-            bytes back(size);
+        for (const byte_string& page : all_pages(size)) {
+            byte_string out(lz_block{}.bound(size));
+            byte_string back(size);
             const result<std::size_t> ours = lz_block{}.compress(page, out, scratch.span());
             if (ours) {
                 CHECK(LZ4_decompress_safe(chars(out.data()), chars(back.data()), static_cast<int>(*ours),
@@ -77,16 +77,16 @@ TEST_CASE("lz_block: the bound is liblz4's") {
 }
 
 TEST_CASE("lz_block: acceleration trades ratio") {
-    const bytes page = sample_pages(65536)[15];
+    const byte_string page = sample_pages(65536)[15];
     const scratch_memory scratch{lz_block{}.scratch_size(page.size())};
     REQUIRE(lz_block{}.prepare(scratch.span()) == status::ok);
-    bytes out(lz_block{}.bound(page.size()));
+    byte_string out(lz_block{}.bound(page.size()));
     const result<std::size_t> usual = lz_block{}.compress(page, out, scratch.span());
     const result<std::size_t> fast = basic_lz_block<64>{}.compress(page, out, scratch.span());
     REQUIRE(usual);
     REQUIRE(fast);
     CHECK(*fast > *usual);
-    bytes back(page.size());
+    byte_string back(page.size());
     CHECK(lz_block{}.decompress(byte_view{out}.first(*fast), back, {}) == status::ok);
     CHECK(back == page);
 }
@@ -94,8 +94,8 @@ TEST_CASE("lz_block: acceleration trades ratio") {
 TEST_CASE("lz_block: what is too small to shrink, too large, or nothing at all") {
     const scratch_memory scratch{lz_block{}.scratch_size(16)};
     REQUIRE(lz_block{}.prepare(scratch.span()) == status::ok);
-    const bytes page = sample_pages(16).back(); // noise
-    bytes out(lz_block{}.bound(16));
+    const byte_string page = sample_pages(16).back(); // noise
+    byte_string out(lz_block{}.bound(16));
     CHECK(lz_block{}.compress(page, out, scratch.span()).error() == status::incompressible);
     CHECK(lz_block{}.compress({}, out, scratch.span()).error() == status::invalid);
     CHECK(lz_block{}.decompress(out, {}, {}) == status::invalid);
@@ -111,4 +111,4 @@ TEST_CASE("lz_block: what is too small to shrink, too large, or nothing at all")
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_compress_lz_block

@@ -12,7 +12,7 @@
 #include <memory>
 #include <string>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_compress_page {
 namespace {
 
 static_assert(compressor<page_codec>);
@@ -21,7 +21,7 @@ static_assert(compressor<basic_page_codec<page_level::high>>);
 static_assert(compressor<chain<page_codec>>);
 static_assert(sizeof(page_codec) == 1, "settings are the path alone");
 
-using bytes = std::vector<std::byte>;
+using byte_string = std::vector<std::byte>;
 
 constexpr page_path paths[] = {page_path::scalar, page_path::sse42, page_path::avx2, page_path::avx512,
                                page_path::neon};
@@ -45,7 +45,7 @@ TEST_CASE("page codec: pages come back, and most get shorter") {
         CAPTURE(size);
         unsigned shorter = 0;
         for (std::uint64_t seed = 0; seed != 5 * codec_page_kinds; ++seed) {
-            const bytes page = codec_page(size, seed);
+            const byte_string page = codec_page(size, seed);
             if (const auto stream = codec.compress(page)) {
                 ++shorter;
                 CHECK(stream->size() < size);
@@ -63,8 +63,8 @@ TEST_CASE("page codec: a level above compresses more") {
     codec_on_path<page_level::balanced> balanced{default_page_path()};
     codec_on_path<page_level::high> high{default_page_path()};
     for (std::uint64_t seed = 0; seed != 10 * codec_page_kinds; ++seed) {
-        const bytes page = codec_page(4096, seed);
-        const auto length = [](const std::optional<bytes>& stream) { return stream ? stream->size() : 4096; };
+        const byte_string page = codec_page(4096, seed);
+        const auto length = [](const std::optional<byte_string>& stream) { return stream ? stream->size() : 4096; };
         size[0] += length(fast.compress(page));
         size[1] += length(balanced.compress(page));
         size[2] += length(high.compress(page));
@@ -76,8 +76,8 @@ TEST_CASE("page codec: a level above compresses more") {
 TEST_CASE("page codec: what a page of several units costs and gains") {
     codec_on_path<page_level::balanced> codec{default_page_path()};
     // Noise that repeats after more than a unit: only wide lags see it.
-    bytes page = codec_page(4096, 4);
-    bytes once = page;
+    byte_string page = codec_page(4096, 4);
+    byte_string once = page;
     page.insert(page.end(), once.begin(), once.end());
     CHECK_FALSE(codec.compress(once));
     const auto stream = codec.compress(page);
@@ -98,8 +98,8 @@ TEST_CASE("page codec: sizes that are no page's are invalid") {
     const byte_span room{scratch.get() + shift, codec.scratch_size(4096)};
     CHECK(codec.prepare(room) == status::ok);
     CHECK(codec.prepare(room.first(room.size() - 1)) == status::invalid);
-    bytes page(65536 + 4096);
-    bytes out(codec.bound(page.size()));
+    byte_string page(65536 + 4096);
+    byte_string out(codec.bound(page.size()));
     for (const std::size_t size : std::initializer_list<std::size_t>{0, 64, 4095, 4097, 6144, 65536 + 4096}) {
         CAPTURE(size);
         CHECK(codec.compress(byte_view{page}.first(size), out, room).error() == status::invalid);
@@ -109,7 +109,7 @@ TEST_CASE("page codec: sizes that are no page's are invalid") {
 
 TEST_CASE("page codec: each check of a decoder") {
     // A page of zeros but for a byte in its third block: one mask, one literal, and no lag.
-    bytes page(4096);
+    byte_string page(4096);
     page[40] = std::byte{7};
     codec_on_path<page_level::balanced> truth{page_path::scalar};
     const auto stream = truth.compress(page);
@@ -119,7 +119,7 @@ TEST_CASE("page codec: each check of a decoder") {
     for_each_path([&](page_path path) {
         codec_on_path<page_level::balanced> codec{path};
         const auto is_refused = [&](std::size_t at, unsigned char value) {
-            bytes bad = *stream;
+            byte_string bad = *stream;
             bad[at] = static_cast<std::byte>(value);
             return !codec.decompress(bad, 4096);
         };
@@ -132,10 +132,10 @@ TEST_CASE("page codec: each check of a decoder") {
         CHECK(is_refused(2, 0xfe)); // the first block is predicted by what lies 64 bytes before the page
         CHECK_FALSE(codec.decompress({}, 4096));
         for (std::size_t length = 0; length != end; ++length) {
-            CHECK_FALSE(
-                codec.decompress(bytes(stream->begin(), stream->begin() + static_cast<std::ptrdiff_t>(length)), 4096));
+            CHECK_FALSE(codec.decompress(
+                byte_string(stream->begin(), stream->begin() + static_cast<std::ptrdiff_t>(length)), 4096));
         }
-        bytes longer = *stream;
+        byte_string longer = *stream;
         longer.insert(longer.begin(), std::byte{0});
         CHECK_FALSE(codec.decompress(longer, 4096));
     });
@@ -144,7 +144,7 @@ TEST_CASE("page codec: each check of a decoder") {
 TEST_CASE("page codec: noise is given up, and zeros behind it are not") {
     codec_on_path<page_level::balanced> codec{default_page_path()};
     CHECK_FALSE(codec.compress(codec_page(4096, 4)));
-    bytes page = codec_page(4096, 4);
+    byte_string page = codec_page(4096, 4);
     std::fill(page.begin() + 3500, page.end(), std::byte{0});
     const auto stream = codec.compress(page);
     REQUIRE(stream);
@@ -164,7 +164,7 @@ TEST_CASE("page codec: noise before, behind and around does not hide what can be
                 CAPTURE(noise);
                 CAPTURE(begin);
                 for (std::uint64_t seed = 0; seed != 200; ++seed) {
-                    const bytes page = noise_around(begin, begin + rest, seed);
+                    const byte_string page = noise_around(begin, begin + rest, seed);
                     const auto stream = codec.compress(page);
                     REQUIRE(stream.has_value());
                     REQUIRE(stream->size() <= expected_size(rest));
@@ -180,14 +180,14 @@ TEST_CASE("page codec: noise before, behind and around does not hide what can be
 TEST_CASE(
     "page codec: what has few values or a period is found behind noise, at every level and in pages of any size") {
     rng random{3};
-    const auto check = [](auto&& codec, const bytes& page, std::size_t most) {
+    const auto check = [](auto&& codec, const byte_string& page, std::size_t most) {
         const auto stream = codec.compress(page);
         REQUIRE(stream.has_value());
         CHECK(stream->size() <= most);
         CHECK(codec.decompress(*stream, page.size()) == page);
     };
     for (unsigned round = 0; round != 400; ++round) {
-        bytes page = noise_around(0, 0, round);
+        byte_string page = noise_around(0, 0, round);
         const std::size_t period = 8 * (1 + round % 10);
         const std::size_t length = 800;
         const std::size_t begin = 512 + random.below(4096 - 512 - length);
@@ -199,7 +199,7 @@ TEST_CASE(
         check(codec_on_path<page_level::fast>{default_page_path()}, page, 4090);
         check(codec_on_path<page_level::balanced>{default_page_path()}, page, 4096 - 400);
         check(codec_on_path<page_level::high>{default_page_path()}, page, 4096 - 400);
-        bytes wide = page;
+        byte_string wide = page;
         wide.insert(wide.begin(), page.begin(), page.end());
         for (std::size_t at = 0; at != 4096; ++at) { // the unit in front is noise
             wide[at] ^= static_cast<std::byte>(random());
@@ -210,7 +210,7 @@ TEST_CASE(
 
 TEST_CASE("page codec: noise is still given up, without a search of the rest") {
     for (std::uint64_t seed = 0; seed != 2000; ++seed) {
-        const bytes page = noise_around(0, 0, seed);
+        const byte_string page = noise_around(0, 0, seed);
         CHECK(page_coding::scalar::rest_is_noise(reinterpret_cast<const std::uint8_t*>(&page[512])));
     }
     for_each_path([](page_path path) {
@@ -228,4 +228,4 @@ TEST_CASE("page codec: a path may be named, and the default is the best") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_compress_page

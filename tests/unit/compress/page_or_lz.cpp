@@ -10,12 +10,14 @@
 #include <cstdint>
 #include <vector>
 
+namespace unit_compress_page_or_lz {
+
 namespace {
 
 using namespace pagefold;
 using namespace pagefold::testing;
 
-using bytes = std::vector<std::byte>;
+using byte_string = std::vector<std::byte>;
 
 struct alignas(64) line {
     std::byte b[64];
@@ -29,19 +31,19 @@ struct worker {
         REQUIRE(codec.prepare(scratch()) == status::ok);
     }
     byte_span scratch() { return {lines.data()->b, codec.scratch_size(size)}; }
-    bytes stream_of(const bytes& page) {
+    byte_string stream_of(const byte_string& page) {
         const result<std::size_t> n = codec.compress(page, out, scratch());
-        return n ? bytes(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(*n)) : bytes{};
+        return n ? byte_string(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(*n)) : byte_string{};
     }
-    bool restores(const bytes& stream, const bytes& page) {
-        bytes back(page.size());
+    bool restores(const byte_string& stream, const byte_string& page) {
+        byte_string back(page.size());
         return codec.decompress(stream, back, scratch()) == status::ok && back == page;
     }
 
     Codec codec;
     std::size_t size;
     std::vector<line> lines;
-    bytes out;
+    byte_string out;
 };
 
 page_path vector_path() { return available_page_paths().best(); }
@@ -53,8 +55,8 @@ TEST_CASE("a machine without vectors writes LZ4 blocks with a mark, any other th
     worker lz{lz_block{}};
     worker page{page_codec{}};
     for (std::uint64_t seed = 0; seed < 30; ++seed) {
-        const bytes content = page_of(4096, page_kind::text, seed);
-        bytes marked = lz.stream_of(content);
+        const byte_string content = page_of(4096, page_kind::text, seed);
+        byte_string marked = lz.stream_of(content);
         REQUIRE_FALSE(marked.empty());
         marked.push_back(std::byte{0x80});
         CHECK(without.stream_of(content) == marked);
@@ -72,8 +74,8 @@ TEST_CASE("each machine reads what the other wrote") {
         worker page{page_codec::with_path(page_path::scalar), size};
         unsigned seen = 0;
         for (std::uint64_t seed = 0; seed < 60; ++seed) {
-            const bytes content = page_of(size, kind_of(seed), seed);
-            const bytes by_lz = without.stream_of(content), by_page = page.stream_of(content);
+            const byte_string content = page_of(size, kind_of(seed), seed);
+            const byte_string by_lz = without.stream_of(content), by_page = page.stream_of(content);
             if (by_lz.empty() || by_page.empty()) {
                 continue;
             }
@@ -90,16 +92,18 @@ TEST_CASE("each machine reads what the other wrote") {
 
 TEST_CASE("a stream with the wrong mark, or none, is corrupt") {
     worker without{page_or_lz::with_path(page_path::scalar)};
-    const bytes content = page_of(4096, page_kind::text, 3);
-    bytes stream = without.stream_of(content), back(4096);
+    const byte_string content = page_of(4096, page_kind::text, 3);
+    byte_string stream = without.stream_of(content), back(4096);
     stream.back() = std::byte{0x40}; // a flag that no version has
     CHECK(without.codec.decompress(stream, back, without.scratch()) == status::corrupt);
-    CHECK(without.codec.decompress(bytes{}, back, without.scratch()) == status::corrupt);
-    CHECK(without.codec.decompress(bytes{std::byte{0x80}}, back, without.scratch()) == status::corrupt);
-    CHECK(without.codec.decompress(bytes(4096, std::byte{0x80}), back, without.scratch()) == status::corrupt);
+    CHECK(without.codec.decompress(byte_string{}, back, without.scratch()) == status::corrupt);
+    CHECK(without.codec.decompress(byte_string{std::byte{0x80}}, back, without.scratch()) == status::corrupt);
+    CHECK(without.codec.decompress(byte_string(4096, std::byte{0x80}), back, without.scratch()) == status::corrupt);
     CHECK(without.codec.decompress(stream, byte_span{back}.first(4095), without.scratch()) == status::invalid);
     CHECK(without.codec.decompress(stream, back, without.scratch().first(100)) == status::invalid);
     CHECK(without.codec.prepare(without.scratch().first(100)) == status::invalid);
     CHECK(without.codec.compress(content, byte_span{without.out}.first(4096), without.scratch()).error() ==
           status::invalid);
 }
+
+} // namespace unit_compress_page_or_lz

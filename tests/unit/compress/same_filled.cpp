@@ -5,13 +5,13 @@
 
 #include <doctest/doctest.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_compress_same_filled {
 namespace {
 
 static_assert(compressor<same_filled>);
 
-bytes repeat(const char (&word)[9], std::size_t size) {
-    bytes page(size);
+byte_string repeat(const char (&word)[9], std::size_t size) {
+    byte_string page(size);
     for (std::size_t i = 0; i < size; ++i) {
         page[i] = static_cast<std::byte>(word[i % 8]);
     }
@@ -21,11 +21,11 @@ bytes repeat(const char (&word)[9], std::size_t size) {
 TEST_CASE("same_filled: the stream is the word as it lies in memory") {
     for (const std::size_t size : {16u, 24u, 64u, 72u, 4096u, 65536u}) {
         CAPTURE(size);
-        const bytes page = repeat("\x01\x02\x03\x04\x05\x06\x07\x80", size);
-        bytes out(8);
+        const byte_string page = repeat("\x01\x02\x03\x04\x05\x06\x07\x80", size);
+        byte_string out(8);
         CHECK(*same_filled{}.compress(page, out, {}) == 8);
         CHECK(equal_bytes(out.data(), "\x01\x02\x03\x04\x05\x06\x07\x80", 8));
-        bytes back(size);
+        byte_string back(size);
         CHECK(same_filled{}.decompress(out, back, {}) == status::ok);
         CHECK(back == page);
     }
@@ -34,8 +34,8 @@ TEST_CASE("same_filled: the stream is the word as it lies in memory") {
 TEST_CASE("same_filled: any one bit makes another page") {
     for (const std::size_t size : {16u, 40u, 64u, 200u, 4096u}) {
         CAPTURE(size);
-        bytes page = repeat("pagefold", size);
-        bytes out(8);
+        byte_string page = repeat("pagefold", size);
+        byte_string out(8);
         for (std::size_t i = 0; i < size; ++i) {
             page[i] ^= std::byte{0x10};
             CHECK(same_filled{}.compress(page, out, {}).error() == status::incompressible);
@@ -46,8 +46,8 @@ TEST_CASE("same_filled: any one bit makes another page") {
 }
 
 TEST_CASE("same_filled: sizes that are no pages, and too little room, are invalid") {
-    const bytes zeros(4096);
-    bytes out(4096);
+    const byte_string zeros(4096);
+    byte_string out(4096);
     for (const std::size_t size : {0u, 1u, 8u, 12u, 17u, 4095u}) {
         CAPTURE(size);
         CHECK(same_filled{}.compress(byte_view{zeros}.first(size), out, {}).error() == status::invalid);
@@ -60,4 +60,4 @@ TEST_CASE("same_filled: sizes that are no pages, and too little room, are invali
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_compress_same_filled

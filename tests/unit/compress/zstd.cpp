@@ -43,7 +43,7 @@ __attribute__((weak)) void* calloc(std::size_t count, std::size_t size) {
 }
 #endif
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_compress_zstd {
 namespace {
 
 static_assert(compressor<zstd>);
@@ -53,8 +53,8 @@ public:
     prepared_zstd(const zstd& codec, std::size_t page_size) : codec_{codec}, scratch_{codec.scratch_size(page_size)} {
         REQUIRE(codec_.prepare(scratch_.span()) == status::ok);
     }
-    std::optional<bytes> compress(const bytes& page) const {
-        bytes out(codec_.bound(page.size()));
+    std::optional<byte_string> compress(const byte_string& page) const {
+        byte_string out(codec_.bound(page.size()));
         const result<std::size_t> length = codec_.compress(page, out, scratch_.span());
         if (!length) {
             CHECK(length.error() == status::incompressible);
@@ -63,19 +63,21 @@ public:
         out.resize(*length);
         return out;
     }
-    status decompress(byte_view stream, bytes& page) const { return codec_.decompress(stream, page, scratch_.span()); }
+    status decompress(byte_view stream, byte_string& page) const {
+        return codec_.decompress(stream, page, scratch_.span());
+    }
 
 private:
     zstd codec_;
     scratch_memory scratch_;
 };
 
-bytes text_page(std::size_t size) { return sample_pages(size)[15]; }
+byte_string text_page(std::size_t size) { return sample_pages(size)[15]; }
 
 TEST_CASE("zstd: a stream is a frame without magic number and flags") {
     // Two blocks that repeat a byte 512 times each.
     constexpr unsigned char stream[] = {0, 0, 0x02, 0x10, 0, 'A', 0x03, 0x10, 0, 'B'};
-    bytes back(1024);
+    byte_string back(1024);
     const prepared_zstd codec{zstd{}, 1024};
     CHECK(codec.decompress({reinterpret_cast<const std::byte*>(stream), sizeof stream}, back) == status::ok);
     CHECK(std::count(back.begin(), back.begin() + 512, std::byte{'A'}) == 512);
@@ -86,12 +88,12 @@ TEST_CASE("zstd: libzstd reads our streams behind a magic number") {
     for (const std::size_t size : {std::size_t{4096}, std::size_t{65536}}) {
         const prepared_zstd codec{zstd{}, size};
         int compressed = 0;
-        for (const bytes& page : sample_pages(size)) {
-            if (const std::optional<bytes> stream = codec.compress(page); stream) {
-                bytes frame = {std::byte{0x28}, std::byte{0xb5}, std::byte{0x2f}, std::byte{0xfd}};
+        for (const byte_string& page : sample_pages(size)) {
+            if (const std::optional<byte_string> stream = codec.compress(page); stream) {
+                byte_string frame = {std::byte{0x28}, std::byte{0xb5}, std::byte{0x2f}, std::byte{0xfd}};
                 frame.insert(frame.end(), stream->begin(), stream->end());
                 CHECK(frame[4] == std::byte{0});
-                bytes back(size);
+                byte_string back(size);
                 CHECK(ZSTD_decompress(back.data(), back.size(), frame.data(), frame.size()) == size);
                 CHECK(back == page);
                 ++compressed;
@@ -102,19 +104,19 @@ TEST_CASE("zstd: libzstd reads our streams behind a magic number") {
 }
 
 TEST_CASE("zstd: bytes behind a frame, or a second one, are corrupt") {
-    const bytes page = text_page(4096);
+    const byte_string page = text_page(4096);
     const prepared_zstd codec{zstd{}, 4096};
-    const std::optional<bytes> stream = codec.compress(page);
+    const std::optional<byte_string> stream = codec.compress(page);
     REQUIRE(stream);
-    bytes back(4096);
+    byte_string back(4096);
     for (std::size_t extra = 1; extra < 8; ++extra) {
-        bytes longer = *stream;
+        byte_string longer = *stream;
         longer.resize(longer.size() + extra);
         CHECK(codec.decompress(longer, back) == status::corrupt);
     }
-    bytes two = *stream;
+    byte_string two = *stream;
     two.insert(two.end(), stream->begin(), stream->end());
-    bytes twice(8192);
+    byte_string twice(8192);
     CHECK(codec.decompress(two, twice) == status::corrupt);
     CHECK(codec.decompress(*stream, back) == status::ok);
     CHECK(back == page);
@@ -122,14 +124,14 @@ TEST_CASE("zstd: bytes behind a frame, or a second one, are corrupt") {
 
 TEST_CASE("zstd: levels from -5 to 19 at every page size") {
     for (const std::size_t size : {std::size_t{512}, std::size_t{4096}, std::size_t{16384}, std::size_t{65536}}) {
-        const bytes page = text_page(size);
+        const byte_string page = text_page(size);
         for (int level = -5; level <= 19; ++level) {
             CAPTURE(size);
             CAPTURE(level);
             const prepared_zstd codec{zstd{level}, size};
-            const std::optional<bytes> stream = codec.compress(page);
+            const std::optional<byte_string> stream = codec.compress(page);
             REQUIRE(stream);
-            bytes back(size);
+            byte_string back(size);
             CHECK(codec.decompress(*stream, back) == status::ok);
             CHECK(back == page);
         }
@@ -140,8 +142,8 @@ TEST_CASE("zstd: levels from -5 to 19 at every page size") {
 
 TEST_CASE("zstd: levels out of range are invalid") {
     const scratch_memory scratch{std::size_t{1} << 20};
-    bytes page(4096);
-    bytes out(zstd{}.bound(4096));
+    byte_string page(4096);
+    byte_string out(zstd{}.bound(4096));
     for (const int level : {-6, 20, 100, -100000}) {
         CAPTURE(level);
         CHECK(zstd{level}.scratch_size(4096) == 0);
@@ -163,10 +165,10 @@ TEST_CASE("zstd: the scratch grows with the page, and serves all smaller pages")
     }
     const prepared_zstd codec{zstd{}, 65536};
     for (const std::size_t size : {std::size_t{1000}, std::size_t{4096}, std::size_t{12288}, std::size_t{65536}}) {
-        const bytes page(size, std::byte{7});
-        const std::optional<bytes> stream = codec.compress(page);
+        const byte_string page(size, std::byte{7});
+        const std::optional<byte_string> stream = codec.compress(page);
         REQUIRE(stream);
-        bytes back(size);
+        byte_string back(size);
         CHECK(codec.decompress(*stream, back) == status::ok);
         CHECK(back == page);
     }
@@ -176,16 +178,16 @@ TEST_CASE("zstd: pages beyond 128 KiB are invalid") {
     const std::size_t size = std::size_t{1} << 18;
     const scratch_memory scratch{zstd{}.scratch_size(size)};
     REQUIRE(zstd{}.prepare(scratch.span()) == status::ok);
-    const bytes page(size);
-    bytes out(zstd{}.bound(size));
+    const byte_string page(size);
+    byte_string out(zstd{}.bound(size));
     CHECK(zstd{}.compress(page, out, scratch.span()).error() == status::invalid);
     CHECK(zstd{}.compress(byte_view{page}.first(size / 2), out, scratch.span()).has_value());
 }
 
 TEST_CASE("zstd: a scratch that no prepare has seen is invalid") {
     const scratch_memory scratch{zstd{}.scratch_size(4096)};
-    bytes page(4096);
-    bytes out(zstd{}.bound(4096));
+    byte_string page(4096);
+    byte_string out(zstd{}.bound(4096));
     CHECK(zstd{}.compress(page, out, scratch.span()).error() == status::invalid);
     CHECK(zstd{}.decompress(out, page, scratch.span()) == status::invalid);
     CHECK(zstd{}.compress(page, out, {}).error() == status::invalid);
@@ -193,9 +195,9 @@ TEST_CASE("zstd: a scratch that no prepare has seen is invalid") {
 }
 
 TEST_CASE("zstd: a dictionary helps, and is needed to read") {
-    const bytes dictionary_bytes = text_page(8192);
+    const byte_string dictionary_bytes = text_page(8192);
     const std::size_t size = 4096;
-    const bytes page = text_page(size);
+    const byte_string page = text_page(size);
     const scratch_memory memory{zstd_dictionary::memory_size(dictionary_bytes.size(), 3, size)};
     zstd_dictionary dictionary;
     REQUIRE(dictionary.load(dictionary_bytes, 3, size, memory.span()) == status::ok);
@@ -204,25 +206,25 @@ TEST_CASE("zstd: a dictionary helps, and is needed to read") {
 
     const prepared_zstd plain{zstd{3}, size};
     const prepared_zstd helped{zstd{dictionary}, size};
-    const std::optional<bytes> stream = helped.compress(page);
+    const std::optional<byte_string> stream = helped.compress(page);
     REQUIRE(stream);
     CHECK(stream->size() < plain.compress(page)->size());
-    bytes back(size);
+    byte_string back(size);
     CHECK(helped.decompress(*stream, back) == status::ok);
     CHECK(back == page);
     CHECK(plain.decompress(*stream, back) == status::corrupt);
 }
 
 TEST_CASE("zstd: what lay in a dictionary's memory before does not matter") {
-    const bytes dictionary_bytes = text_page(8192);
-    const bytes page = text_page(131072);
-    std::set<bytes> streams;
+    const byte_string dictionary_bytes = text_page(8192);
+    const byte_string page = text_page(131072);
+    std::set<byte_string> streams;
     for (const int before : {0x00, 0x01, 0x7f, 0xff}) {
         const scratch_memory memory{zstd_dictionary::memory_size(dictionary_bytes.size(), 9, page.size())};
         fill_bytes(memory.span().data(), static_cast<unsigned char>(before), memory.span().size());
         zstd_dictionary dictionary;
         REQUIRE(dictionary.load(dictionary_bytes, 9, page.size(), memory.span()) == status::ok);
-        const std::optional<bytes> stream = prepared_zstd{zstd{dictionary}, page.size()}.compress(page);
+        const std::optional<byte_string> stream = prepared_zstd{zstd{dictionary}, page.size()}.compress(page);
         REQUIRE(stream);
         streams.insert(*stream);
     }
@@ -230,7 +232,7 @@ TEST_CASE("zstd: what lay in a dictionary's memory before does not matter") {
 }
 
 TEST_CASE("zstd: a dictionary for one page size serves others, at every level") {
-    const bytes dictionary_bytes = text_page(16384);
+    const byte_string dictionary_bytes = text_page(16384);
     const scratch_memory memory{std::size_t{8} << 20};
     for (const std::size_t loaded_for : {std::size_t{4096}, std::size_t{65536}}) {
         for (int level = -5; level <= 19; level += 3) {
@@ -240,11 +242,11 @@ TEST_CASE("zstd: a dictionary for one page size serves others, at every level") 
                 CAPTURE(loaded_for);
                 CAPTURE(level);
                 CAPTURE(size);
-                const bytes page = text_page(size);
+                const byte_string page = text_page(size);
                 const prepared_zstd codec{zstd{dictionary}, size};
-                const std::optional<bytes> stream = codec.compress(page);
+                const std::optional<byte_string> stream = codec.compress(page);
                 REQUIRE(stream);
-                bytes back(size);
+                byte_string back(size);
                 CHECK(codec.decompress(*stream, back) == status::ok);
                 CHECK(back == page);
             }
@@ -253,7 +255,7 @@ TEST_CASE("zstd: a dictionary for one page size serves others, at every level") 
 }
 
 TEST_CASE("zstd: dictionaries that cannot be loaded") {
-    const bytes dictionary_bytes = text_page(4096);
+    const byte_string dictionary_bytes = text_page(4096);
     const std::size_t size = zstd_dictionary::memory_size(dictionary_bytes.size(), 3, 4096);
     const scratch_memory memory{size};
     const byte_span all = memory.span();
@@ -265,7 +267,7 @@ TEST_CASE("zstd: dictionaries that cannot be loaded") {
     const scratch_memory roomy{size + 64};
     CHECK(dictionary.load(dictionary_bytes, 3, 4096, roomy.span().subview(8)) == status::invalid);
     // The magic number of a trained dictionary, and then nothing of what it promises.
-    bytes malformed(64, std::byte{0xff});
+    byte_string malformed(64, std::byte{0xff});
     store_native(malformed.data(), std::uint32_t{0xec30a437u});
     CHECK(dictionary.load(malformed, 3, 4096, all) == status::invalid);
     CHECK(zstd_dictionary::memory_size(4096, 20, 4096) == 0);
@@ -278,14 +280,14 @@ TEST_CASE("zstd: dictionaries that cannot be loaded") {
 
 TEST_CASE("zstd: nothing is allocated") {
     const unsigned long before_any = allocations;
-    const std::vector<bytes> pages = sample_pages(65536);
+    const std::vector<byte_string> pages = sample_pages(65536);
     const bool can_tell = allocations != before_any;
     if (!can_tell) {
         MESSAGE("allocations cannot be counted here");
     }
-    const bytes dictionary_bytes = text_page(16384);
-    bytes out(zstd{}.bound(65536));
-    bytes back(65536);
+    const byte_string dictionary_bytes = text_page(16384);
+    byte_string out(zstd{}.bound(65536));
+    byte_string back(65536);
     for (const int level : {-5, 3, 12, 19}) {
         const scratch_memory memory{zstd_dictionary::memory_size(dictionary_bytes.size(), level, 65536)};
         const scratch_memory plain_scratch{zstd{level}.scratch_size(65536)};
@@ -301,7 +303,7 @@ TEST_CASE("zstd: nothing is allocated") {
         for (const auto& [codec, scratch] :
              {std::pair{zstd{level}, plain_scratch.span()}, std::pair{zstd{dictionary}, helped_scratch.span()}}) {
             good = good && codec.prepare(scratch) == status::ok;
-            for (const bytes& page : pages) {
+            for (const byte_string& page : pages) {
                 const result<std::size_t> length = codec.compress(page, out, scratch);
                 good =
                     good && (!length || codec.decompress(byte_view{out}.first(*length), back, scratch) == status::ok);
@@ -313,4 +315,4 @@ TEST_CASE("zstd: nothing is allocated") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_compress_zstd

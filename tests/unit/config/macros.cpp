@@ -6,6 +6,8 @@
 
 #include <bit>
 
+namespace unit_config_macros {
+
 static_assert((PAGEFOLD_LITTLE_ENDIAN == 1) == (std::endian::native == std::endian::little));
 
 namespace {
@@ -25,3 +27,5 @@ TEST_CASE("the attributes change no meaning") {
     CHECK(sizeof(wide) == 16);
 #endif
 }
+
+} // namespace unit_config_macros

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+namespace unit_config_version {
+
 static_assert(PAGEFOLD_VERSION_MAJOR >= 0 && PAGEFOLD_VERSION_MINOR >= 0 && PAGEFOLD_VERSION_PATCH >= 0);
 
 TEST_CASE("the version can be compared by the preprocessor") {
@@ -14,3 +16,5 @@ TEST_CASE("the version can be compared by the preprocessor") {
 #endif
     CHECK(is_above_zero);
 }
+
+} // namespace unit_config_version

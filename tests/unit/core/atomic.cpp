@@ -8,6 +8,8 @@
 #include <thread>
 #include <type_traits>
 
+namespace unit_core_atomic {
+
 using namespace pagefold;
 
 static_assert(!std::is_copy_constructible_v<atomic<int>>);
@@ -64,3 +66,5 @@ TEST_CASE("no addition of two threads is lost, and a release publishes") {
     other.join();
     CHECK(sum.load(memory_order::relaxed) == 30'000);
 }
+
+} // namespace unit_core_atomic

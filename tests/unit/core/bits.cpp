@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <initializer_list>
 
+namespace unit_core_bits {
+
 using namespace pagefold;
 
 namespace {
@@ -110,3 +112,5 @@ TEST_CASE("mix spreads a change of any bit over both halves") {
         CHECK(high < 128 * 32 * 6 / 10);
     }
 }
+
+} // namespace unit_core_bits

@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <vector>
 
+namespace unit_core_bytes {
+
 using namespace pagefold;
 
 static_assert(std::is_convertible_v<byte_span, byte_view>);
@@ -81,3 +83,5 @@ TEST_CASE("values pass through memory at any alignment") {
         CHECK(load_native<std::uint16_t>(bytes + at) == 0x1234);
     }
 }
+
+} // namespace unit_core_bytes

@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+namespace unit_core_checksum {
+
 namespace {
 
 using namespace pagefold;
@@ -195,3 +197,5 @@ TEST_CASE("nothing outside the data is read") {
         CHECK(checksum({exact.get(), size}, 1) == checksum(copy, 1));
     }
 }
+
+} // namespace unit_core_checksum

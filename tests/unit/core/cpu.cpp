@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+namespace unit_core_cpu {
+
 namespace {
 
 using namespace pagefold;
@@ -62,3 +64,5 @@ TEST_CASE("the compiler's run-time library says the same of the processor") {
     CHECK_FALSE(here.contains(cpu_feature::neon));
 }
 #endif
+
+} // namespace unit_core_cpu

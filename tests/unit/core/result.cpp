@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <type_traits>
 
+namespace unit_core_result {
+
 using namespace pagefold;
 
 static_assert(std::is_trivially_copyable_v<result<void*>>);
@@ -31,3 +33,5 @@ TEST_CASE("zero and null are values") {
     CHECK(result<std::size_t>{std::size_t{0}});
     CHECK(result<void*>{nullptr});
 }
+
+} // namespace unit_core_result

@@ -7,6 +7,8 @@
 #include <set>
 #include <string>
 
+namespace unit_core_status {
+
 using namespace pagefold;
 
 static_assert(static_cast<int>(status::ok) == 0);
@@ -23,3 +25,5 @@ TEST_CASE("every status has a name of its own") {
     CHECK(names.count(to_string(static_cast<status>(200))) == 0);
     CHECK(to_string(static_cast<status>(200)) != nullptr);
 }
+
+} // namespace unit_core_status

@@ -6,6 +6,8 @@
 
 #include <type_traits>
 
+namespace unit_core_types {
+
 using namespace pagefold;
 
 static_assert(sizeof(pool_id) == 8 && sizeof(slot_id) == 4 && sizeof(node_id) == 2);
@@ -20,3 +22,5 @@ TEST_CASE("keys are equal where all three parts are") {
     CHECK(key != page_key{pool_id{1}, 2, 2});
     CHECK(page_key{} == page_key{pool_id{0}, 0, 0});
 }
+
+} // namespace unit_core_types

@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+namespace unit_ds_cell_arena {
+
 namespace {
 
 using namespace pagefold;
@@ -407,3 +409,5 @@ TEST_CASE("a block with a high number gives way to a low one that has room befor
     check_content(cells, high[1]);
     CHECK(cells.check());
 }
+
+} // namespace unit_ds_cell_arena

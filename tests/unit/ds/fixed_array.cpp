@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <new>
 
+namespace unit_ds_fixed_array {
+
 using namespace pagefold;
 using namespace pagefold::testing;
 
@@ -71,3 +73,5 @@ TEST_CASE("a fixed array that is refused memory is empty, and can be created lat
     CHECK(array.create(1, zero) == status::ok);
     CHECK(array[0] == 0);
 }
+
+} // namespace unit_ds_fixed_array

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <set>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_ds_number_sets {
 namespace {
 
 struct meter {
@@ -167,4 +167,4 @@ TEST_CASE("number_sets: agrees with sets of the standard library") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_ds_number_sets

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+namespace unit_ds_page_buffer {
+
 using namespace pagefold;
 using namespace pagefold::testing;
 
@@ -38,3 +40,5 @@ TEST_CASE("a buffer says what the source said, and can be asked again") {
     CHECK_FALSE(buffer.is_held());
     CHECK(buffer.acquire() == status::ok);
 }
+
+} // namespace unit_ds_page_buffer

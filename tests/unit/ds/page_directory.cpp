@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <map>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_ds_page_directory {
 namespace {
 
 struct entry {
@@ -284,4 +284,4 @@ TEST_CASE("greater pages hold more entries a table") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_ds_page_directory

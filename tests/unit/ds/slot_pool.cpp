@@ -11,7 +11,7 @@
 #include <map>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_ds_slot_pool {
 namespace {
 
 struct element {
@@ -487,4 +487,4 @@ TEST_CASE("greater pages hold greater chunks") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_ds_slot_pool

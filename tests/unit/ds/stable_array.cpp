@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <vector>
 
+namespace unit_ds_stable_array {
+
 namespace {
 
 using namespace pagefold;
@@ -112,3 +114,5 @@ TEST_CASE("trim gives back the pages above, and their elements are made anew") {
     items.trim(~0u);
     CHECK(items.size() == 20 * per_page);
 }
+
+} // namespace unit_ds_stable_array

@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_ds_two_level_bitmap {
 namespace {
 
 template <unsigned Bits>
@@ -109,4 +109,4 @@ TEST_CASE("two_level_bitmap: check sees a summary that is wrong, and bits past t
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_ds_two_level_bitmap

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <initializer_list>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_evict_clock {
 namespace {
 
 static_assert(eviction_policy<clock>);
@@ -170,4 +170,4 @@ TEST_CASE("clock: check sees a wrong count and a wrong hook") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_evict_clock

@@ -7,7 +7,7 @@
 
 #include <cstddef>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_evict_fifo {
 namespace {
 
 static_assert(eviction_policy<fifo>);
@@ -80,4 +80,4 @@ TEST_CASE("fifo: a page keeps its turn in another slot, and steps end a walk") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_evict_fifo

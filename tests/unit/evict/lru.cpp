@@ -7,7 +7,7 @@
 
 #include <cstddef>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_evict_lru {
 namespace {
 
 static_assert(eviction_policy<lru>);
@@ -80,4 +80,4 @@ TEST_CASE("lru: a page keeps its turn in another slot, and steps end a walk") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_evict_lru

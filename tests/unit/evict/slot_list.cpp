@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_evict_slot_list {
 namespace {
 
 using table = slot_table<slot_list::links>;
@@ -132,4 +132,4 @@ TEST_CASE("slot_list: check sees broken links and slots that are not listed") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_evict_slot_list

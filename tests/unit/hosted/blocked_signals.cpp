@@ -5,7 +5,7 @@
 
 #include <csignal>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_blocked_signals {
 namespace {
 
 volatile std::sig_atomic_t came = 0;
@@ -32,4 +32,4 @@ TEST_CASE("blocked_signals: a signal waits for the end of the scope, one that wa
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_blocked_signals

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_discard_batch {
 namespace {
 
 /// Pages that are mapped and full.
@@ -101,4 +101,4 @@ TEST_CASE("discard_batch: from the first refused run on all are told") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_discard_batch

@@ -22,7 +22,7 @@
 #include <unistd.h>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_fork_guard {
 namespace {
 
 template <class Work>
@@ -196,4 +196,4 @@ static_assert(!forkable<quiesce_may_throw> && !forkable<quiesce_says_nothing>);
 static_assert(!forkable<resume_may_throw> && !forkable<resume_alone_may_throw>);
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_fork_guard

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <deque>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_frame_queue {
 namespace {
 
 TEST_CASE("frame_queue: without frames nothing can be appended") {
@@ -78,4 +78,4 @@ TEST_CASE("frame_queue: random operations against a deque") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_frame_queue

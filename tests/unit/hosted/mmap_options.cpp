@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_mmap_options {
 namespace {
 
 TEST_CASE("mmap_options: where nothing is said, a large range of huge pages that goes back in batches") {
@@ -15,4 +15,4 @@ TEST_CASE("mmap_options: where nothing is said, a large range of huge pages that
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_mmap_options

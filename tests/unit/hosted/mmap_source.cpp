@@ -29,7 +29,7 @@
 #endif
 #endif
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_mmap_source {
 namespace {
 
 static_assert(trimmable_page_source<mmap_source<>>);
@@ -621,4 +621,4 @@ TEST_CASE("mmap_source: the range goes with the source") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_mmap_source

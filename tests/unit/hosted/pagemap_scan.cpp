@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_pagemap_scan {
 namespace {
 
 TEST_CASE("pagemap_scan: finds the pages that were written since they were protected") {
@@ -62,4 +62,4 @@ TEST_CASE("pagemap_scan: a closed one, and memory without protection, answer an 
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_pagemap_scan

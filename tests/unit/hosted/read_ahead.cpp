@@ -5,7 +5,7 @@
 
 #include <initializer_list>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_read_ahead {
 namespace {
 
 unsigned fault(read_ahead& ahead, std::uint64_t page) {
@@ -57,4 +57,4 @@ TEST_CASE("read_ahead: turned off") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_read_ahead

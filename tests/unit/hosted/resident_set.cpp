@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <map>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_resident_set {
 namespace {
 
 constexpr auto any = [](slot_id) noexcept { return true; };
@@ -112,4 +112,4 @@ TEST_CASE("resident_set: gaps and copies") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_resident_set

@@ -16,7 +16,7 @@
 
 // Each case runs in a child, which tells what it found by its exit status, 0 to 9, or by the signal that ends it.
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_sigbus_chain {
 namespace {
 
 constexpr int ended_by_sigbus = 1000 + SIGBUS;
@@ -351,4 +351,4 @@ TEST_CASE("sigbus_chain: without a region there is nothing to hook") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_sigbus_chain

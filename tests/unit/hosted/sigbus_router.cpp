@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_sigbus_router {
 namespace {
 
 constexpr std::size_t page = hollow_mapping::bytes;
@@ -165,4 +165,4 @@ TEST_CASE("sigbus_router: where a handler that was set later went, and took the 
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_sigbus_router

@@ -8,7 +8,7 @@
 #include <atomic>
 #include <thread>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_std_mutex {
 namespace {
 
 static_assert(lockable<std_mutex>);
@@ -34,4 +34,4 @@ TEST_CASE("std_mutex: who comes second waits for the first") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_std_mutex

@@ -8,7 +8,7 @@
 #include <chrono>
 #include <thread>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_steady_clock {
 namespace {
 
 static_assert(monotonic_clock<steady_clock>);
@@ -27,4 +27,4 @@ TEST_CASE("steady_clock: counts nanoseconds and never goes back") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_steady_clock

@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_uffd {
 namespace {
 
 constexpr std::size_t page = 4096;
@@ -153,4 +153,4 @@ TEST_CASE("uffd: a descriptor for user code alone needs no rights") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_uffd

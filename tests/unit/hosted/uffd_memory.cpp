@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_uffd_memory {
 namespace {
 
 constexpr std::size_t page = 4096;
@@ -173,4 +173,4 @@ TEST_CASE("uffd_memory: who touches a lost page is told by a signal") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_uffd_memory

@@ -36,7 +36,7 @@
 #include <unistd.h>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_uffd_pager {
 namespace {
 
 using store_type = tsan_ordered<page_store<default_config>>;
@@ -759,4 +759,4 @@ TEST_CASE("uffd_pager: a region a node, each in its node's partition") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_uffd_pager

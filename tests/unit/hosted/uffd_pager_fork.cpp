@@ -21,7 +21,7 @@
 #include <cstring>
 #include <sys/wait.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_uffd_pager_fork {
 namespace {
 
 using store_type = tsan_ordered<page_store<default_config>>;
@@ -197,4 +197,4 @@ TEST_CASE("uffd_pager_fork: shared memory is refused with a reason, and a closed
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_uffd_pager_fork

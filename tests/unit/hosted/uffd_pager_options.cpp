@@ -15,7 +15,7 @@
 #include <cstring>
 #include <string>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_uffd_pager_options {
 namespace {
 
 using store_type = tsan_ordered<page_store<default_config>>;
@@ -92,4 +92,4 @@ TEST_CASE("uffd_pager_options: what the kernel may lack is done without, or name
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_uffd_pager_options

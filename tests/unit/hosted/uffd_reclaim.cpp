@@ -21,7 +21,7 @@
 #include <unistd.h>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_uffd_reclaim {
 namespace {
 
 using store_type = tsan_ordered<page_store<default_config>>;
@@ -318,4 +318,4 @@ TEST_CASE("uffd_reclaim: a full store gives no copy of a page that is leaving by
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_uffd_reclaim

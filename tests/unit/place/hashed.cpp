@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_place_hashed {
 namespace {
 
 static_assert(partition_policy<hashed>);
@@ -88,4 +88,4 @@ TEST_CASE("hashed: spills to the partitions that follow, round the end") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_place_hashed

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_place_single {
 namespace {
 
 static_assert(partition_policy<single>);
@@ -19,4 +19,4 @@ TEST_CASE("single: everything is at home in partition 0") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_place_single

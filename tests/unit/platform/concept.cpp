@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_platform_concept {
 namespace {
 
 struct counting_lock {
@@ -24,4 +24,4 @@ TEST_CASE("lock_guard: holds the lock to the end of the scope") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_platform_concept

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_platform_host_parking {
 namespace {
 
 TEST_CASE("host_parking: a wait for another value returns at once") {
@@ -108,4 +108,4 @@ TEST_CASE("host_parking: every thread has a token of its own, and keeps it") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_platform_host_parking

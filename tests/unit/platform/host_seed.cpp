@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_platform_host_seed {
 namespace {
 
 TEST_CASE("host_seed: another number on every call, never 0") {
@@ -57,4 +57,4 @@ TEST_CASE("host_seed: threads get different numbers, and errno stays") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_platform_host_seed

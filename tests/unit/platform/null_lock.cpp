@@ -7,7 +7,7 @@
 
 #include <type_traits>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_platform_null_lock {
 namespace {
 
 static_assert(lockable<null_lock>);
@@ -21,4 +21,4 @@ TEST_CASE("null_lock: lets everybody in") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_platform_null_lock

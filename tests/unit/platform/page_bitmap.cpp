@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_platform_page_bitmap {
 namespace {
 
 /// A bitmap and the plainest thing that says the same.
@@ -112,4 +112,4 @@ TEST_CASE("page_bitmap: of no pages is full") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_platform_page_bitmap

@@ -8,6 +8,8 @@
 
 #include <type_traits>
 
+namespace unit_platform_page_source_ref {
+
 using namespace pagefold;
 using namespace pagefold::testing;
 
@@ -76,3 +78,5 @@ TEST_CASE("a copy of a reference names the source itself, not the first referenc
     CHECK(other.bytes_held() == 0);
     again.release(p, 1);
 }
+
+} // namespace unit_platform_page_source_ref

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_platform_parking {
 namespace {
 
 static_assert(parking<spin_parking>);
@@ -20,4 +20,4 @@ TEST_CASE("spin_parking: a wait ends, whatever the word says") {
 TEST_CASE("spin_parking: can't tell threads apart") { CHECK(spin_parking::self() == 0); }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_platform_parking

@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_platform_parking_lock {
 namespace {
 
 static_assert(lockable<parking_lock<spin_parking>>);
@@ -185,4 +185,4 @@ TEST_CASE("parking_lock: who comes second waits for the first") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_platform_parking_lock

@@ -8,7 +8,7 @@
 #include <atomic>
 #include <thread>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_platform_spin_lock {
 namespace {
 
 static_assert(lockable<spin_lock>);
@@ -44,4 +44,4 @@ TEST_CASE("spin_lock: can be taken again after it was left") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_platform_spin_lock

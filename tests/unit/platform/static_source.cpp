@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <memory>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_platform_static_source {
 namespace {
 
 static_assert(page_source<static_source<>>);
@@ -131,4 +131,4 @@ TEST_CASE("static_source: check sees a damaged bitmap") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_platform_static_source

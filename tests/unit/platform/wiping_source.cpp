@@ -9,6 +9,8 @@
 #include <cstring>
 #include <vector>
 
+namespace unit_platform_wiping_source {
+
 using namespace pagefold;
 
 static_assert(trimmable_page_source<wiping_source>);
@@ -57,3 +59,5 @@ TEST_CASE("a source that doesn't wipe yet passes pages on as they are") {
     // static_source may keep a word of its own in a free run.
     CHECK(left_after_release(false, false) > static_cast<std::ptrdiff_t>(page));
 }
+
+} // namespace unit_platform_wiping_source

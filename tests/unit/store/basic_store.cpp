@@ -22,6 +22,8 @@
 #include <utility>
 #include <vector>
 
+namespace unit_store_basic_store {
+
 namespace {
 
 using namespace pagefold;
@@ -690,3 +692,5 @@ TEST_CASE("whichever compression fails, the page is kept raw and nothing is lost
     }
     CHECK(failing > 30);
 }
+
+} // namespace unit_store_basic_store

@@ -24,7 +24,7 @@
 #include <thread>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_codec_stage {
 namespace {
 
 constexpr std::size_t page_size = 4096;
@@ -305,4 +305,4 @@ TEST_CASE("codec_stage: each word of a page that changes while it is put is one 
     }
 }
 
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_codec_stage

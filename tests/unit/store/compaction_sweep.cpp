@@ -11,6 +11,8 @@
 #include <cstring>
 #include <map>
 
+namespace unit_store_compaction_sweep {
+
 using namespace pagefold;
 using namespace pagefold::testing;
 
@@ -193,3 +195,5 @@ TEST_CASE("an empty store has nothing to do") {
     CHECK_FALSE(sweep_type{}.step(o.state, 1'000'000, done));
     CHECK(done.moved_bytes + done.freed_bytes + done.objects_moved == 0);
 }
+
+} // namespace unit_store_compaction_sweep

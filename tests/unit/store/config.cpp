@@ -18,7 +18,7 @@
 #include <limits>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_config {
 namespace {
 
 TEST_CASE("store_options: without a word there is no limit") {
@@ -105,4 +105,4 @@ TEST_CASE("store_options: stores with one seed do the same, those with two diffe
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_config

@@ -9,6 +9,8 @@
 
 #include <concepts>
 
+namespace unit_store_default_config {
+
 using namespace pagefold;
 using namespace pagefold::testing;
 
@@ -47,3 +49,5 @@ TEST_CASE("one line of configuration changes the eviction policy") {
     CHECK(f.lacks({pool, 1, 1}));
     CHECK(f.store.check());
 }
+
+} // namespace unit_store_default_config

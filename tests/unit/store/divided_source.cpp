@@ -21,7 +21,7 @@
 #include <map>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_divided_source {
 namespace {
 
 constexpr std::size_t small = 4096;
@@ -252,4 +252,4 @@ TEST_CASE("divided_source: pages too large to be divided are invalid, and nothin
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_divided_source

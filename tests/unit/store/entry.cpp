@@ -9,6 +9,8 @@
 #include <initializer_list>
 #include <type_traits>
 
+namespace unit_store_entry {
+
 using namespace pagefold;
 
 namespace {
@@ -132,3 +134,5 @@ TEST_CASE("every kept bit of the checksum counts, and there are as many as the e
         }
     });
 }
+
+} // namespace unit_store_entry

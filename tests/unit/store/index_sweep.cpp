@@ -11,6 +11,8 @@
 
 #include <set>
 
+namespace unit_store_index_sweep {
+
 using namespace pagefold;
 using namespace pagefold::testing;
 
@@ -160,3 +162,5 @@ TEST_CASE("pages come and go between the steps, and an empty index has nothing t
     }
     CHECK(o.intact());
 }
+
+} // namespace unit_store_index_sweep

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+namespace unit_store_limited_source {
+
 using namespace pagefold;
 using namespace pagefold::testing;
 
@@ -242,3 +244,5 @@ TEST_CASE("a limited source charges by the page and says why not") {
     CHECK(budget.used() == 0);
     CHECK(budget.peak() == 5 * 4096); // the refused page was charged for a moment
 }
+
+} // namespace unit_store_limited_source

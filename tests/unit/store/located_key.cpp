@@ -18,6 +18,8 @@
 #include <set>
 #include <vector>
 
+namespace unit_store_located_key {
+
 using namespace pagefold;
 using namespace pagefold::testing;
 
@@ -208,3 +210,5 @@ TEST_CASE("page numbers chosen to collide under one seed make no chains under an
     }
     CHECK(index.damage() == 0);
 }
+
+} // namespace unit_store_located_key

@@ -16,6 +16,8 @@
 #include <iterator>
 #include <vector>
 
+namespace unit_store_page_store {
+
 namespace {
 
 using namespace pagefold;
@@ -337,3 +339,5 @@ TEST_CASE("pools that never were are invalid, before and after the first") {
     CHECK(all_invalid(pool_id{static_cast<std::uint32_t>(pool) + 0x2000u}));
     CHECK(s.lacks({pool, 1, 1}));
 }
+
+} // namespace unit_store_page_store

@@ -10,6 +10,8 @@
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/partition.hpp>
 
+namespace unit_store_partition {
+
 using namespace pagefold;
 using namespace pagefold::testing;
 
@@ -412,3 +414,5 @@ TEST_CASE("what is idle shows in the gauge") {
     static_cast<void>(compact_all(p));
     CHECK(p.gauge.payload_idle() < full + 100'000);
 }
+
+} // namespace unit_store_partition

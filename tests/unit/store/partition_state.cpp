@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <vector>
 
+namespace unit_store_partition_state {
+
 using namespace pagefold;
 using namespace pagefold::testing;
 
@@ -141,3 +143,5 @@ TEST_CASE("a stream's object has room for a tag, a raw page's has none") {
     CHECK(o.state.occupied_by(o.state.index.get(o.put(4096, 4096))) == 4096);
     CHECK(o.state.occupied_by(o.state.index.get(o.put(8))) == 0);
 }
+
+} // namespace unit_store_partition_state

@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 
+namespace unit_store_partitioned_store {
+
 namespace {
 
 using namespace pagefold;
@@ -250,3 +252,5 @@ TEST_CASE("a reservation counts over all partitions") {
     CHECK(accepted > 30);
     CHECK(s.store.statistics_of(reserved).value().stored_pages == 30);
 }
+
+} // namespace unit_store_partitioned_store

@@ -15,7 +15,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_pool {
 namespace {
 
 using fixture = store_fixture<page_store<default_config>>;
@@ -414,4 +414,4 @@ TEST_CASE("pool: under pressure one of twice the weight keeps about twice the pa
     CHECK(s.store.check());
 }
 
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_pool

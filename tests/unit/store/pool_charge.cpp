@@ -18,7 +18,7 @@
 #include <map>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_pool_charge {
 #ifdef __SIZEOF_INT128__ // what the arithmetic is compared with; not where registers have 32 bits
 namespace {
 
@@ -462,4 +462,4 @@ TEST_CASE("pool_charge: several reservations at a time are all kept") {
     }
 }
 
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_pool_charge

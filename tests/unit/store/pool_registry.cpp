@@ -20,7 +20,7 @@
 #include <set>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_pool_registry {
 namespace {
 
 constexpr std::size_t unlimited = ~std::size_t{0};
@@ -465,4 +465,4 @@ TEST_CASE("pool_registry: a stale id never reads the pool that has its slot now"
     CHECK(s.store.check());
 }
 
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_pool_registry

@@ -15,7 +15,7 @@
 #include <memory>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_pool_shares {
 namespace {
 
 /// Records that a test sets by hand; the rates are 1.
@@ -150,4 +150,4 @@ TEST_CASE("pool_shares: the choice is that of wide arithmetic, for random pools 
 }
 #endif
 
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_pool_shares

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_presence {
 
 TEST_CASE("presence: a thread is there for a scope, and once") {
     presence all;
@@ -129,4 +129,4 @@ TEST_CASE("presence: threads come and go, up to all that there is room for") {
     CHECK(errors == 0);
 }
 
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_presence

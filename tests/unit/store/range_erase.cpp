@@ -14,6 +14,8 @@
 #include <set>
 #include <vector>
 
+namespace unit_store_range_erase {
+
 using namespace pagefold;
 using namespace pagefold::testing;
 
@@ -177,3 +179,5 @@ TEST_CASE("pages that others erase and store between the holds do no harm") {
     CHECK(s == status::ok);
     CHECK(erased == 2000);
 }
+
+} // namespace unit_store_range_erase

@@ -27,7 +27,7 @@
 #include <sys/time.h>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_reentry {
 namespace {
 
 /// Calls out whenever it is at work, but not from within that call.
@@ -390,4 +390,4 @@ TEST_CASE("reentry: a timer's handler puts into the store that its thread uses")
     put_from_timer<timed_store_64>();
 }
 
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_reentry

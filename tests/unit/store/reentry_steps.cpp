@@ -20,7 +20,7 @@
 #include <memory>
 #include <string>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_reentry_steps {
 namespace {
 
 template <unsigned Scratch>
@@ -177,4 +177,4 @@ TEST_CASE("reentry: a signal at any instruction, in a store without locks") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_reentry_steps

@@ -22,7 +22,7 @@
 #include <utility>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_scratch_pool {
 namespace {
 
 /// Asks for 100 bytes of scratch and writes 7 into the first.
@@ -586,4 +586,4 @@ TEST_CASE("scratch_pool: whatever was handed to whom, in the end all slots are f
     }
 }
 
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_scratch_pool

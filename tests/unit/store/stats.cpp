@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_stats {
 namespace {
 
 TEST_CASE("the ratio is data over all memory taken, in thousandths") {
@@ -88,4 +88,4 @@ TEST_CASE("what the pools count is what the store counts, and with what is fixed
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_stats

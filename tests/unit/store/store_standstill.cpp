@@ -16,7 +16,7 @@
 #include <functional>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_store_standstill {
 namespace {
 
 /// Tells how many there are, and which are held.
@@ -239,4 +239,4 @@ TEST_CASE("store_standstill: a pool that is being destroyed is gone in the copy,
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_store_standstill

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+namespace unit_store_victim_search {
+
 namespace {
 
 using namespace pagefold;
@@ -132,3 +134,5 @@ TEST_CASE("a same-filled page brings no pages back") {
     unsigned bar = 100;
     CHECK(chosen<8>(scene{{{0, 0, true}, {1000, 90}}}, 0, bar) == 1);
 }
+
+} // namespace unit_store_victim_search

@@ -16,44 +16,44 @@
 #include <string>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_compress_lz_block_decoder {
 namespace {
 
-using bytes = std::vector<std::byte>;
+using byte_string = std::vector<std::byte>;
 using lz_reference::sequence;
 
 /// In memory of exactly the stream's and the page's size, so that a sanitizer sees a byte too many.
-std::optional<bytes> decode(byte_view stream, std::size_t size) {
+std::optional<byte_string> decode(byte_view stream, std::size_t size) {
     const auto in = std::make_unique<std::byte[]>(stream.size());
     std::copy_n(stream.data(), stream.size(), in.get());
     const auto out = std::make_unique<std::byte[]>(size);
-    const bool is_good = detail::lz_block::decoder{{in.get(), stream.size()}, {out.get(), size}}.run();
-    return is_good ? std::optional{bytes(out.get(), out.get() + size)} : std::nullopt;
+    const bool is_good = pagefold::detail::lz_block::decoder{{in.get(), stream.size()}, {out.get(), size}}.run();
+    return is_good ? std::optional{byte_string(out.get(), out.get() + size)} : std::nullopt;
 }
 
 /// The same by liblz4.
-std::optional<bytes> decode_by_liblz4(byte_view stream, std::size_t size) {
-    bytes out(size);
+std::optional<byte_string> decode_by_liblz4(byte_view stream, std::size_t size) {
+    byte_string out(size);
     const int length =
         LZ4_decompress_safe(reinterpret_cast<const char*>(stream.data()), reinterpret_cast<char*>(out.data()),
                             static_cast<int>(stream.size()), static_cast<int>(size));
     return length == static_cast<int>(size) ? std::optional{out} : std::nullopt;
 }
 
-bytes stream_of(std::initializer_list<int> values) {
-    bytes stream;
+byte_string stream_of(std::initializer_list<int> values) {
+    byte_string stream;
     for (const int value : values) {
         stream.push_back(static_cast<std::byte>(value));
     }
     return stream;
 }
-bytes text(const std::string& characters) {
-    bytes made(characters.size());
+byte_string text(const std::string& characters) {
+    byte_string made(characters.size());
     std::memcpy(made.data(), characters.data(), characters.size());
     return made;
 }
-bytes some_bytes(std::size_t count, unsigned seed) {
-    bytes made(count);
+byte_string some_bytes(std::size_t count, unsigned seed) {
+    byte_string made(count);
     for (std::size_t i = 0; i < count; ++i) {
         made[i] = static_cast<std::byte>((seed + i) * 151 + (i >> 3));
     }
@@ -61,7 +61,7 @@ bytes some_bytes(std::size_t count, unsigned seed) {
 }
 
 TEST_CASE("lz_block decoder: streams made by hand") {
-    CHECK(decode(stream_of({0x00}), 0) == bytes{});
+    CHECK(decode(stream_of({0x00}), 0) == byte_string{});
     CHECK(decode(stream_of({0x50, 'h', 'e', 'l', 'l', 'o'}), 5) == text("hello"));
     // A match that repeats its own last byte; two; three.
     CHECK(decode(stream_of({0x10, 'a', 1, 0, 0x00}), 5) == text("aaaaa"));
@@ -85,7 +85,7 @@ TEST_CASE("lz_block decoder: streams made by hand") {
 TEST_CASE("lz_block decoder: literals of every length") {
     for (std::size_t count = 0; count < 1100; ++count) {
         CAPTURE(count);
-        const bytes literals = some_bytes(count, 3);
+        const byte_string literals = some_bytes(count, 3);
         CHECK(decode(lz_reference::write({{literals, 0, 0}}), count) == literals);
     }
 }
@@ -109,7 +109,7 @@ TEST_CASE("lz_block decoder: every offset and length, at every distance from the
             for (const std::size_t tail : tails) {
                 const std::vector<sequence> sequences = {{some_bytes(64, 1), offset, length},
                                                          {some_bytes(tail, 9), 0, 0}};
-                const bytes page = lz_reference::expand(sequences);
+                const byte_string page = lz_reference::expand(sequences);
                 wrong += decode(lz_reference::write(sequences), page.size()) != page;
             }
         }
@@ -126,7 +126,7 @@ TEST_CASE("lz_block decoder: every short sequence, at every distance from both e
                     const std::vector<sequence> sequences = {{some_bytes(40, 1), 20, 5},
                                                              {some_bytes(literals, 2), offset, length},
                                                              {some_bytes(tail, 9), 0, 0}};
-                    const bytes page = lz_reference::expand(sequences);
+                    const byte_string page = lz_reference::expand(sequences);
                     wrong += decode(lz_reference::write(sequences), page.size()) != page;
                 }
             }
@@ -155,7 +155,7 @@ TEST_CASE("lz_block decoder: offsets of 0, or from before the page") {
 TEST_CASE("lz_block decoder: the page must be filled exactly") {
     for (const std::size_t tail : {0u, 1u, 5u, 20u, 60u}) {
         CAPTURE(tail);
-        const bytes stream = lz_reference::write({{some_bytes(40, 1), 9, 100}, {some_bytes(tail, 2), 0, 0}});
+        const byte_string stream = lz_reference::write({{some_bytes(40, 1), 9, 100}, {some_bytes(tail, 2), 0, 0}});
         CHECK(decode(stream, 140 + tail));
         for (const std::size_t size :
              {std::size_t{0}, std::size_t{1}, std::size_t{40}, 139 + tail, 141 + tail, 300 + tail}) {
@@ -165,11 +165,11 @@ TEST_CASE("lz_block decoder: the page must be filled exactly") {
 }
 
 TEST_CASE("lz_block decoder: nothing that was cut short") {
-    const bytes stream = lz_reference::write({{some_bytes(3, 1), 2, 30},
-                                              {some_bytes(20, 2), 17, 300},
-                                              {{}, 40, 5},
-                                              {some_bytes(300, 3), 300, 18},
-                                              {some_bytes(7, 4), 0, 0}});
+    const byte_string stream = lz_reference::write({{some_bytes(3, 1), 2, 30},
+                                                    {some_bytes(20, 2), 17, 300},
+                                                    {{}, 40, 5},
+                                                    {some_bytes(300, 3), 300, 18},
+                                                    {some_bytes(7, 4), 0, 0}});
     const std::size_t size = 3 + 30 + 20 + 300 + 5 + 300 + 18 + 7;
     CHECK(decode(stream, size));
     for (std::size_t length = 0; length < stream.size(); ++length) {
@@ -206,15 +206,15 @@ TEST_CASE("lz_block decoder: as the description has it, with good streams and da
     for (std::uint64_t round = 0; round < 4000; ++round) {
         rng random{round};
         const std::vector<sequence> sequences = random_sequences(random);
-        const bytes page = lz_reference::expand(sequences);
-        bytes stream = lz_reference::write(sequences);
+        const byte_string page = lz_reference::expand(sequences);
+        byte_string stream = lz_reference::write(sequences);
         wrong += decode(stream, page.size()) != page;
         for (int i = 0; i < 8; ++i) {
-            bytes damaged = stream;
+            byte_string damaged = stream;
             for (std::uint64_t flips = 1 + random.below(3); flips != 0; --flips) {
                 damaged[random.below(damaged.size())] = static_cast<std::byte>(random());
             }
-            const std::optional<bytes> expected = lz_reference::decode(damaged, page.size());
+            const std::optional<byte_string> expected = lz_reference::decode(damaged, page.size());
             wrong += decode(damaged, page.size()) != expected;
             damaged_but_good += expected.has_value();
         }
@@ -226,13 +226,13 @@ TEST_CASE("lz_block decoder: as the description has it, with good streams and da
 TEST_CASE("lz_block decoder: what liblz4 refuses and the format's description allows") {
     // liblz4 counts on the last match beginning 12 bytes and ending 5 bytes before the end of the page.
     const std::vector<sequence> ends_in_match = {{some_bytes(64, 1), 10, 40}, {{}, 0, 0}};
-    const bytes page = lz_reference::expand(ends_in_match);
+    const byte_string page = lz_reference::expand(ends_in_match);
     CHECK(decode(lz_reference::write(ends_in_match), page.size()) == page);
     CHECK(!decode_by_liblz4(lz_reference::write(ends_in_match), page.size()));
 }
 
 TEST_CASE("lz_block decoder: what liblz4 takes and we refuse are offsets of 0") {
-    const bytes stream = lz_reference::write({{some_bytes(64, 1), 0, 18}, {some_bytes(100, 1), 0, 0}});
+    const byte_string stream = lz_reference::write({{some_bytes(64, 1), 0, 18}, {some_bytes(100, 1), 0, 0}});
     CHECK(!decode(stream, 182));
     // Version 1.9.4 makes up the bytes of the match; the description has called such offsets invalid all along.
     if (LZ4_versionNumber() == 10904) {
@@ -241,4 +241,4 @@ TEST_CASE("lz_block decoder: what liblz4 takes and we refuse are offsets of 0") 
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_compress_lz_block_decoder

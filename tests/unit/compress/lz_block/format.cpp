@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace pagefold::detail::lz_block {
+namespace pagefold::detail::lz_block::unit_compress_lz_block_format {
 namespace {
 
 TEST_CASE("lz_block: words are little-endian on every machine") {
@@ -40,4 +40,4 @@ TEST_CASE("lz_block: literals are copied with at most 15 bytes more") {
 }
 
 } // namespace
-} // namespace pagefold::detail::lz_block
+} // namespace pagefold::detail::lz_block::unit_compress_lz_block_format

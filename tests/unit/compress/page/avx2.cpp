@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_compress_page_avx2 {
 namespace {
 
 TEST_CASE("page codec: AVX2 agrees with the scalar path") { check_agreement(page_path::avx2); }
@@ -39,4 +39,4 @@ TEST_CASE("page codec, AVX2: what is noise, near the limits") {
 #endif
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_compress_page_avx2

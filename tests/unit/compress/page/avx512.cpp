@@ -5,6 +5,10 @@
 
 #include <doctest/doctest.h>
 
+namespace unit_compress_page_avx512 {
+
 TEST_CASE("page codec: AVX-512 agrees with the scalar path") {
     pagefold::testing::check_agreement(pagefold::page_path::avx512);
 }
+
+} // namespace unit_compress_page_avx512

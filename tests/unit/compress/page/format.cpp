@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <set>
 
-namespace pagefold::page_coding {
+namespace pagefold::page_coding::unit_compress_page_format {
 namespace {
 
 TEST_CASE("alphabets: a code leads back to its symbol, and code 0 is no symbol's") {
@@ -82,4 +82,4 @@ TEST_CASE("words are little-endian wherever the program runs") {
 }
 
 } // namespace
-} // namespace pagefold::page_coding
+} // namespace pagefold::page_coding::unit_compress_page_format

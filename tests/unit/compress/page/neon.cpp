@@ -6,6 +6,10 @@
 
 #include <doctest/doctest.h>
 
+namespace unit_compress_page_neon {
+
 TEST_CASE("page codec: NEON agrees with the scalar path") {
     pagefold::testing::check_agreement(pagefold::page_path::neon);
 }
+
+} // namespace unit_compress_page_neon

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <initializer_list>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_compress_page_path {
 namespace {
 
 TEST_CASE("page_path_set holds what was put in, and knows the best") {
@@ -77,4 +77,4 @@ TEST_CASE("the paths are those of the processor's features") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_compress_page_path

@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-namespace pagefold::page_coding::scalar {
+namespace pagefold::page_coding::scalar::unit_compress_page_scalar {
 namespace {
 
 using testing::rng;
@@ -164,4 +164,4 @@ TEST_CASE("scalar: what is noise, near the limits") {
 }
 
 } // namespace
-} // namespace pagefold::page_coding::scalar
+} // namespace pagefold::page_coding::scalar::unit_compress_page_scalar

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_compress_page_vectors16 {
 namespace {
 
 using bytes = std::vector<std::uint8_t>;
@@ -115,4 +115,4 @@ TEST_CASE("page codec, 16 bytes at a time: what is noise, near the limits") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_compress_page_vectors16

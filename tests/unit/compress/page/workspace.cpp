@@ -6,7 +6,7 @@
 #include <set>
 #include <utility>
 
-namespace pagefold::page_coding {
+namespace pagefold::page_coding::unit_compress_page_workspace {
 namespace {
 
 TEST_CASE("lookups: each word of a line once, then those two bytes earlier") {
@@ -103,4 +103,4 @@ TEST_CASE("what is given up: the limits, and what lags and halves cover") {
 }
 
 } // namespace
-} // namespace pagefold::page_coding
+} // namespace pagefold::page_coding::unit_compress_page_workspace

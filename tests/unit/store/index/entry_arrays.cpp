@@ -14,6 +14,8 @@
 #include <cstring>
 #include <vector>
 
+namespace unit_store_index_entry_arrays {
+
 using namespace pagefold;
 using namespace pagefold::testing;
 
@@ -235,3 +237,5 @@ TEST_CASE("arrays out of nearly empty blocks move together, and blocks go back")
         }
     });
 }
+
+} // namespace unit_store_index_entry_arrays

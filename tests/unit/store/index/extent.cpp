@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <initializer_list>
 
+namespace unit_store_index_extent {
+
 using namespace pagefold;
 
 namespace {
@@ -83,3 +85,5 @@ TEST_CASE("extents are of one object where object and pool are the same") {
     CHECK(!x.same_object(made(6, 7, 9)));
     CHECK(!x.same_object(made(5, 8, 9)));
 }
+
+} // namespace unit_store_index_extent

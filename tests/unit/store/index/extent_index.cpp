@@ -15,6 +15,8 @@
 #include <set>
 #include <vector>
 
+namespace unit_store_index_extent_index {
+
 using namespace pagefold;
 using namespace pagefold::testing;
 
@@ -493,3 +495,5 @@ TEST_CASE("buckets come one by one, and chains stay short: nobody pays for a reh
     }
     CHECK(index.check());
 }
+
+} // namespace unit_store_index_extent_index

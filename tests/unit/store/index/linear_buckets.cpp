@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <vector>
 
+namespace unit_store_index_linear_buckets {
+
 using namespace pagefold;
 using namespace pagefold::testing;
 
@@ -176,3 +178,5 @@ TEST_CASE("trim gives back all that lies above the last bucket") {
     CHECK(buckets.bytes() == 0); // a few heads stand in the table itself
     CHECK(buckets[7] == 8);
 }
+
+} // namespace unit_store_index_linear_buckets
