@@ -62,7 +62,8 @@ class PagefoldConan(ConanFile):
 
     def package(self):
         copy(self, "LICENSE", self.source_folder, os.path.join(self.package_folder, "licenses"))
-        copy(self, "*.hpp", os.path.join(self.source_folder, "include"), os.path.join(self.package_folder, "include"))
+        for headers in "*.hpp", "*.cppm":
+            copy(self, headers, os.path.join(self.source_folder, "include"), os.path.join(self.package_folder, "include"))
 
     def package_info(self):
         # Who links pagefold::pagefold must not get the codecs along, which would be so if the whole package had that name.

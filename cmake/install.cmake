@@ -15,7 +15,8 @@ cmake_path(SET package_dir NORMALIZE "${CMAKE_INSTALL_DATADIR}/cmake/pagefold")
 # with pagefold_DIR, uses the headers where they lie.
 set(package_files "${CMAKE_CURRENT_BINARY_DIR}/package")
 
-install(DIRECTORY include/pagefold DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" ${share} FILES_MATCHING PATTERN "*.hpp")
+install(DIRECTORY include/pagefold DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" ${share} FILES_MATCHING PATTERN "*.hpp"
+        PATTERN "*.cppm")
 install(TARGETS pagefold EXPORT pagefold-targets)
 install(EXPORT pagefold-targets NAMESPACE pagefold:: DESTINATION "${package_dir}" ${share})
 export(EXPORT pagefold-targets NAMESPACE pagefold:: FILE "${package_files}/pagefold-targets.cmake")
@@ -23,9 +24,11 @@ configure_package_config_file(cmake/pagefold-config.cmake.in "${package_files}/p
                               INSTALL_DESTINATION "${package_dir}")
 write_basic_package_version_file("${package_files}/pagefold-config-version.cmake" COMPATIBILITY SameMinorVersion
                                  ARCH_INDEPENDENT)
-configure_file(cmake/pagefold_components.cmake "${package_files}/pagefold_components.cmake" COPYONLY)
+foreach(script IN ITEMS pagefold_components pagefold_module)
+  configure_file(cmake/${script}.cmake "${package_files}/${script}.cmake" COPYONLY)
+endforeach()
 install(FILES "${package_files}/pagefold-config.cmake" "${package_files}/pagefold-config-version.cmake"
-              "${package_files}/pagefold_components.cmake"
+              "${package_files}/pagefold_components.cmake" "${package_files}/pagefold_module.cmake"
         DESTINATION "${package_dir}" ${share})
 install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/pagefold" ${share})
 

@@ -46,3 +46,8 @@ readme_block() {
     inside { text = text $0 "\n" }
     END { if (found != 1) { print "blocks with " word ": " found + 0 >"/dev/stderr"; exit 1 } }' "$1"
 }
+
+# import_pagefold FILE: prints a program that includes pagefold.hpp as one that imports the module instead.
+import_pagefold() {
+  awk '/^#include <pagefold\/pagefold.hpp>$/ { next } /^namespace/ && !done { print "import pagefold;\n"; done = 1 } { print }' "$1"
+}

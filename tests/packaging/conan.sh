@@ -52,7 +52,7 @@ create
 [ "$(cat "$scratch/said")" = 'default: ok' ]
 packaged=$(conan list 'pagefold/*:*' --format=compact 2>/dev/null | grep -oE 'pagefold/[0-9.]+#[0-9a-f]+:[0-9a-f]+')
 folder=$(conan cache path "$packaged")
-(cd "$source/include" && find pagefold -name '*.hpp' | sort) >"$scratch/ours"
+(cd "$source/include" && find pagefold -name '*.hpp' -o -name '*.cppm' | sort) >"$scratch/ours"
 (cd "$folder/include" && find . -type f | sed 's,^\./,,' | sort) >"$scratch/packaged"
 cmp "$scratch/ours" "$scratch/packaged"
 [ -e "$folder/licenses/LICENSE" ]

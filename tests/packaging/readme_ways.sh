@@ -4,7 +4,7 @@
 #   readme_ways.sh SOURCE SCRATCH COMPILER
 #
 # The README's ways to get pagefold that need no tool but CMake, pkg-config and awk, with its own words. vcpkg is only
-# played: its port has a test of its own.
+# played: its port has a test of its own, as the module has.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd) source=$1 scratch=$2 compiler=$3
 . "$here/common.sh"
@@ -32,7 +32,7 @@ fi
 quietly sh -eu "$scratch/block"
 [ -e "$HOME/.local/include/pagefold/pagefold.hpp" ]
 
-says sh 'pkg-config'
+says sh 'pkg-config --cflags --libs'
 quietly sh -eu "$scratch/block"
 ./program >"$scratch/said"
 cat "$scratch/said"

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: MIT
+//
+// The module pagefold, for clang 16 and later: every name of namespace pagefold that the headers have. Macros do not cross
+// a module: PAGEFOLD_ASSERT_LEVEL, the hooks and PAGEFOLD_WITH_<codec> are given where this file is compiled.
+//
+// A foreign codec's names are here where the build says that the codec is linked; its own headers are not exported.
+module;
+
+#if __STDC_HOSTED__ && defined(__linux__)
+#include <pagefold/pagefold.hpp>
+#else
+#include <pagefold/freestanding.hpp>
+#endif
+
+export module pagefold;
+
+export namespace pagefold {
+
+/// The version: config/version.hpp says it in macros, which an import does not bring.
+inline constexpr unsigned version_major = PAGEFOLD_VERSION_MAJOR;
+inline constexpr unsigned version_minor = PAGEFOLD_VERSION_MINOR;
+inline constexpr unsigned version_patch = PAGEFOLD_VERSION_PATCH;
+
+// core/
+using pagefold::any_node;
+using pagefold::atomic;
+using pagefold::available_features;
+using pagefold::basic_byte_view;
+using pagefold::bit_length;
+using pagefold::byte_span;
+using pagefold::byte_view;
+using pagefold::ceil_div;
+using pagefold::checksum;
+using pagefold::compiled_features;
+using pagefold::copy_bytes;
+using pagefold::count_ones;
+using pagefold::cpu_feature;
+using pagefold::cpu_features;
+using pagefold::default_features;
+using pagefold::equal_bytes;
+using pagefold::extent_pages;
+using pagefold::fill_bytes;
+using pagefold::folded_multiply;
+using pagefold::is_odd;
+using pagefold::is_power_of_two;
+using pagefold::last_power_of_two;
+using pagefold::leading_ones;
+using pagefold::leading_zeros;
+using pagefold::load_native;
+using pagefold::low_bits;
+using pagefold::max_page_index;
+using pagefold::memory_order;
+using pagefold::mix;
+using pagefold::move_bytes;
+using pagefold::next_power_of_two;
+using pagefold::no_slot;
+using pagefold::node_id;
+using pagefold::page_key;
+using pagefold::pool_id;
+using pagefold::pool_kind;
+using pagefold::result;
+using pagefold::rotate_right;
+using pagefold::round_up;
+using pagefold::slot_id;
+using pagefold::status;
+using pagefold::store_native;
+using pagefold::trailing_zeros;
+
+// platform/
+using pagefold::guessable_seed;
+using pagefold::host_parking;
+using pagefold::host_seed;
+using pagefold::lock_guard;
+using pagefold::lockable;
+using pagefold::monotonic_clock;
+using pagefold::null_lock;
+using pagefold::page_bitmap;
+using pagefold::page_source;
+using pagefold::page_source_ref;
+using pagefold::parking;
+using pagefold::parking_lock;
+using pagefold::renew;
+using pagefold::spin_lock;
+using pagefold::spin_parking;
+using pagefold::static_source;
+using pagefold::trimmable_page_source;
+using pagefold::wiping_source;
+
+// ds/
+using pagefold::cell_arena;
+using pagefold::cell_ref;
+using pagefold::fixed_array;
+using pagefold::number_sets;
+using pagefold::page_buffer;
+using pagefold::page_directory;
+using pagefold::slot_pool;
+using pagefold::slot_pool_element;
+using pagefold::stable_array;
+using pagefold::two_level_bitmap;
+
+// compress/
+using pagefold::available_page_paths;
+using pagefold::basic_lz_block;
+using pagefold::basic_page_codec;
+using pagefold::basic_page_or_lz;
+using pagefold::chain;
+using pagefold::compressor;
+using pagefold::default_page_path;
+using pagefold::lz_block;
+using pagefold::min_stream_size;
+using pagefold::page_codec;
+using pagefold::page_level;
+using pagefold::page_or_lz;
+using pagefold::page_path;
+using pagefold::page_path_set;
+using pagefold::page_paths;
+using pagefold::same_filled;
+using pagefold::scratch_alignment;
+
+// alloc/
+using pagefold::allocation_counts;
+using pagefold::block_map;
+using pagefold::compacting_allocator;
+using pagefold::counted;
+using pagefold::guard_breach;
+using pagefold::guard_breach_kinds;
+using pagefold::guard_report;
+using pagefold::guarded;
+using pagefold::handle_bits;
+using pagefold::high_numbers;
+using pagefold::max_fullness;
+using pagefold::max_span_number;
+using pagefold::no_meter;
+using pagefold::object_allocator;
+using pagefold::object_handle;
+using pagefold::over_source;
+using pagefold::over_source_t;
+using pagefold::owner_bytes;
+using pagefold::pending_frees;
+using pagefold::size_class;
+using pagefold::size_classes;
+using pagefold::snug_allocator;
+using pagefold::span_aware_allocator;
+using pagefold::tlsf;
+using pagefold::tlsf_span;
+using pagefold::to_string;
+using pagefold::whole_units;
+using pagefold::wiped;
+using pagefold::xv;
+using pagefold::xv_links;
+using pagefold::xv_span;
+using pagefold::xv_table_sizes;
+using pagefold::zs;
+using pagefold::zs_span;
+
+// evict/
+using pagefold::clock;
+using pagefold::eviction_policy;
+using pagefold::fifo;
+using pagefold::lru;
+using pagefold::packed_hook_bits;
+using pagefold::slot_list;
+using pagefold::slot_view;
+using pagefold::slot_view_archetype;
+
+// admit/
+using pagefold::admission;
+using pagefold::admission_policy;
+using pagefold::admission_query;
+using pagefold::always;
+using pagefold::ratio;
+
+// place/
+using pagefold::hashed;
+using pagefold::partition_id;
+using pagefold::partition_policy;
+using pagefold::single;
+
+// store/
+using pagefold::basic_entry;
+using pagefold::basic_store;
+using pagefold::byte_budget;
+using pagefold::codec_stage;
+using pagefold::compaction_sweep;
+using pagefold::compaction_work;
+using pagefold::default_config;
+using pagefold::divided_source;
+using pagefold::entry;
+using pagefold::entry_array;
+using pagefold::entry_arrays;
+using pagefold::entry_place;
+using pagefold::eviction_outcome;
+using pagefold::extent;
+using pagefold::extent_chains;
+using pagefold::extent_entries;
+using pagefold::extent_index;
+using pagefold::extent_pool;
+using pagefold::extent_rings;
+using pagefold::fetched;
+using pagefold::give_way;
+using pagefold::index_sweep;
+using pagefold::is_greater_ratio;
+using pagefold::key_hasher;
+using pagefold::limited_source;
+using pagefold::linear_buckets;
+using pagefold::located_key;
+using pagefold::max_pool_slots;
+using pagefold::net_release;
+using pagefold::next_extent;
+using pagefold::page_store;
+using pagefold::partition;
+using pagefold::partition_counters;
+using pagefold::partition_gauge;
+using pagefold::partition_state;
+using pagefold::partitioned_store;
+using pagefold::placed;
+using pagefold::placement;
+using pagefold::pool_options;
+using pagefold::pool_record;
+using pagefold::pool_registry;
+using pagefold::pool_ring;
+using pagefold::pool_shares;
+using pagefold::pool_stage;
+using pagefold::pool_stats;
+using pagefold::pool_table;
+using pagefold::presence;
+using pagefold::put_effort;
+using pagefold::range_cursor;
+using pagefold::range_erase;
+using pagefold::reclaimer;
+using pagefold::retrieval;
+using pagefold::room;
+using pagefold::scratch_pool;
+using pagefold::store_config;
+using pagefold::store_options;
+using pagefold::store_stats;
+using pagefold::victim_search;
+
+#if defined(PAGEFOLD_WITH_LZ4)
+using pagefold::basic_lz4;
+using pagefold::lz4;
+#endif
+#if defined(PAGEFOLD_WITH_ZSTD)
+using pagefold::zstd;
+using pagefold::zstd_dictionary;
+#endif
+#if defined(PAGEFOLD_WITH_LZO)
+using pagefold::lzo;
+#endif
+
+#if __STDC_HOSTED__ && defined(__linux__)
+// hosted/
+using pagefold::asynchronous_signals;
+using pagefold::blocked_signals;
+using pagefold::clean_tracking;
+using pagefold::discard_batch;
+using pagefold::eviction_method;
+using pagefold::fault_delivery;
+using pagefold::fork_guard;
+using pagefold::fork_list;
+using pagefold::fork_policy;
+using pagefold::forkable;
+using pagefold::frame_queue;
+using pagefold::mmap_options;
+using pagefold::mmap_source;
+using pagefold::page_place;
+using pagefold::pagemap_scan;
+using pagefold::read_ahead;
+using pagefold::refused_move;
+using pagefold::resident_set;
+using pagefold::sigbus_chain;
+using pagefold::sigbus_router;
+using pagefold::std_mutex;
+using pagefold::steady_clock;
+using pagefold::uffd;
+using pagefold::uffd_backing;
+using pagefold::uffd_memory;
+using pagefold::uffd_memory_options;
+using pagefold::uffd_outcome;
+using pagefold::uffd_pager;
+using pagefold::uffd_pager_options;
+using pagefold::uffd_pager_stats;
+using pagefold::uffd_reclaim;
+using pagefold::uffd_rights;
+#endif
+
+} // namespace pagefold
+
+#if __STDC_HOSTED__ && defined(__linux__)
+// The kernel's numbers, which uffd is opened with.
+export namespace pagefold::uffd_abi {
+using pagefold::uffd_abi::feature_event_fork;
+using pagefold::uffd_abi::feature_event_remap;
+using pagefold::uffd_abi::feature_event_remove;
+using pagefold::uffd_abi::feature_event_unmap;
+using pagefold::uffd_abi::feature_exact_address;
+using pagefold::uffd_abi::feature_minor_hugetlbfs;
+using pagefold::uffd_abi::feature_minor_shmem;
+using pagefold::uffd_abi::feature_missing_hugetlbfs;
+using pagefold::uffd_abi::feature_missing_shmem;
+using pagefold::uffd_abi::feature_move;
+using pagefold::uffd_abi::feature_poison;
+using pagefold::uffd_abi::feature_sigbus;
+using pagefold::uffd_abi::feature_thread_id;
+using pagefold::uffd_abi::feature_wp;
+using pagefold::uffd_abi::feature_wp_async;
+using pagefold::uffd_abi::feature_wp_shmem;
+using pagefold::uffd_abi::feature_wp_unpopulated;
+using pagefold::uffd_abi::ioctl_move;
+using pagefold::uffd_abi::ioctl_new;
+using pagefold::uffd_abi::ioctl_poison;
+using pagefold::uffd_abi::move_allow_src_holes;
+using pagefold::uffd_abi::move_dont_wake;
+using pagefold::uffd_abi::move_request;
+using pagefold::uffd_abi::name_of;
+using pagefold::uffd_abi::poison_request;
+using pagefold::uffd_abi::user_mode_only;
+} // namespace pagefold::uffd_abi
+#endif
