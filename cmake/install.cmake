@@ -62,23 +62,6 @@ endforeach()
 
 # --- cpack -------------------------------------------------------------------------------------------------------------
 
-# cpack -G DEB in the build folder. It wants a maintainer, who is whoever packages:
-# -D CPACK_DEBIAN_PACKAGE_MAINTAINER='A Name <name@example.org>'.
 if(PROJECT_IS_TOP_LEVEL AND PAGEFOLD_INSTALL)
-  set(CPACK_PACKAGE_NAME libpagefold-dev)
-  set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
-  set(CPACK_RESOURCE_FILE_LICENSE "${CMAKE_CURRENT_SOURCE_DIR}/LICENSE")
-  set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
-  set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
-  set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)
-  set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
-  set(CPACK_DEBIAN_PACKAGE_SUGGESTS) # the codecs that are not off
-  set(debian_lz4 liblz4-dev)
-  set(debian_lzo liblzo2-dev)
-  set(debian_zstd libzstd-dev)
-  foreach(component IN LISTS pagefold_offered)
-    list(APPEND CPACK_DEBIAN_PACKAGE_SUGGESTS ${debian_${component}})
-  endforeach()
-  list(JOIN CPACK_DEBIAN_PACKAGE_SUGGESTS ", " CPACK_DEBIAN_PACKAGE_SUGGESTS)
-  include(CPack)
+  include(cmake/debian.cmake)
 endif()

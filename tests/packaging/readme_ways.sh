@@ -12,7 +12,7 @@ needs pkg-config
 pkg-config --exists liblz4 || skip "liblz4 is not here"
 rm -rf "$scratch"
 mkdir -p "$scratch/tree" "$scratch/bin" "$scratch/user"
-cp -R "$source/CMakeLists.txt" "$source/LICENSE" "$source/cmake" "$source/include" "$scratch/tree"
+cp -R "$source/CMakeLists.txt" "$source/LICENSE" "$source/CHANGELOG.md" "$source/cmake" "$source/include" "$scratch/tree"
 cp "$here/consumer/main.cpp" "$scratch/tree/program.cpp"
 ln -s "$(command -v "$compiler")" "$scratch/bin/c++"
 HOME=$scratch/home PATH=$scratch/bin:$PATH CXX=$compiler
