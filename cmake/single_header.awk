@@ -77,7 +77,7 @@ function read_lines(name, lines,    line, count, status) {
 }
 
 BEGIN {
-    print "// SPDX-License-Identifier: MIT"
+    print "// SPDX-License-" "Identifier: MIT" # in two pieces, or it would be taken for this file's
     print "//"
     print "// Made of " top " and what it includes; the licence's text is in the library's file LICENSE."
     print "#pragma once"

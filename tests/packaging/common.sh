@@ -51,3 +51,18 @@ readme_block() {
 import_pagefold() {
   awk '/^#include <pagefold\/pagefold.hpp>$/ { next } /^namespace/ && !done { print "import pagefold;\n"; done = 1 } { print }' "$1"
 }
+
+# copy_tree SOURCE FOLDER: what of the tree is committed or could be; all but build/ where it is no checkout. The copy is a
+# repository of its own where git is here, or it would be seen as ignored by one around it.
+copy_tree() {
+  mkdir -p "$2"
+  if [ -e "$1/.git" ] && command -v git >/dev/null 2>&1; then
+    (cd "$1" && git -c safe.directory='*' ls-files -co --exclude-standard) | while read -r file; do
+      if [ -e "$1/$file" ]; then echo "$file"; fi
+    done >"$2.files"
+  else
+    (cd "$1" && find . -path ./build -prune -o -type f -print) >"$2.files"
+  fi
+  (cd "$1" && tar -cf - -T "$2.files") | tar -xf - -C "$2"
+  if command -v git >/dev/null 2>&1; then git -C "$2" init -q; fi
+}

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: MIT
+#
 # An overlay port: it packages the tree that it lies in. vcpkg's hash covers this folder alone, so after a change of the
 # headers remove the package before it is installed again.
 get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../../.." ABSOLUTE)
