@@ -327,16 +327,8 @@ public:
     [[nodiscard]] bool add_to(pool_stats& s, pool_id id) noexcept;
     /// Hands the allocator to `look`, while nobody else is at it.
     template <class Look>
-    void look_at_allocator(Look& look) noexcept {
-        const hold held{*this};
-        PAGEFOLD_CHECK(static_cast<bool>(held));
-        look(static_cast<const allocator_type&>(state_.allocator));
-    }
-    [[nodiscard]] std::size_t bytes_taken() noexcept {
-        const hold held{*this};
-        return state_.allocator.bytes_held() + state_.allocator.table_bytes() + state_.index.bytes() +
-               state_.pools.bytes();
-    }
+    void look_at_allocator(Look& look) noexcept;
+    [[nodiscard]] std::size_t bytes_taken() noexcept;
     /// Walks index, allocator, policies and counters against each other.
     [[nodiscard]] bool check() noexcept;
     /// What the slot's pool has here, for the store to compare with its record: the id while it is open, and what the record
@@ -345,14 +337,7 @@ public:
         pool_id id{};
         std::size_t payload = 0, tables = 0;
     };
-    [[nodiscard]] pool_share share_of(std::uint32_t slot) noexcept {
-        const hold held{*this};
-        if (!held || slot >= state_.pools.size()) {
-            return {};
-        }
-        const pool_state& pool = state_.pools[slot];
-        return {pool.id, pool.payload_counted, pool.tables_counted};
-    }
+    [[nodiscard]] pool_share share_of(std::uint32_t slot) noexcept;
 
 private:
     static constexpr unsigned drops_a_put = 16;

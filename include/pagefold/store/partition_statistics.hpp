@@ -59,6 +59,30 @@ bool partition<Config>::add_to(pool_stats& s, pool_id id) noexcept {
 }
 
 template <store_config Config>
+template <class Look>
+void partition<Config>::look_at_allocator(Look& look) noexcept {
+    const hold held{*this};
+    PAGEFOLD_CHECK(static_cast<bool>(held));
+    look(static_cast<const allocator_type&>(state_.allocator));
+}
+
+template <store_config Config>
+std::size_t partition<Config>::bytes_taken() noexcept {
+    const hold held{*this};
+    return state_.allocator.bytes_held() + state_.allocator.table_bytes() + state_.index.bytes() + state_.pools.bytes();
+}
+
+template <store_config Config>
+typename partition<Config>::pool_share partition<Config>::share_of(std::uint32_t slot) noexcept {
+    const hold held{*this};
+    if (!held || slot >= state_.pools.size()) {
+        return {};
+    }
+    const pool_state& pool = state_.pools[slot];
+    return {pool.id, pool.payload_counted, pool.tables_counted};
+}
+
+template <store_config Config>
 bool partition<Config>::check() noexcept {
     const hold held{*this};
     if (!held) {
