@@ -62,6 +62,8 @@ public:
     /// Into the ring: behind the object's primary, or as a new object's at the end of the round.
     void link(pool_ring& ring, std::uint32_t id, std::uint32_t primary) noexcept {
         extent& x = extents_[id];
+        x.ring_next = id; // links of its own, so that who mends takes it for no lost neighbour
+        x.set_ring_previous(id);
         ++ring.extents;
         // The last of a round is before its head, which may have to be mended first.
         std::uint32_t before = primary;
@@ -73,9 +75,7 @@ public:
         }
         const std::uint32_t behind = before != none ? this->next(before) : none;
         if (behind == none) {
-            x.ring_next = id; // the first, or what was there is damaged beyond mending
-            x.set_ring_previous(id);
-            ring.head = id;
+            ring.head = id; // the first, or what was there is damaged beyond mending
             return;
         }
         x.set_ring_previous(before);
@@ -122,7 +122,7 @@ public:
                 }
                 const extent& x = extents_[id];
                 if (!has_way_on(id) || x.pool() != pool ||
-                    (!x.is_primary() && !extents_[x.ring_previous()].same_object(x))) {
+                    (!x.is_primary() && !(has_way_back(id) && extents_[x.ring_previous()].same_object(x)))) {
                     return false;
                 }
                 used += bytes_of(x);
