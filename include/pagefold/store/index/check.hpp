@@ -29,7 +29,12 @@ bool extent_index<Entry, Hook, HookBits, Source>::check() const noexcept {
 
 template <class Entry, class Hook, unsigned HookBits, class Source>
 bool extent_index<Entry, Hook, HookBits, Source>::check_ring(const pool_ring& ring, std::uint32_t pool) const noexcept {
-    return rings_.check(ring, pool, [this](const extent& x) noexcept { return extent_bytes + entries_.bytes(x); });
+    bool sound = true; // an array is followed only where it is one
+    const auto bytes_of = [&](const extent& x) noexcept {
+        sound = sound && entries_.is_sound(x);
+        return sound ? extent_bytes + entries_.bytes(x) : 0;
+    };
+    return rings_.check(ring, pool, bytes_of) && sound;
 }
 
 } // namespace pagefold
