@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace pagefold::testing {
 namespace {
@@ -96,6 +97,32 @@ TEST_CASE("index check: two extents of one array, and an array of none") {
     CHECK(m.check());
 }
 
+TEST_CASE("index check: two extents of one name") {
+    for (std::uint64_t object = 1; object <= 16; ++object) { // of both buckets
+        narrow_index m;
+        rng random{1};
+        for (const std::uint64_t number : {std::uint64_t{0}, std::uint64_t{5}}) {
+            REQUIRE(m.insert({0, object, number * extent_pages}, narrow_index::random_entry(random)) == status::ok);
+        }
+        find(m, object, 5)->tag ^= 5; // whole still
+        REQUIRE(!m.index.check());
+    }
+}
+
+TEST_CASE("index check: an array that no extent knows, where pages and bytes are as many as before") {
+    narrow_index m;
+    rng random{1};
+    for (const auto& [object, pages] : {std::pair<std::uint64_t, std::uint64_t>{1001, 2}, {1002, 2}, {1003, 3}}) {
+        for (std::uint64_t i = 0; i < pages; ++i) {
+            REQUIRE(m.insert({0, object, i}, narrow_index::random_entry(random)) == status::ok);
+        }
+    }
+    REQUIRE(m.check());
+    find(m, 1001, 0)->make_single(0, 1, 1);                     // an array of two entries is lost
+    find(m, 1002, 0)->make_array(7, find(m, 1003, 0)->array()); // one of four instead of two
+    CHECK(!m.index.check());
+}
+
 TEST_CASE("index check: an object whose first extent is not its primary, and one that is under another name") {
     for (int wrong = 0; wrong < 3; ++wrong) {
         CAPTURE(wrong);
@@ -133,6 +160,10 @@ TEST_CASE("index check: a ring's bytes are those of its extents, their buckets a
         CHECK(!m.index.check_ring(other, narrow_index::slots[0]));
     }
     CHECK(!m.index.check_ring(ring, narrow_index::slots[1]));
+    find(m, 7, 0)->bitmap ^= 1;
+    pool_ring other = m.rings[1];
+    other.bytes = 0; // nothing is said of what an extent that is not sound takes
+    CHECK(!m.index.check_ring(other, narrow_index::slots[1]));
     CHECK(!m.index.check_ring(m.rings[1], narrow_index::slots[0]));
 }
 

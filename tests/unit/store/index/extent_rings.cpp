@@ -238,6 +238,26 @@ TEST_CASE("extent_rings: where the extent between is gone, the two ends are join
     }
 }
 
+TEST_CASE("extent_rings: ends of one pool are never joined with another's") {
+    for (const bool forward : {true, false}) {
+        for (std::uint32_t pool = 0; pool < 2; ++pool) {
+            ringed r;
+            r.fill();
+            const auto &own = r.orders[pool], &other = r.orders[1 - pool];
+            r.extents.erase(own[4]);
+            r.extents.erase(other[4]); // whose neighbours look for theirs as well
+            if (forward) {
+                CHECK(r.all.next(own[3]) == own[5]);
+                CHECK(r.all.next(other[3]) == other[5]);
+            } else {
+                CHECK(r.all.around(own[5]).before == own[3]);
+                CHECK(r.all.around(other[5]).before == other[3]);
+            }
+            CHECK(r.all.damage() == 2);
+        }
+    }
+}
+
 TEST_CASE("extent_rings: a ring damaged beyond mending has no next, and the next extent begins another") {
     ringed r;
     const std::uint32_t id = r.link(0, 5);
