@@ -2,6 +2,7 @@
 #include <pagefold/store/divided_source.hpp>
 
 #include "conformance/page_source.hpp"
+#include "support/dies.hpp"
 #include "support/pages.hpp"
 #include "support/rng.hpp"
 #include "support/test_source.hpp"
@@ -114,7 +115,7 @@ TEST_CASE("divided_source: random runs, each page somebody's once, and charged t
             }
             REQUIRE(d.budget.used() == d.source.bytes_held());
             REQUIRE(d.budget.used() <= d.budget.limit());
-            REQUIRE(taken + d.pages.idle_bytes() <= d.budget.used());
+            REQUIRE(taken + d.pages.idle_bytes() + d.pages.table_bytes() == d.budget.used());
         }
         for (const auto& [at, one] : live) {
             d.taker.release(at, one.pages);
@@ -159,6 +160,151 @@ TEST_CASE("divided_source: pages of one node don't come from another's") {
         d.taker.release(p, 1);
     }
     CHECK(d.budget.used() == 0);
+}
+
+TEST_CASE("divided_source: the group goes that fits best, one that just fits before a larger one") {
+    divided d{65536};
+    void* const first = d.taker.acquire(12, any_node).value(); // leaves four
+    void* const second = d.taker.acquire(8, any_node).value(); // leaves eight
+    CHECK(d.source.bytes_held() == 3 * 65536);
+    void* const four = d.taker.acquire(4, any_node).value();
+    CHECK(four == static_cast<std::byte*>(first) + 12 * small);
+    void* const eight = d.taker.acquire(8, any_node).value();
+    CHECK(eight == static_cast<std::byte*>(second) + 8 * small);
+    CHECK(d.source.bytes_held() == 3 * 65536);
+    CHECK(d.pages.idle_bytes() == 0);
+    d.taker.release(first, 12);
+    d.taker.release(second, 8);
+    d.taker.release(four, 4);
+    d.taker.release(eight, 8);
+    CHECK(d.budget.used() == 0);
+}
+
+TEST_CASE("divided_source: of other nodes' groups four are passed over, and then a new one is taken") {
+    for (std::uint16_t others = 2; others <= 6; ++others) {
+        CAPTURE(others);
+        divided d{16384};
+        std::vector<void*> taken{d.taker.acquire(1, node_id{0}).value()}; // and three are free
+        for (std::uint16_t i = 1; i <= others; ++i) {                     // the latest is looked at first
+            taken.push_back(d.taker.acquire(1, node_id{i}).value());
+        }
+        const std::size_t held = d.source.bytes_held();
+        taken.push_back(d.taker.acquire(1, node_id{0}).value());
+        CHECK((d.source.bytes_held() == held) == (others < 4));
+        for (void* const p : taken) {
+            d.taker.release(p, 1);
+        }
+        CHECK(d.budget.used() == 0);
+    }
+}
+
+TEST_CASE("divided_source: no size is too small or too large to be answered, and nothing is taken for one") {
+    divided d{65536};
+    CHECK(d.pages.acquire(0, any_node).error() == status::invalid);
+    for (const std::size_t pages : {~std::size_t{0}, ~std::size_t{0} / 4096, ~std::size_t{0} / 65536 + 1}) {
+        CHECK(d.pages.acquire(pages, any_node).error() == status::no_memory);
+    }
+    CHECK(d.source.acquisitions() == 0);
+    CHECK(d.budget.used() == 0);
+    CHECK(d.pages.check());
+}
+
+TEST_CASE("divided_source: up to 64 small pages of a large one, and of a whole one just one") {
+    for (const std::size_t of_one : {std::size_t{1}, std::size_t{2}, std::size_t{64}, std::size_t{128}}) {
+        test_source source{of_one * small};
+        byte_budget budget{unlimited};
+        const divided_source<null_lock> pages{source, small, budget};
+        CHECK(pages.can_divide() == (of_one <= 64));
+        CHECK(pages.page_size() == small);
+    }
+}
+
+TEST_CASE("divided_source: the limit has room for the whole large page, or it is not taken") {
+    for (const std::size_t less : {std::size_t{0}, std::size_t{1}}) {
+        divided d{65536, 2 * 65536 - less}; // one of them is the books'
+        const result<void*> taken = d.taker.acquire(1, any_node);
+        CHECK(static_cast<bool>(taken) == (less == 0));
+        CHECK(d.budget.used() == d.source.bytes_held());
+        if (taken) {
+            CHECK(d.pages.idle_bytes() == 15 * small);
+            d.taker.release(*taken, 1);
+        } else {
+            CHECK(taken.error() == status::limit);
+        }
+        CHECK(d.pages.check());
+        CHECK(d.budget.used() == d.source.bytes_held());
+    }
+}
+
+TEST_CASE("divided_source: what a long run leaves over is idle, and charged") {
+    divided d{65536};
+    void* const run = d.taker.acquire(70, any_node).value(); // five large pages
+    CHECK(d.pages.idle_bytes() == 10 * small);
+    CHECK(d.budget.used() == 80 * small + d.pages.table_bytes());
+    d.taker.release(run, 70);
+    CHECK(d.budget.used() == 0);
+}
+
+TEST_CASE("divided_source: a release of what was not taken so is a caller's bug, and asserted") {
+    divided d{65536};
+    auto* const run = static_cast<std::byte*>(d.taker.acquire(4, any_node).value());
+    auto* const one = static_cast<std::byte*>(d.taker.acquire(1, any_node).value());
+    auto* const long_run = static_cast<std::byte*>(d.taker.acquire(70, any_node).value());
+    std::vector<std::byte> elsewhere(small);
+    const auto kills = [&](std::byte* p, std::size_t pages) { return dies([&] { d.pages.release(p, pages); }); };
+    CHECK(kills(run + 1, 1));
+    CHECK(kills(run, 0));
+    CHECK(kills(one, 2));         // the second is nobody's
+    CHECK(kills(one, 13));        // beyond the end
+    CHECK(kills(one + small, 1)); // nobody's
+    CHECK(kills(long_run, 69));   // a part
+    CHECK(kills(long_run + small, 69));
+    CHECK(kills(elsewhere.data(), 1));
+    CHECK(kills(nullptr, 1));
+    CHECK(!kills(run, 4));
+    CHECK(!kills(long_run, 70));
+    d.taker.release(run, 4);
+    CHECK(kills(run, 4)); // twice
+    d.taker.release(one, 1);
+    d.taker.release(long_run, 70);
+    CHECK(kills(one, 1));
+    CHECK(d.budget.used() == 0);
+}
+
+/// Says whether it is held, to the source that is called under it.
+struct told_lock {
+    void lock() noexcept { is_held = true; }
+    void unlock() noexcept { is_held = false; }
+    static inline bool is_held = false;
+};
+struct watching_source {
+    [[nodiscard]] std::size_t page_size() const noexcept { return behind.page_size(); }
+    result<void*> acquire(std::size_t pages, node_id node) noexcept {
+        unlocked += told_lock::is_held ? 0 : 1;
+        return behind.acquire(pages, node);
+    }
+    void release(void* p, std::size_t pages) noexcept {
+        unlocked += told_lock::is_held ? 0 : 1;
+        behind.release(p, pages);
+    }
+    test_source behind{16384};
+    unsigned unlocked = 0;
+};
+
+TEST_CASE("divided_source: the books are changed under the lock, and it is let go") {
+    watching_source source;
+    byte_budget budget{unlimited};
+    divided_source<told_lock> pages{source, small, budget};
+    for (const std::size_t count : {std::size_t{1}, std::size_t{4}, std::size_t{100}}) {
+        const result<void*> taken = pages.acquire(count, any_node);
+        REQUIRE(taken);
+        CHECK(!told_lock::is_held);
+        CHECK(pages.check());
+        pages.release(*taken, count);
+        CHECK(!told_lock::is_held);
+    }
+    CHECK(source.unlocked == 0);
+    CHECK(source.behind.bytes_held() == 0);
 }
 
 template <template <class, std::size_t> class Allocator>

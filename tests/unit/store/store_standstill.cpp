@@ -12,8 +12,10 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
+#include <thread>
 #include <vector>
 
 namespace pagefold::testing::unit_store_store_standstill {
@@ -137,6 +139,43 @@ TEST_CASE("store_standstill: from within an operation it is refused, and nothing
     REQUIRE(store.quiesce() == status::ok);
     store.resume();
     CHECK(store.check());
+}
+
+TEST_CASE("store_standstill: it waits for a thread that is giving pages back behind its lock") {
+    test_source behind;
+    calling_source source{behind};
+    page_store<default_config> store{source, {.seed = 1}};
+    const pool_id pool = store.create_pool().value();
+    std::vector<std::byte> page(4096);
+    make_page(page, page_kind::random, 1);
+    REQUIRE(store.put({pool, 0, 0}, page) == status::ok);
+    std::atomic<bool> has_begun{false}, is_given_back{false};
+    bool was_given_back = false;
+    std::thread other;
+    source.calls = [&] {
+        if (other.joinable()) {
+            return;
+        }
+        other = std::thread{[&] {
+            has_begun = true;
+            CHECK(store.quiesce() == status::ok);
+            was_given_back = is_given_back;
+            store.resume();
+        }};
+        while (!has_begun) {
+            std::this_thread::yield();
+        }
+        for (int i = 0; i < 2000; ++i) { // a standstill that waits for nothing has all the time to come about
+            std::this_thread::yield();
+        }
+        is_given_back = true;
+    };
+    REQUIRE(store.erase({pool, 0, 0}) == status::ok);
+    REQUIRE(other.joinable()); // a raw page has pages of its own, which went back
+    other.join();
+    CHECK(was_given_back);
+    source.calls = nullptr;
+    CHECK(store.destroy_pool(pool) == status::ok);
 }
 
 /// A codec that calls out, while no lock is held and a scratch is.

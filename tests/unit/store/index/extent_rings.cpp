@@ -258,6 +258,37 @@ TEST_CASE("extent_rings: ends of one pool are never joined with another's") {
     }
 }
 
+TEST_CASE("extent_rings: of several wrong links each is mended by its own neighbour") {
+    ringed r;
+    r.fill();
+    const auto &own = r.orders[0], &other = r.orders[1];
+    // A link leads to an extent of another pool that has lost its own way back.
+    r.extents[own[4]].ring_next = other[3];
+    r.extents[other[3]].set_ring_previous(0x7ffffffe);
+    CHECK(r.all.next(own[4]) == own[5]);
+    CHECK(r.all.around(other[3]).before == other[2]);
+    r.extents[own[7]].set_ring_previous(other[8]);
+    r.extents[other[8]].ring_next = 0x7ffffffe;
+    CHECK(r.all.around(own[7]).before == own[6]);
+    CHECK(r.all.next(other[8]) == other[9]);
+    CHECK(r.goes_round(0));
+    CHECK(r.goes_round(1));
+    // Others of the pool have lost theirs too, in front of the one that is looked for and behind it.
+    for (const std::size_t at : {std::size_t{0}, std::size_t{10}}) {
+        r.extents[own[at]].ring_next = 0x7ffffffe;
+        r.extents[own[5]].set_ring_previous(0x7ffffffd);
+        CHECK(r.all.around(own[5]).before == own[4]);
+        CHECK(r.all.next(own[at]) == own[at + 1]);
+        r.extents[own[at]].set_ring_previous(0x7ffffffe);
+        r.extents[own[5]].ring_next = 0x7ffffffd;
+        CHECK(r.all.next(own[5]) == own[6]);
+        CHECK(r.all.around(own[at]).before == own[(at + 11) % 12]);
+        CHECK(r.goes_round(0));
+    }
+    CHECK(r.check_ring(0));
+    CHECK(r.check_ring(1));
+}
+
 TEST_CASE("extent_rings: a ring damaged beyond mending has no next, and the next extent begins another") {
     ringed r;
     const std::uint32_t id = r.link(0, 5);
