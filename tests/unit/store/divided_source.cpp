@@ -219,20 +219,28 @@ TEST_CASE("divided_source: up to 64 small pages of a large one, and of a whole o
     }
 }
 
-TEST_CASE("divided_source: the limit has room for the whole large page, or it is not taken") {
-    for (const std::size_t less : {std::size_t{0}, std::size_t{1}}) {
-        divided d{65536, 2 * 65536 - less}; // one of them is the books'
-        const result<void*> taken = d.taker.acquire(1, any_node);
-        CHECK(static_cast<bool>(taken) == (less == 0));
-        CHECK(d.budget.used() == d.source.bytes_held());
-        if (taken) {
-            CHECK(d.pages.idle_bytes() == 15 * small);
-            d.taker.release(*taken, 1);
-        } else {
-            CHECK(taken.error() == status::limit);
+TEST_CASE("divided_source: the limit has room for the whole large page, and for the books, or it is not taken") {
+    for (const bool has_books : {false, true}) {
+        for (const std::size_t less : {std::size_t{0}, std::size_t{1}}) {
+            divided d{65536};
+            void* const before = has_books ? d.taker.acquire(16, any_node).value() : nullptr; // and nothing is idle
+            d.budget.set_limit(d.budget.used() + (has_books ? 1 : 2) * 65536 - less);
+            const result<void*> taken = d.taker.acquire(1, any_node);
+            CHECK(static_cast<bool>(taken) == (less == 0));
+            CHECK(d.budget.used() == d.source.bytes_held());
+            CHECK(d.budget.used() <= d.budget.limit());
+            if (taken) {
+                CHECK(d.pages.idle_bytes() == 15 * small);
+                d.taker.release(*taken, 1);
+            } else {
+                CHECK(taken.error() == status::limit);
+            }
+            if (has_books) {
+                d.taker.release(before, 16);
+            }
+            CHECK(d.pages.check());
+            CHECK(d.budget.used() == d.source.bytes_held());
         }
-        CHECK(d.pages.check());
-        CHECK(d.budget.used() == d.source.bytes_held());
     }
 }
 
