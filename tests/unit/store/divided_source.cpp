@@ -269,6 +269,9 @@ TEST_CASE("divided_source: a release of what was not taken so is a caller's bug,
     CHECK(kills(long_run + small, 69));
     CHECK(kills(elsewhere.data(), 1));
     CHECK(kills(nullptr, 1));
+    void* const rest = d.taker.acquire(11, any_node).value();
+    CHECK(kills(one, 13)); // beyond the end of a group that is all taken
+    d.taker.release(rest, 11);
     CHECK(!kills(run, 4));
     CHECK(!kills(long_run, 70));
     d.taker.release(run, 4);
