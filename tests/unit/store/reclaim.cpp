@@ -110,14 +110,16 @@ struct fixture {
 TEST_CASE("reclaim: who is on the way to a victim goes on with that, and nothing else is done") {
     fixture f;
     f.fill(0, 1, 5, 1000);
+    f.fill(0, 3, 10, 1000); // who would be next
     f.terms.victims = 1;
     CHECK(f.make_room(2, {status::limit, false, true, true}));
     CHECK(f.terms.begins_with_drop);
     CHECK(f.terms.victims == 1);
     CHECK(f.effort.rounds == 1);
-    CHECK(f.pages(0) == 5);
+    CHECK(f.pages(0) == 15);
     CHECK(f.make_room(2, {status::limit, false, true}));
     CHECK_FALSE(f.terms.begins_with_drop);
+    CHECK(f.terms.victims == 3);
     f.terms.victims = no_pool; // and not where nobody was named
     CHECK(f.make_room(2, {status::limit, false, true, true}));
     CHECK_FALSE(f.terms.begins_with_drop);
