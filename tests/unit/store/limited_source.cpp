@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include "support/stepped.hpp"
 #include "support/test_source.hpp"
 
 #include <pagefold/store/limited_source.hpp>
@@ -112,6 +113,36 @@ TEST_CASE("no charge is granted under a limit that was lowered and met before") 
     other.join();
     CHECK(wrong == 0);
     CHECK(budget.used() == 1);
+}
+
+TEST_CASE("a limit that is lowered at any instruction of a charge is kept, and who is refused has taken nothing") {
+    if (!stepped::is_possible) {
+        MESSAGE("no steps on this machine");
+        return;
+    }
+    unsigned refused = 0, taken_back = 0;
+    std::uint64_t n = 0, steps = 0;
+    do {
+        ++n;
+        byte_budget budget{2};
+        REQUIRE(budget.charge(1, 0));
+        bool is_granted = false, is_met = false;
+        std::uint64_t step = 0;
+        steps = stepped::run(
+            n, [&] { is_granted = budget.charge(1, 0); },
+            [&] {
+                if (++step == n) {
+                    budget.set_limit(1);
+                    is_met = budget.used() <= 1;
+                }
+            });
+        refused += is_granted ? 0 : 1;
+        taken_back += !is_granted && !is_met ? 1 : 0;
+        REQUIRE(!(is_met && is_granted));
+        REQUIRE(budget.used() == (is_granted ? 2 : 1));
+    } while (steps == n); // it had as many instructions
+    CHECK(refused > 0);
+    CHECK(taken_back > 0);
 }
 
 TEST_CASE("threads together never charge more than the limit") {

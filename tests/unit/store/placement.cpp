@@ -268,6 +268,11 @@ TEST_CASE("placement: the policy hears of what comes, and of what is written aga
     REQUIRE(p.put(0, 1000, 7).result == status::ok);
     CHECK(p.pool().eviction.size() == 0);
     CHECK(p.state.index.hook(p.slot(0)) == 0);
+    for (const std::size_t size : {std::size_t{1000}, std::size_t{3000}, min_stream_size}) {
+        p.state.index.set_hook(p.slot(0), 5); // whatever a policy of three bits may have noted
+        REQUIRE(p.put(0, size, 8).result == status::ok);
+        CHECK(p.state.index.hook(p.slot(0)) == 5);
+    }
 }
 
 TEST_CASE("placement: random puts of all sizes as in a map, whatever is refused") {
