@@ -66,6 +66,20 @@ TEST_CASE("no size or limit makes a budget's arithmetic wrap") {
     CHECK(nothing.charge(0, 0));
 }
 
+TEST_CASE("the peak of a budget is the most that was charged at a time, and stays") {
+    byte_budget budget{10};
+    CHECK(budget.peak() == 0);
+    CHECK(budget.charge(8, 0));
+    CHECK(!budget.charge(3, 0)); // what is refused never was
+    CHECK(budget.peak() == 8);
+    budget.give_back(5);
+    CHECK(budget.charge(1, 0));
+    CHECK(budget.used() == 4);
+    CHECK(budget.peak() == 8);
+    CHECK(budget.charge(5, 0));
+    CHECK(budget.peak() == 9);
+}
+
 TEST_CASE("a limit below what is used refuses until enough came back") {
     byte_budget budget{10};
     CHECK(budget.charge(8, 0));
