@@ -18,6 +18,26 @@ namespace {
 constexpr pool_kind persistent = pool_kind::persistent, ephemeral = pool_kind::ephemeral;
 constexpr std::uint64_t marked = 0xfedcba9876543210u; // an object that is found in memory
 
+/// A page alone in its extent, which has its entry; where that is in memory.
+extent& put_marked(lone_partition<default_config>& p, pool_id pool, std::uint64_t number, std::size_t size) {
+    const located_key k = p.hasher.locate({pool, marked, number * extent_pages});
+    const std::vector<std::byte> stream = page_of(128 + size / 8 * 8, page_kind::random, number);
+    const byte_view content = byte_view{stream}.first(size);
+    REQUIRE(p.part.put(k, content, checksum(content, k.sum_seed), 0, {}).result == status::ok);
+    extent* found = nullptr;
+    p.source.for_each_run([&](std::byte* memory, std::size_t bytes) {
+        for (std::size_t offset = 0; offset + sizeof(extent) <= bytes; offset += sizeof(extent)) {
+            extent* const x = reinterpret_cast<extent*>(memory + offset);
+            const bool is_it =
+                x->object == marked && x->number() == number && x->pool() == pool_ids::slot(pool) && x->is_whole();
+            found = is_it ? x : found;
+        }
+    });
+    REQUIRE(found != nullptr);
+    REQUIRE(found->is_single());
+    return *found;
+}
+
 struct fixture : lone_partition<default_config> {
     using lone_partition::lone_partition;
 
@@ -36,21 +56,8 @@ struct fixture : lone_partition<default_config> {
         REQUIRE(part.add_to(s, id));
         return s;
     }
-    /// A page alone in its extent, which has its entry; where that is in memory.
     extent& put_marked(std::uint64_t number, std::size_t size) {
-        const located_key k = at(marked, number * extent_pages);
-        const std::vector<std::byte> stream = page_of(size, page_kind::random, number);
-        REQUIRE(part.put(k, stream, checksum(stream, k.sum_seed), 0, {}).result == status::ok);
-        extent* found = nullptr;
-        source.for_each_run([&](std::byte* memory, std::size_t bytes) {
-            for (std::size_t offset = 0; offset + sizeof(extent) <= bytes; offset += sizeof(extent)) {
-                extent* const x = reinterpret_cast<extent*>(memory + offset);
-                found = x->object == marked && x->number() == number && x->is_whole() ? x : found;
-            }
-        });
-        REQUIRE(found != nullptr);
-        REQUIRE(found->is_single());
-        return *found;
+        return pagefold::testing::put_marked(*this, id, number, size);
     }
 };
 
@@ -244,6 +251,26 @@ TEST_CASE("partition_statistics: check sees lengths and kinds of pages that its 
     flip_meta(x, 1); // a same-filled page
     CHECK(!f.part.check());
     flip_meta(x, 1);
+    CHECK(f.part.check());
+}
+
+TEST_CASE("partition_statistics: check looks at each pool's counts, not only at what they come to together") {
+    fixture f{persistent};
+    pool_record records[2]; // in place of the one
+    records[0].id = f.id;
+    records[1].id = pool_ids::next(pool_id{}, 1, persistent);
+    f.table.records = records;
+    f.table.count = 2;
+    REQUIRE(f.part.open_pool(records[1].id) == status::ok);
+    extent& x = f.put_marked(1, 1000);
+    extent& y = pagefold::testing::put_marked(f, records[1].id, 1, 997);
+    REQUIRE(f.part.check());
+    flip_word(x, 3); // 997
+    CHECK(!f.part.check());
+    flip_word(y, 3); // 1000
+    CHECK(!f.part.check());
+    flip_word(x, 3);
+    flip_word(y, 3);
     CHECK(f.part.check());
 }
 

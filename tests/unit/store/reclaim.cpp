@@ -296,6 +296,19 @@ TEST_CASE("reclaim: a target that is met, work that is none, and nothing that ca
     CHECK(f.check());
 }
 
+TEST_CASE("reclaim: a pool that is charged and has no page to drop is asked once, and not for ever") {
+    fixture f;
+    f.fill(0, 2, 10, 1000);
+    f.records[1].payload.store(std::size_t{1} << 30, memory_order::relaxed); // the most by far, says its record
+    CHECK(f.make_room(3));
+    CHECK(f.terms.victims == 2);
+    CHECK_FALSE(f.make_room(3));
+    CHECK(f.all.reclaim_to(0, ~std::size_t{0}) == status::limit);
+    CHECK(f.pages_of(2) == 0);
+    f.records[1].payload.store(0, memory_order::relaxed);
+    CHECK(f.check());
+}
+
 TEST_CASE("reclaim: pages go until the target is met, of all partitions, and hardly more") {
     fixture f;
     for (std::size_t p = 0; p < partitions; ++p) {
