@@ -7,7 +7,7 @@
 
 #include <type_traits>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_alloc_no_meter {
 namespace {
 
 struct counting_meter {
@@ -38,4 +38,4 @@ TEST_CASE("no_meter: it is the default, and does not touch what another meter co
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_alloc_no_meter

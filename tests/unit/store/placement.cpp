@@ -13,7 +13,7 @@
 #include <map>
 #include <utility>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_placement {
 namespace {
 
 constexpr pool_kind persistent = pool_kind::persistent, ephemeral = pool_kind::ephemeral;
@@ -97,13 +97,11 @@ TEST_CASE("placement: an old place serves again where the new stream fits it wel
 }
 
 TEST_CASE("placement: a refusal of the source, whichever acquisition it is, leaves everything as it was") {
-    for (const auto& [from, to] : {std::pair<std::size_t, std::size_t>{0, 8},
-                                   {0, 500},
-                                   {0, 4096},
-                                   {500, 4096},
-                                   {4096, 500},
-                                   {8, 500},
-                                   {500, 3000}}) {
+    struct change {
+        std::size_t from, to;
+    };
+    for (const auto& one : {change{0, 8}, {0, 500}, {0, 4096}, {500, 4096}, {4096, 500}, {8, 500}, {500, 3000}}) {
+        const std::size_t from = one.from, to = one.to;
         CAPTURE(from);
         CAPTURE(to);
         bool was_refused = true;
@@ -318,4 +316,4 @@ TEST_CASE("placement: random puts of all sizes as in a map, whatever is refused"
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_placement

@@ -15,7 +15,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_reclaim {
 namespace {
 
 using part_type = partition<default_config>;
@@ -404,4 +404,4 @@ TEST_CASE("reclaim: much is idle where one partition has much more than a part o
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_reclaim

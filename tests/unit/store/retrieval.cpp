@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_retrieval {
 namespace {
 
 constexpr pool_kind persistent = pool_kind::persistent, ephemeral = pool_kind::ephemeral;
@@ -174,4 +174,4 @@ TEST_CASE("retrieval: a page whose extent is damaged is lost once, and one that 
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_retrieval

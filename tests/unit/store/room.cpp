@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <initializer_list>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_room {
 namespace {
 
 constexpr pool_kind persistent = pool_kind::persistent, ephemeral = pool_kind::ephemeral;
@@ -184,4 +184,4 @@ TEST_CASE("room: a policy that damage left without pages learns of them all befo
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_room

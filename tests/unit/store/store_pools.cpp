@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_store_pools {
 namespace {
 
 /// Partition n is on node n % 2. Keeps to the node that is wished for, or pays no heed to it.
@@ -171,4 +171,4 @@ TEST_CASE("store_pools: the last pools take their slots' memory along, others le
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_store_pools

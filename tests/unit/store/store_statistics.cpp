@@ -15,7 +15,7 @@
 #include <cstring>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_store_statistics {
 namespace {
 
 /// Says that it holds more than it does.
@@ -215,4 +215,4 @@ TEST_CASE("store_statistics: over larger pages, those that are idle and their bo
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_store_statistics

@@ -13,7 +13,7 @@
 #include <cstring>
 #include <utility>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_index_check {
 namespace {
 
 using key = narrow_index::key;
@@ -168,4 +168,4 @@ TEST_CASE("index check: a ring's bytes are those of its extents, their buckets a
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_index_check

@@ -12,7 +12,7 @@
 #include <tuple>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_index_extent_chains {
 namespace {
 
 constexpr std::uint32_t none = extent::none;
@@ -400,4 +400,4 @@ TEST_CASE("extent_chains: check sees an extent in no chain, in the wrong one, an
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_index_extent_chains

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <map>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_index_extent_entries {
 namespace {
 
 struct links {
@@ -387,4 +387,4 @@ TEST_CASE("extent_entries: a wide hook stays where its page's entry is replaced,
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_index_extent_entries

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_store_index_extent_rings {
 namespace {
 
 constexpr std::uint32_t none = extent::none;
@@ -389,4 +389,4 @@ TEST_CASE("extent_rings: check sees wrong counts, bytes, pools, links, and an ob
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_store_index_extent_rings
