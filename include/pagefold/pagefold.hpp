@@ -42,6 +42,10 @@
 #include <pagefold/hosted/frame_queue.hpp>
 #include <pagefold/hosted/mmap_options.hpp>
 #include <pagefold/hosted/mmap_source.hpp>
+#include <pagefold/hosted/node_placement.hpp>
+#include <pagefold/hosted/numa_calls.hpp>
+#include <pagefold/hosted/numa_source.hpp>
+#include <pagefold/hosted/numa_topology.hpp>
 #include <pagefold/hosted/pagemap_scan.hpp>
 #include <pagefold/hosted/read_ahead.hpp>
 #include <pagefold/hosted/resident_set.hpp>

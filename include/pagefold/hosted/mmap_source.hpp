@@ -5,6 +5,7 @@
 #include <pagefold/core/bits.hpp>
 #include <pagefold/hosted/discard_batch.hpp>
 #include <pagefold/hosted/mmap_options.hpp>
+#include <pagefold/hosted/node_placement.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
 #include <pagefold/platform/concept.hpp>
 #include <pagefold/platform/page_bitmap.hpp>
@@ -46,12 +47,13 @@
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
-/// Anonymous private memory of the system, Linux. Safe from many threads. The node wish is left to the kernel's policy.
+/// Anonymous private memory of the system, Linux. Safe from many threads. The node wish is left to `Placement`
+/// (node_placement.hpp), which by default leaves it to the kernel's policy; numa_source has a source a node.
 ///
 /// The constructor can't fail: where the range can't be had, every acquire answers no_memory. All memory goes back on
 /// destruction. Acquiring up to 2 MiB takes 100 to 200 ns, and a page fault for each page (or huge page) that is not
 /// resident when it is touched; acquiring more is a walk over all chunks.
-template <lockable Lock = std_mutex>
+template <lockable Lock = std_mutex, class Placement = any_placement>
 class mmap_source {
 public:
     static constexpr std::size_t chunk_bytes = std::size_t{2} << 20;
@@ -59,8 +61,9 @@ public:
     static constexpr unsigned calls_a_release = 4;
     static constexpr unsigned most_idle_chunks = 1; // wholly free, but resident
 
-    explicit mmap_source(const mmap_options& options = {}) noexcept
-        : page_size_{static_cast<std::size_t>(sysconf(_SC_PAGESIZE))}, chunk_pages_{chunk_bytes / page_size_},
+    explicit mmap_source(const mmap_options& options = {}, const Placement& placement = Placement{}) noexcept
+        : placement_{placement}, page_size_{static_cast<std::size_t>(sysconf(_SC_PAGESIZE))}, chunk_pages_{chunk_bytes /
+                                                                                                           page_size_},
           retain_bytes_{options.retain_bytes}, splits_at_once_{options.splits_at_once}, //
           huge_pages_{options.huge_pages} {
         if (options.capacity_bytes != mmap_options::automatic) {
@@ -77,6 +80,9 @@ public:
         if (chunk_count_ == 0) {
             return;
         }
+        if constexpr (Placement::places) {
+            placement_.adopt(base_, chunk_count_ * chunk_bytes);
+        }
         // Where pages are larger than 4 KiB, huge ones are larger than a chunk.
         huge_pages_ =
             huge_pages_ && page_size_ == 4096 && madvise(base_, chunk_count_ * chunk_bytes, MADV_HUGEPAGE) == 0;
@@ -90,8 +96,8 @@ public:
     /// The system's page size.
     [[nodiscard]] std::size_t page_size() const noexcept { return page_size_; }
 
-    result<void*> acquire(std::size_t pages, node_id) noexcept {
-        if (pages == 0) {
+    result<void*> acquire(std::size_t pages, node_id node) noexcept {
+        if (pages == 0 || (!Placement::places && is_strict(node))) {
             return status::invalid;
         }
         if (pages > chunk_count_ * chunk_pages_) {
@@ -101,6 +107,11 @@ public:
         const std::size_t first = pages <= chunk_pages_ ? find_in_chunk(pages) : find_chunks(pages);
         if (first == none) {
             return status::no_memory;
+        }
+        if constexpr (Placement::places) {
+            if (!bring_in(first, pages)) {
+                return status::no_memory;
+            }
         }
         for_each_chunk(first, pages, [this](std::size_t c, std::size_t at, std::size_t count) { take(c, at, count); });
         return static_cast<void*>(base_ + first * page_size_);
@@ -135,6 +146,34 @@ public:
         }
         discard();
         return (before - retained_pages_) * page_size_;
+    }
+
+    /// Calls `look` with the placement, while nobody else is here.
+    template <class Look>
+    void look_at_placement(Look look) const noexcept {
+        const lock_guard guard{lock_};
+        look(placement_);
+    }
+    /// Calls visit(start, bytes) for the runs of pages that are acquired, in their order, while nobody else is here.
+    template <class Visit>
+    void for_each_acquired(Visit visit) const noexcept {
+        const lock_guard guard{lock_};
+        for (std::size_t c = 0; c < ready_; ++c) {
+            for (std::size_t at = 0; at < chunk_pages_; ++at) {
+                const std::size_t first = at;
+                while (at < chunk_pages_ && taken(c).all_set(at, 1)) {
+                    ++at;
+                }
+                if (at != first) {
+                    visit(static_cast<void*>(base_ + c * chunk_bytes + first * page_size_), (at - first) * page_size_);
+                }
+            }
+        }
+    }
+    /// Whether the address is in the range that this source hands out.
+    [[nodiscard]] bool owns(const void* p) const noexcept {
+        const auto at = reinterpret_cast<std::uintptr_t>(p), base = reinterpret_cast<std::uintptr_t>(base_);
+        return chunk_count_ != 0 && at >= base && at - base < chunk_count_ * chunk_bytes;
     }
 
     // Standstill, as of a store (basic_store.hpp): after those of the stores that it is behind.
@@ -345,13 +384,73 @@ private:
         groups_[c / group_chunks].bound = (std::max)(groups_[c / group_chunks].bound, bound);
     }
 
+    // Memory that must be somewhere (node_placement.hpp).
+
+    /// Brings in what isn't there of a run of free pages, or for the first pages of a chunk of huge pages all of the chunk.
+    /// Where that can't be had, only the run, in small pages. False: not even that, and nothing of it stays.
+    [[nodiscard]] bool bring_in(std::size_t first, std::size_t pages) noexcept {
+        bool all = true;
+        for_each_chunk(first, pages, [&](std::size_t c, std::size_t at, std::size_t count) {
+            all = all && (brings_whole(c) && bring_in_whole(c) ? true : bring_in_part(c, at, count));
+        });
+        if (!all) {
+            for_each_chunk(first, pages, [&](std::size_t c, std::size_t at, std::size_t count) {
+                if (is_empty(c)) {
+                    madvise(base_ + c * chunk_bytes, chunk_bytes, MADV_DONTNEED);
+                    if (chunks_[c].state != backing::huge) {
+                        make_huge(c);
+                    }
+                } else {
+                    for_each_absent(c, at, count, [](std::byte* start, std::size_t bytes) {
+                        madvise(start, bytes, MADV_DONTNEED);
+                        return true;
+                    });
+                }
+            });
+        }
+        return all;
+    }
+    [[nodiscard]] bool bring_in_whole(std::size_t c) noexcept {
+        std::byte* const start = base_ + c * chunk_bytes;
+        if (placement_.bring_in(start, chunk_bytes, page_size_)) {
+            return true;
+        }
+        madvise(start, chunk_bytes, MADV_DONTNEED);
+        make_holed(c); // so that its first pages don't bring in the rest
+        return false;
+    }
+    [[nodiscard]] bool bring_in_part(std::size_t c, std::size_t at, std::size_t count) noexcept {
+        return for_each_absent(c, at, count, [this](std::byte* start, std::size_t bytes) {
+            return placement_.bring_in(start, bytes, page_size_);
+        });
+    }
+    /// Calls function(start, bytes) for the runs that have no memory, until it answers false.
+    template <class Function>
+    bool for_each_absent(std::size_t c, std::size_t at, std::size_t count, Function function) noexcept {
+        const page_bitmap here = resident(c);
+        for (auto r = here.next_clear_run(at); r.count != 0 && r.first < at + count;
+             r = here.next_clear_run(r.first + r.count)) {
+            const std::size_t length = (std::min)(r.count, at + count - r.first);
+            if (!function(base_ + c * chunk_bytes + r.first * page_size_, length * page_size_)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     // Keeping the books.
+
+    /// Whether the first touch of a chunk brings in all of it.
+    [[nodiscard]] bool brings_whole(std::size_t c) const noexcept {
+        return is_empty(c) && huge_pages_ && !groups_[c / group_chunks].is_off && chunks_[c].state == backing::huge;
+    }
 
     void take(std::size_t c, std::size_t at, std::size_t count) noexcept {
         chunk& here = chunks_[c];
+        const bool whole = brings_whole(c);
         if (is_empty(c)) {
             raise_bound(c, (std::max)(at, chunk_pages_ - at - count));
-            if (huge_pages_ && !groups_[c / group_chunks].is_off) {
+            if (whole) {
                 resident(c).set(0, chunk_pages_); // the first touch brings the whole chunk in
                 set_retained(c, chunk_pages_);
             }
@@ -520,6 +619,7 @@ private:
     }
 
     mutable Lock lock_;
+    [[no_unique_address]] Placement placement_;
     const std::size_t page_size_;
     const std::size_t chunk_pages_;
     const std::size_t retain_bytes_;
