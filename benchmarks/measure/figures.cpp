@@ -51,6 +51,8 @@ constexpr goal goals[] = {
     {"pager.overcommit_2x_over_zram", wanted::at_least, 2.0},
     {"shrink.get_p99_over_idle", wanted::at_most, 2.0},
     {"shrink.held_over_live", wanted::at_most, 1.04},
+    {"numa.strict_put_over_plain", wanted::at_most, 1.02},
+    {"numa.wrong_node_pages", wanted::at_most, 0.0},
     {"store.crowded_over_2_threads", wanted::at_least, 0.9},
     {"store.crowded_worst_over_mutex", wanted::at_most, 1.5},
     {"store.erase_object_get_p99_over_idle", wanted::at_most, 3.0},

@@ -12,6 +12,7 @@
 #include "compress_figures.hpp"
 #include "figures.hpp"
 #include "interruption.hpp"
+#include "numa_figures.hpp"
 #include "packing_figures.hpp"
 #include "pager_figures.hpp"
 #include "pressure_figures.hpp"
@@ -31,7 +32,7 @@ constexpr char usage[] =
     "usage: pagefold_measure --corpus DIR [--only PART] [--quick] [--full] [--json FILE] [--rounds N] [--objects N]\n"
     "                        [--plots DIR]\n"
     "  --corpus DIR  a folder of *.pages files, as pagefold_make_corpus makes one\n"
-    "  --only PART   one of: alloc, compress, packing, pager, pressure, shrink, store\n"
+    "  --only PART   one of: alloc, compress, numa, packing, pager, pressure, shrink, store\n"
     "  --quick       3 rounds instead of 15, and shorter ones\n"
     "  --full        very large stores as well: takes 8 GiB and some minutes more\n"
     "  --json FILE   the medians, as one flat object\n"
@@ -83,7 +84,8 @@ bool read_options(int count, char** arguments, options& out) {
             out.plots = arguments[++i];
         } else if (argument == "--only" && has_value) {
             out.only = arguments[++i];
-            const char* const parts[] = {"alloc", "compress", "packing", "pager", "pressure", "shrink", "store"};
+            const char* const parts[] = {"alloc", "compress", "numa",   "packing",
+                                         "pager", "pressure", "shrink", "store"};
             if (std::ranges::find(parts, out.only) == std::end(parts)) {
                 return false;
             }
@@ -132,6 +134,9 @@ int measure_all(const options& chosen) {
         options.is_quick = chosen.quick;
         options.is_full = chosen.full;
         measure::measure_pressure(pages, options, out);
+    }
+    if (is_wanted("numa")) {
+        measure::measure_numa(pages, std::min(rounds, 7u), out);
     }
     if (is_wanted("packing")) {
         measure::measure_packing(pages, objects, out);

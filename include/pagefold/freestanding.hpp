@@ -94,6 +94,7 @@
 #include <pagefold/evict/fifo.hpp>
 #include <pagefold/evict/lru.hpp>
 #include <pagefold/evict/slot_list.hpp>
+#include <pagefold/place/by_node.hpp>
 #include <pagefold/place/concept.hpp>
 #include <pagefold/place/hashed.hpp>
 #include <pagefold/place/single.hpp>
@@ -128,6 +129,7 @@
 #include <pagefold/store/located_key.hpp>
 #include <pagefold/store/page_store.hpp>
 #include <pagefold/store/partition.hpp>
+#include <pagefold/store/partition_set.hpp>
 #include <pagefold/store/partition_state.hpp>
 #include <pagefold/store/partition_statistics.hpp>
 #include <pagefold/store/partitioned_store.hpp>
@@ -143,7 +145,9 @@
 #include <pagefold/store/room.hpp>
 #include <pagefold/store/scratch_pool.hpp>
 #include <pagefold/store/stats.hpp>
+#include <pagefold/store/store_pages.hpp>
 #include <pagefold/store/store_pools.hpp>
+#include <pagefold/store/store_set_up.hpp>
 #include <pagefold/store/store_standstill.hpp>
 #include <pagefold/store/store_statistics.hpp>
 #include <pagefold/store/victim_search.hpp>

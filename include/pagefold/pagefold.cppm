@@ -43,6 +43,7 @@ using pagefold::fill_bytes;
 using pagefold::folded_multiply;
 using pagefold::is_odd;
 using pagefold::is_power_of_two;
+using pagefold::is_strict;
 using pagefold::last_power_of_two;
 using pagefold::leading_ones;
 using pagefold::leading_zeros;
@@ -55,6 +56,7 @@ using pagefold::move_bytes;
 using pagefold::next_power_of_two;
 using pagefold::no_slot;
 using pagefold::node_id;
+using pagefold::node_of;
 using pagefold::page_key;
 using pagefold::pool_id;
 using pagefold::pool_kind;
@@ -64,6 +66,8 @@ using pagefold::round_up;
 using pagefold::slot_id;
 using pagefold::status;
 using pagefold::store_native;
+using pagefold::strict_bit;
+using pagefold::strictly;
 using pagefold::trailing_zeros;
 
 // platform/
@@ -73,6 +77,7 @@ using pagefold::host_seed;
 using pagefold::lock_guard;
 using pagefold::lockable;
 using pagefold::monotonic_clock;
+using pagefold::node_page_source;
 using pagefold::null_lock;
 using pagefold::page_bitmap;
 using pagefold::page_source;
@@ -171,10 +176,13 @@ using pagefold::always;
 using pagefold::ratio;
 
 // place/
+using pagefold::by_node;
 using pagefold::hashed;
+using pagefold::home_of;
 using pagefold::partition_id;
 using pagefold::partition_policy;
 using pagefold::single;
+using pagefold::strict_partition_policy;
 
 // store/
 using pagefold::basic_entry;
@@ -211,6 +219,7 @@ using pagefold::page_store;
 using pagefold::partition;
 using pagefold::partition_counters;
 using pagefold::partition_gauge;
+using pagefold::partition_set;
 using pagefold::partition_state;
 using pagefold::partitioned_store;
 using pagefold::placed;
@@ -250,6 +259,7 @@ using pagefold::lzo;
 
 #if __STDC_HOSTED__ && defined(__linux__)
 // hosted/
+using pagefold::any_placement;
 using pagefold::asynchronous_signals;
 using pagefold::blocked_signals;
 using pagefold::clean_tracking;
@@ -263,6 +273,11 @@ using pagefold::forkable;
 using pagefold::frame_queue;
 using pagefold::mmap_options;
 using pagefold::mmap_source;
+using pagefold::node_exhausted;
+using pagefold::node_mask;
+using pagefold::node_placement;
+using pagefold::numa_source;
+using pagefold::numa_topology;
 using pagefold::page_place;
 using pagefold::pagemap_scan;
 using pagefold::read_ahead;

@@ -91,13 +91,27 @@ static_assert(!trimmable_page_source<trim_of_nothing>);
 static_assert(!trimmable_page_source<trim_may_throw>);
 static_assert(!trimmable_page_source<trims_without_pages>);
 
+struct knows_nodes : smallest {
+    status node_status(node_id) const noexcept { return status::ok; }
+};
+struct node_status_may_throw : smallest {
+    status node_status(node_id) const { return status::ok; }
+};
+struct node_status_of_bool : smallest {
+    bool node_status(node_id) const noexcept { return true; }
+};
+static_assert(node_page_source<knows_nodes>);
+static_assert(!node_page_source<smallest>);
+static_assert(!node_page_source<node_status_may_throw>);
+static_assert(!node_page_source<node_status_of_bool>);
+
 /// A good one to spoil: an array of pages and of who is taken.
 struct array_source {
     static constexpr std::size_t count = 64;
 
     std::size_t page_size() const noexcept { return 4096; }
-    result<void*> acquire(std::size_t pages, node_id) noexcept {
-        if (pages == 0) {
+    result<void*> acquire(std::size_t pages, node_id node) noexcept {
+        if (pages == 0 || is_strict(node)) {
             return status::invalid;
         }
         for (std::size_t first = 0; pages <= count && first <= count - pages; ++first) {
@@ -152,15 +166,20 @@ struct multiplies_without_care : array_source {
         return pages != 0 && pages * 4096 <= 4096 ? array_source::acquire(1, node) : array_source::acquire(pages, node);
     }
 };
+struct takes_strict_for_a_wish : array_source {
+    result<void*> acquire(std::size_t pages, node_id node) noexcept {
+        return array_source::acquire(pages, node_of(node));
+    }
+};
 struct has_nothing : array_source {
-    result<void*> acquire(std::size_t pages, node_id) noexcept {
-        return pages == 0 ? status::invalid : status::no_memory;
+    result<void*> acquire(std::size_t pages, node_id node) noexcept {
+        return pages == 0 || is_strict(node) ? status::invalid : status::no_memory;
     }
 };
 struct says_limit : array_source {
     result<void*> acquire(std::size_t pages, node_id node) noexcept {
         const result<void*> memory_found = array_source::acquire(pages, node);
-        return !memory_found && pages == 1 ? result<void*>{status::limit} : memory_found;
+        return !memory_found && pages == 1 && !is_strict(node) ? result<void*>{status::limit} : memory_found;
     }
 };
 struct between_boundaries : array_source {
@@ -254,6 +273,7 @@ TEST_CASE("the suite convicts a page source of the clause that it breaks") {
     CHECK(violation<serves_no_pages>() == "refuses_no_pages");
     CHECK(violation<names_no_pages_otherwise>() == "refuses_no_pages");
     CHECK(violation<multiplies_without_care>() == "refuses_too_many");
+    CHECK(violation<takes_strict_for_a_wish>() == "refuses_strangers");
     CHECK(violation<has_nothing>() == "serves");
     CHECK(violation<says_limit>() == "says_no_memory");
     CHECK(violation<between_boundaries>() == "aligned");

@@ -24,6 +24,7 @@ enum class page_source_clause {
     page_size_is_sound, ///< a power of two, at least 4096, always the same
     refuses_no_pages,   ///< zero pages are `invalid`
     refuses_too_many,   ///< more pages than there can be are `no_memory`
+    refuses_strangers,  ///< a strict wish for a node that there isn't is `invalid`
     serves,             ///< a fresh source has a page
     says_no_memory,     ///< an exhausted one answers `no_memory`
     aligned,            ///< pages lie on page boundaries
@@ -38,6 +39,7 @@ enum class page_source_clause {
     case page_source_clause::page_size_is_sound: return "page_size_is_sound";
     case page_source_clause::refuses_no_pages: return "refuses_no_pages";
     case page_source_clause::refuses_too_many: return "refuses_too_many";
+    case page_source_clause::refuses_strangers: return "refuses_strangers";
     case page_source_clause::serves: return "serves";
     case page_source_clause::says_no_memory: return "says_no_memory";
     case page_source_clause::aligned: return "aligned";
@@ -126,6 +128,7 @@ private:
 
     void check_refusals() {
         expect(source_.acquire(0, any_node).error() == status::invalid, clause::refuses_no_pages);
+        expect(source_.acquire(1, strictly(node_id{0x7ffe})).error() == status::invalid, clause::refuses_strangers);
         const std::size_t all = ~std::size_t{0};
         for (const std::size_t pages :
              {all, all / 2 + 1, all / page_size_, all / page_size_ + 1, all / page_size_ + 2}) {

@@ -37,7 +37,11 @@ public:
 
     [[nodiscard]] std::size_t page_size() const noexcept { return page_size_; }
 
-    result<void*> acquire(std::size_t pages, node_id) noexcept {
+    result<void*> acquire(std::size_t pages, node_id node) noexcept {
+        return is_strict(node) ? result<void*>{status::invalid} : acquire(pages);
+    }
+    /// For sources over this one that keep to nodes by themselves.
+    result<void*> acquire(std::size_t pages) noexcept {
         const std::lock_guard guard{mutex_};
         if (pages == 0) {
             return status::invalid;

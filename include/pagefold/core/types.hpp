@@ -11,9 +11,23 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// A tenant's pool, as `create_pool` returned it. No id is ever used again: 2^51 pools can have each slot, one after another.
 enum class pool_id : std::uint64_t {};
 
-/// A memory node of the host (a NUMA node); `any_node` leaves the choice to the page source.
+/// A memory node of the host (a NUMA node), numbered below 2^15; `any_node` leaves the choice to the page source. As a wish
+/// to a page source it may be strict: then no other node's memory will do.
 enum class node_id : std::uint16_t {};
 inline constexpr node_id any_node{0xffff};
+
+inline constexpr std::uint16_t strict_bit = 0x8000;
+/// The node, strictly. any_node stays what it is.
+[[nodiscard]] constexpr node_id strictly(node_id node) noexcept {
+    return static_cast<node_id>(static_cast<std::uint16_t>(node) | strict_bit);
+}
+[[nodiscard]] constexpr bool is_strict(node_id wish) noexcept {
+    return wish != any_node && (static_cast<std::uint16_t>(wish) & strict_bit) != 0;
+}
+/// The node of a wish, strict or not.
+[[nodiscard]] constexpr node_id node_of(node_id wish) noexcept {
+    return wish == any_node ? wish : static_cast<node_id>(static_cast<std::uint16_t>(wish) & ~strict_bit);
+}
 
 /// The name of one page: pool (a swap area or a file system of one tenant), object (a swap file, inode or memory slot)
 /// and page number in the object. The number must be below `max_page_index`; greater ones answer `invalid`.

@@ -17,7 +17,9 @@
 //   expression            | returns         | fails               | meaning
 //   s.page_size()         | size_t          | –                   | power of two, ≥ 4096, the same on every call
 //   s.acquire(n, node)    | result<void*>   | no_memory, invalid  | n ≥ 1 consecutive pages, aligned to page_size, of
-//                         |                 |                     | any content; `node` is a wish; n == 0 is invalid
+//                         |                 |                     | any content; n == 0 is invalid. `node` is a wish; a
+//                         |                 |                     | strict one (core/types.hpp) is kept to, or invalid where
+//                         |                 |                     | the source can't keep to that node, ever
 //   s.release(p, n)       | –               | –                   | gives back exactly what one acquire gave
 //
 // A store calls acquire and release with its own locks held. So neither calls back into a store, its own or one that
@@ -30,6 +32,12 @@
 //   s.trim()              | size_t          | –                   | gives all that nobody has acquired to where it came
 //                         |                 |                     | from; the bytes. Right after it there is nothing
 //                         |                 |                     | left to trim. As safe from many threads as release
+//
+// node_page_source: a page source that knows the host's nodes (hosted/numa_source.hpp).
+//
+//   s.node_status(node)     | status          | invalid             | whether memory of the node can be asked for now: ok, or
+//                           |                 |                     | invalid where there is no such node, or it is not for
+//                           |                 |                     | this process. As safe from many threads as acquire
 //
 // lockable: lock() and unlock(). Never called by a thread that holds the same lock. (Threads that wait by the host's
 // means: platform/parking.hpp.)
@@ -49,6 +57,11 @@ concept page_source = requires(T& s, const T& c, std::size_t n, node_id node, vo
 template <class T>
 concept trimmable_page_source = page_source<T> && requires(T& s) {
     { s.trim() } noexcept -> std::same_as<std::size_t>;
+};
+
+template <class T>
+concept node_page_source = page_source<T> && requires(const T& c, node_id node) {
+    { c.node_status(node) } noexcept -> std::same_as<status>;
 };
 
 template <class T>

@@ -25,6 +25,11 @@ public:
         if constexpr (trimmable_page_source<Source>) {
             trim_ = [](void* self) noexcept { return static_cast<Source*>(self)->trim(); };
         }
+        if constexpr (node_page_source<Source>) {
+            node_status_ = [](const void* self, node_id node) noexcept {
+                return static_cast<const Source*>(self)->node_status(node);
+            };
+        }
     }
     // clang-format on
 
@@ -33,6 +38,10 @@ public:
     void release(void* p, std::size_t pages) noexcept { release_(source_, p, pages); }
     /// What a trimmable source does; 0 where the source is none.
     std::size_t trim() noexcept { return trim_ != nullptr ? trim_(source_) : 0; }
+    /// What a source that knows nodes says of one; ok where it knows none: its acquire will tell.
+    [[nodiscard]] status node_status(node_id node) const noexcept {
+        return node_status_ != nullptr ? node_status_(source_, node) : status::ok;
+    }
 
 private:
     void* source_;
@@ -40,6 +49,7 @@ private:
     result<void*> (*acquire_)(void*, std::size_t, node_id) noexcept;
     void (*release_)(void*, void*, std::size_t) noexcept;
     std::size_t (*trim_)(void*) noexcept = nullptr;
+    status (*node_status_)(const void*, node_id) noexcept = nullptr;
 };
 
 } // namespace pagefold

@@ -46,8 +46,8 @@ public:
 
     [[nodiscard]] std::size_t page_size() const noexcept { return page_size_; }
 
-    result<void*> acquire(std::size_t pages, node_id) noexcept {
-        if (pages == 0) {
+    result<void*> acquire(std::size_t pages, node_id node) noexcept {
+        if (pages == 0 || is_strict(node)) {
             return status::invalid;
         }
         const lock_guard guard{lock_};

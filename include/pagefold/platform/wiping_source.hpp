@@ -26,6 +26,7 @@ public:
         }
         source_.release(p, pages);
     }
+    [[nodiscard]] status node_status(node_id node) const noexcept { return source_.node_status(node); }
     /// What the source below does, if it is a trimmable one; else 0.
     std::size_t trim() noexcept { return source_.trim(); }
 

@@ -11,6 +11,7 @@
 #include <pagefold/store/divided_source.hpp>
 #include <pagefold/store/located_key.hpp>
 #include <pagefold/store/partition.hpp>
+#include <pagefold/store/partition_set.hpp>
 #include <pagefold/store/pool_registry.hpp>
 #include <pagefold/store/reclaim.hpp>
 #include <pagefold/store/scratch_pool.hpp>
@@ -57,7 +58,7 @@ public:
     /// (divided_source.hpp); beyond 64 times as large, create_pool answers invalid. Compressor and admission policy are copied.
     basic_store(page_source_ref source, const store_options& options, const compressor_type& compressor,
                 const admission_type& admission, const Place& place) noexcept
-        : budget_{options.limit_bytes}, divided_{source, page_size, budget_},
+        : budget_{options.limit_bytes}, divided_{source, page_size, budget_}, host_{source},
           source_ref_{fitting(source)}, source_{source_ref_, budget_}, codec_{compressor, admission}, place_{place},
           hasher_{options.seed != 0 ? options.seed : host_seed()}, scratch_{codec_.compressor(), page_size, source_,
                                                                             budget_, registry_.table().at_locks},
@@ -137,28 +138,7 @@ public:
     /// possible page. No lock is held for more than 64 pages or extents at a time. The cost is that of the range's extents
     /// or of the object's, whichever are fewer. invalid: no such pool.
     result<std::size_t> erase_range(pool_id pool, std::uint64_t object, std::uint64_t first,
-                                    std::uint64_t count) noexcept {
-        if (!is_valid({pool, object, 0})) {
-            return status::invalid;
-        }
-        if (interrupts_itself()) {
-            return status::busy;
-        }
-        std::size_t erased = 0;
-        if (count == 0 || first >= max_page_index) {
-            return erased;
-        }
-        const std::uint64_t last = count > max_page_index - first ? max_page_index - 1 : first + count - 1;
-        for (std::size_t i = 0; i < partition_count_; ++i) {
-            range_cursor cursor{first / extent_pages};
-            status s = status::busy;
-            while (s == status::busy) {
-                s = partitions_[i].erase_range(pool, object, first, last, cursor, erased);
-                give_way<Config>(between_erasures);
-            }
-        }
-        return erased;
-    }
+                                    std::uint64_t count) noexcept;
 
     // Memory.
 
@@ -168,20 +148,30 @@ public:
     status resize(std::size_t limit_bytes) noexcept {
         const bool is_lower = limit_bytes <= budget_.limit();
         budget_.set_limit(limit_bytes);
-        const status s = reclaim_to(limit_bytes, resize_work);
+        const status s = reclaim_to(budget_, any_node, limit_bytes, resize_work);
         if (s == status::ok && is_lower) {
             static_cast<void>(maintain(resize_work));
         }
         return s;
     }
+    /// The same for what is on a memory node: no limit of its own until one is set. invalid: no partition is on the node, or no
+    /// pool was made yet.
+    status resize(std::size_t limit_bytes, node_id node) noexcept {
+        byte_budget* const budget = budget_on(node);
+        if (budget == nullptr) {
+            return status::invalid;
+        }
+        budget->set_limit(limit_bytes);
+        return reclaim_to(*budget, node, limit_bytes, resize_work);
+    }
 
     /// Gives back scratch that nobody uses, drops ephemeral pages and compacts until `bytes` were given back to the page
     /// source, or no more can be; says how many were.
-    std::size_t shrink(std::size_t bytes) noexcept {
-        const std::size_t before = budget_.used();
-        static_cast<void>(reclaim_to(before > bytes ? before - bytes : 0, ~std::size_t{0}));
-        const std::size_t after = budget_.used();
-        return before > after ? before - after : 0;
+    std::size_t shrink(std::size_t bytes) noexcept { return shrink_to_less(budget_, any_node, bytes); }
+    /// The same of what is on a memory node, which is how a kernel's shrinker asks. 0: no partition is on it.
+    std::size_t shrink(std::size_t bytes, node_id node) noexcept {
+        byte_budget* const budget = budget_on(node);
+        return budget != nullptr ? shrink_to_less(*budget, node, bytes) : 0;
     }
 
     /// Moves about `budget` bytes of objects and tables, so that whole pages go back to the page source; says how many
@@ -189,7 +179,7 @@ public:
     std::size_t compact(std::size_t budget) noexcept {
         compaction_work done;
         if (partitions_ready() && !interrupts_itself()) {
-            reclaimer_.compact(budget, done);
+            reclaimer_.compact(any_node, budget, done);
         }
         return done.freed_bytes;
     }
@@ -217,6 +207,10 @@ public:
     // Statistics.
 
     [[nodiscard]] store_stats stats() const noexcept;
+    /// Of what is on a memory node: total_bytes, mem_limit and mem_used_max are its own, the other numbers those of its
+    /// partitions, and fixed_bytes is 0. With any_node, of what is on none: all nodes' total_bytes and that one's are the
+    /// store's. invalid: no partition is on the node, or no pool was made yet.
+    [[nodiscard]] result<store_stats> stats(node_id node) const noexcept;
     /// invalid if there is no such pool.
     [[nodiscard]] result<pool_stats> statistics_of(pool_id id) const noexcept;
 
@@ -244,37 +238,24 @@ private:
         return source.page_size() > page_size ? page_source_ref{divided_} : source;
     }
     /// Memory for the pools' records, the first scratch and the partitions, once.
-    status set_up() noexcept {
-        pool_table& table = registry_.table();
-        status s = divided_.can_divide() ? status::ok : status::invalid;
-        if (s != status::ok) {
-            return s;
-        }
-        if (records_.size() == 0) {
-            s = records_.create(Config::max_pools,
-                                [](void* place, std::size_t) noexcept { ::new (place) pool_record{}; });
-            table.records = records_.data();
-            table.count = static_cast<std::uint32_t>(records_.size());
-        }
-        if (s == status::ok) {
-            s = scratch_.set_up();
-        }
-        if (s == status::ok && gauges_.size() == 0) {
-            s = gauges_.create(partition_count_,
-                               [](void* place, std::size_t) noexcept { ::new (place) partition_gauge{}; });
-        }
-        if (s == status::ok && partitions_.size() == 0) {
-            s = partitions_.create(partition_count_, [&](void* place, std::size_t i) noexcept {
-                ::new (place) partition_type{source_ref_, budget_, table, hasher_, gauges_[i], place_.node(i)};
-            });
-            if (s == status::ok) {
-                most_packed_ = partitions_[0].most_packed();
-                reclaimer_.set_partitions(partitions_.data(), gauges_.data(), partition_count_);
-                // Releases the partitions to threads that come with no pool id (stats); a pool id carries its own order.
-                ready_.store(1, memory_order::release);
+    status set_up() noexcept;
+    struct node_budget {
+        node_id node;
+        byte_budget budget;
+    };
+    /// A budget for each node that a partition is on; none where the place policy has no nodes.
+    status make_node_budgets() noexcept;
+    [[nodiscard]] byte_budget* find_budget(node_id wish) const noexcept {
+        for (std::size_t i = 0; i < node_budgets_.size(); ++i) {
+            if (node_budgets_[i].node == node_of(wish)) {
+                return &node_budgets_[i].budget;
             }
         }
-        return s;
+        return nullptr;
+    }
+    /// For whoever comes without a pool.
+    [[nodiscard]] byte_budget* budget_on(node_id node) const noexcept {
+        return partitions_ready() ? find_budget(node) : nullptr;
     }
     /// Erases the pages of a pool that is retired, and frees its slot.
     void drain_and_free(pool_id id) noexcept;
@@ -282,7 +263,7 @@ private:
     void free_pool(pool_id id) noexcept;
     void trim_pools() noexcept;
     [[nodiscard]] std::size_t set_up_bytes() const noexcept {
-        return records_.bytes() + gauges_.bytes() + partitions_.bytes();
+        return records_.bytes() + gauges_.bytes() + node_budgets_.bytes() + partitions_.bytes();
     }
     /// Whether the records say of each pool what the partitions do.
     [[nodiscard]] bool check_pools() const noexcept;
@@ -301,8 +282,8 @@ private:
         return live == pool_ids::mark(key.pool);
     }
     [[nodiscard]] partition_id home_of(const located_key& k) const noexcept {
-        return place_.home(k.key, k.extent_hash, registry_.table().records[k.pool].node.load(memory_order::relaxed),
-                           partition_count_);
+        const node_id wish = registry_.table().records[k.pool].node.load(memory_order::relaxed);
+        return pagefold::home_of(place_, k.key, k.extent_hash, wish, partition_count_);
     }
 
     /// Whether this call comes from within one of the same thread that is at a partition's lock.
@@ -313,60 +294,18 @@ private:
     // Pages.
 
     /// Puts the stream into its home partition, and makes room for it, step by step, as long as that comes to anything.
-    status place_stream(partition_id home, const located_key& k, byte_view stream) noexcept {
-        const std::uint64_t sum = checksum(stream, k.sum_seed);
-        partition_type& target = partitions_[home];
-        typename partition_type::put_terms terms;
-        put_effort effort;
-        for (;;) {
-            const auto outcome = target.put(k, stream, sum, held_back_from(k), terms);
-            if (outcome.wants_rates) {
-                reclaimer_.renew_rates();
-            }
-            const bool met_limit = outcome.result == status::limit || outcome.has_dropped;
-            if (met_limit && !effort.has_met_limit) {
-                effort.has_met_limit = true;
-                target.note_limit();
-            }
-            if (terms.is_last || (outcome.result != status::limit && outcome.result != status::no_memory)) {
-                return outcome.result;
-            }
-            terms.is_last = !reclaimer_.make_room(home, k, outcome, terms, effort);
-        }
-    }
+    status place_stream(partition_id home, const located_key& k, byte_view stream) noexcept;
     [[nodiscard]] std::size_t held_back_from(const located_key& k) const noexcept {
         const pool_table& table = registry_.table();
         return pool_charge::held_back_from(table, table.records[k.pool]) + scratch_.kept_free();
     }
 
-    status read(const page_key& key, byte_span out, bool removing) noexcept {
-        if (out.size() != page_size || !is_valid(key)) {
-            return status::invalid;
-        }
-        const auto lease = scratch_.acquire();
-        if (!lease) {
-            return status::busy;
-        }
-        const located_key k = hasher_.locate(key);
-        partition_type& partition = partitions_[home_of(k)];
-        typename partition_type::fetched found;
-        if (const status s = partition.fetch(k, out, lease.buffer(), removing, found); s != status::ok) {
-            return s;
-        }
-        status s = removing || found.e.matches(checksum(found.stream, k.sum_seed)) ? status::ok : status::corrupt;
-        if (s == status::ok) {
-            s = codec_.unpack(found.stream, out, lease.scratch());
-        }
-        if (s != status::ok) {
-            partition.note_corruption();
-        }
-        return s;
-    }
+    status read(const page_key& key, byte_span out, bool removing) noexcept;
 
     // Memory.
 
-    status reclaim_to(std::size_t target, std::size_t work) noexcept {
-        if (budget_.used() <= target) {
+    status reclaim_to(const byte_budget& budget, node_id where, std::size_t target, std::size_t work) noexcept {
+        if (budget.used() <= target) {
             return status::ok;
         }
         if (!partitions_ready()) {
@@ -376,12 +315,19 @@ private:
             return status::busy;
         }
         static_cast<void>(scratch_.trim());
-        return reclaimer_.reclaim_to(target, work);
+        return reclaimer_.reclaim_to(budget, where, target, work);
+    }
+    std::size_t shrink_to_less(const byte_budget& budget, node_id where, std::size_t bytes) noexcept {
+        const std::size_t before = budget.used();
+        static_cast<void>(reclaim_to(budget, where, before > bytes ? before - bytes : 0, ~std::size_t{0}));
+        const std::size_t after = budget.used();
+        return before > after ? before - after : 0;
     }
 
     byte_budget budget_;
     divided_source<typename Config::lock_type> divided_; // where the source's pages are larger than ours
-    page_source_ref source_ref_;
+    page_source_ref host_;                               // what the store was given
+    page_source_ref source_ref_;                         // what it takes pages of: that, or divided_
     limited_source source_;
     codec_stage<compressor_type, admission_type> codec_;
     Place place_;
@@ -389,8 +335,9 @@ private:
     registry_type registry_; // its lock is taken before a partition's, never after one
     fixed_array<pool_record, limited_source> records_{source_};
     fixed_array<partition_gauge, limited_source> gauges_{source_};
+    fixed_array<node_budget, limited_source> node_budgets_{source_}; // one for each node that partitions are on
     scratch_type scratch_;
-    fixed_array<partition_type, limited_source> partitions_{source_}; // gone before what they refer to
+    partition_set<partition_type, limited_source> partitions_{source_}; // gone before what they refer to
     reclaimer<Config, Place> reclaimer_;
     std::size_t partition_count_;
     std::size_t most_packed_ = 0;
@@ -399,6 +346,8 @@ private:
 
 } // namespace pagefold
 
+#include <pagefold/store/store_pages.hpp>
 #include <pagefold/store/store_pools.hpp>
+#include <pagefold/store/store_set_up.hpp>
 #include <pagefold/store/store_standstill.hpp>
 #include <pagefold/store/store_statistics.hpp>

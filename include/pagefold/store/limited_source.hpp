@@ -12,7 +12,8 @@
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
-/// The byte limit of a store: the one thing that its partitions share. Safe from many threads.
+/// The byte limit of a store: the one thing that its partitions share. Safe from many threads. That of a memory node is a part
+/// of it: what is charged to the part is charged to the whole as well, and each can refuse.
 ///
 /// The counters order no memory: bytes are charged before the pages exist and returned after they are gone, and nobody
 /// reads memory on the strength of them. Hence relaxed, with one exception. Who lowers the limit looks at what is used
@@ -21,9 +22,49 @@ namespace pagefold::inline PAGEFOLD_ABI {
 class byte_budget {
 public:
     explicit byte_budget(std::size_t limit) noexcept : limit_{limit} {}
+    /// A part of another, which outlives it.
+    byte_budget(std::size_t limit, byte_budget& whole) noexcept : limit_{limit}, whole_{&whole} {}
 
-    /// Takes `bytes` if they fit under the limit with `held_back` bytes to spare.
+    /// Takes `bytes` if they fit under the limit; of the whole, with `held_back` bytes to spare.
     [[nodiscard]] bool charge(std::size_t bytes, std::size_t held_back) noexcept {
+        if (whole_ == nullptr) {
+            return charge_here(bytes, held_back);
+        }
+        if (!charge_here(bytes, 0)) {
+            return false;
+        }
+        const bool fits = whole_->charge(bytes, held_back);
+        if (!fits) {
+            used_.fetch_sub(bytes, memory_order::relaxed);
+        }
+        return fits;
+    }
+    /// Takes them whether they fit or not: the caller is about to give back as much.
+    void add(std::size_t bytes) noexcept {
+        used_.fetch_add(bytes, memory_order::relaxed);
+        if (whole_ != nullptr) {
+            whole_->add(bytes);
+        }
+    }
+    void give_back(std::size_t bytes) noexcept {
+        used_.fetch_sub(bytes, memory_order::relaxed);
+        if (whole_ != nullptr) {
+            whole_->give_back(bytes);
+        }
+    }
+
+    void set_limit(std::size_t limit) noexcept { limit_.store(limit, memory_order::seq_cst); }
+    [[nodiscard]] std::size_t limit() const noexcept { return limit_.load(memory_order::relaxed); }
+    [[nodiscard]] std::size_t used() const noexcept { return used_.load(memory_order::seq_cst); }
+    [[nodiscard]] std::size_t peak() const noexcept { return peak_.load(memory_order::relaxed); }
+    /// Whether this is a part, and has no room for so many bytes, whatever the whole has.
+    [[nodiscard]] bool is_short_part(std::size_t bytes) const noexcept {
+        const std::size_t limit = limit_.load(memory_order::relaxed), used = used_.load(memory_order::relaxed);
+        return whole_ != nullptr && (used > limit || bytes > limit - used);
+    }
+
+private:
+    [[nodiscard]] bool charge_here(std::size_t bytes, std::size_t held_back) noexcept {
         std::size_t used = used_.load(memory_order::relaxed);
         std::size_t after = 0;
         do {
@@ -34,7 +75,7 @@ public:
             after = used + bytes;
         } while (!used_.compare_exchange(used, after, memory_order::seq_cst));
         if (after > limit_.load(memory_order::seq_cst)) [[unlikely]] {
-            give_back(bytes); // the limit was lowered meanwhile
+            used_.fetch_sub(bytes, memory_order::relaxed); // the limit was lowered meanwhile
             return false;
         }
         std::size_t peak = peak_.load(memory_order::relaxed);
@@ -42,19 +83,11 @@ public:
         }
         return true;
     }
-    /// Takes them whether they fit or not: the caller is about to give back as much.
-    void add(std::size_t bytes) noexcept { used_.fetch_add(bytes, memory_order::relaxed); }
-    void give_back(std::size_t bytes) noexcept { used_.fetch_sub(bytes, memory_order::relaxed); }
 
-    void set_limit(std::size_t limit) noexcept { limit_.store(limit, memory_order::seq_cst); }
-    [[nodiscard]] std::size_t limit() const noexcept { return limit_.load(memory_order::relaxed); }
-    [[nodiscard]] std::size_t used() const noexcept { return used_.load(memory_order::seq_cst); }
-    [[nodiscard]] std::size_t peak() const noexcept { return peak_.load(memory_order::relaxed); }
-
-private:
     atomic<std::size_t> used_{0};
     atomic<std::size_t> limit_;
     atomic<std::size_t> peak_{0};
+    byte_budget* whole_ = nullptr;
 };
 
 /// A page source under a budget: every page is charged before it is acquired, and refused with `limit`.
@@ -123,6 +156,8 @@ public:
         }
     }
 
+    /// Whether the last refusal with `limit` was for the node's, not the store's. The owner of the lock asks.
+    [[nodiscard]] bool is_node_short() const noexcept { return is_node_short_; }
     /// A number that changes with every acquisition and release, where those are deferred.
     [[nodiscard]] std::uint64_t changes() const noexcept { return changes_; }
 
@@ -145,6 +180,7 @@ private:
     result<void*> acquire_charged(std::size_t pages, node_id node) noexcept {
         const std::size_t bytes = pages * source_.page_size();
         if (!budget_.charge(bytes, held_back_)) {
+            is_node_short_ = budget_.is_short_part(bytes);
             return status::limit;
         }
         const result<void*> memory = source_.acquire(pages, node);
@@ -166,6 +202,7 @@ private:
     releases mode_;
     deferred_runs deferred_;
     std::size_t held_back_ = 0;
+    bool is_node_short_ = false;
     std::uint64_t changes_ = 0;
 };
 

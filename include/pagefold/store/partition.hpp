@@ -134,6 +134,7 @@ public:
         bool has_dropped = false;  ///< pages went for it, or the policy came nearer to one
         bool is_under_way = false; ///< it came nearer, and none went
         bool wants_rates = false;  ///< what the partition holds has changed: time to spread it anew
+        bool at_node = false;      ///< where the limit refused, it was that of the partition's node
     };
     /// Stores a stream as the page's content. A refusal leaves everything as it was, but when it is the last: then no
     /// version of the page is here.
@@ -184,7 +185,7 @@ public:
         state_.settle(*pool);
         const bool wants_rates = state_.shows >= shows_spread_ + shows_a_spread;
         shows_spread_ = wants_rates ? state_.shows : shows_spread_;
-        return {outcome.result, outcome.at_cap, has_dropped, is_under_way, wants_rates};
+        return {outcome.result, outcome.at_cap, has_dropped, is_under_way, wants_rates, state_.source.is_node_short()};
     }
     /// For a page that is refused before it comes here: no older version stays readable.
     status refuse(const located_key& k, status why) noexcept {

@@ -73,8 +73,9 @@ public:
             if (record.stage == pool_stage::free && id != pool_id{}) {
                 record.id = id;
                 record.options = options;
-                record.node.store(options.node, memory_order::relaxed); // the id carries its own order
-                record.stage = pool_stage::dying;                       // until it is published
+                const node_id wish = options.strict_node ? strictly(options.node) : options.node;
+                record.node.store(wish, memory_order::relaxed); // the id carries its own order
+                record.stage = pool_stage::dying;               // until it is published
                 return id;
             }
         }

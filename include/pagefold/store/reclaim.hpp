@@ -8,6 +8,7 @@
 #include <pagefold/store/compaction_sweep.hpp>
 #include <pagefold/store/limited_source.hpp>
 #include <pagefold/store/partition.hpp>
+#include <pagefold/store/partition_set.hpp>
 #include <pagefold/store/pool_charge.hpp>
 #include <pagefold/store/pool_shares.hpp>
 
@@ -72,10 +73,12 @@ public:
     reclaimer(pool_table& table, const byte_budget& budget, const Place& place) noexcept
         : table_{table}, shares_{table}, budget_{budget}, place_{place} {}
 
-    void set_partitions(partition_type* partitions, partition_gauge* gauges, std::size_t count) noexcept {
-        partitions_ = partitions;
+    /// Both stay where they are.
+    void set_partitions(const partition_set<partition_type, limited_source>& partitions,
+                        partition_gauge* gauges) noexcept {
+        partitions_ = &partitions;
         gauges_ = gauges;
-        count_ = count;
+        count_ = partitions.size();
     }
     void renew_rates() noexcept { pool_charge::renew_rates(table_, gauges_, count_); }
 
@@ -94,8 +97,11 @@ public:
         terms.victims = no_pool;
         if (outcome.at_cap) {
             return pool_ids::kind(k.key.pool) == pool_kind::ephemeral &&
-                   (outcome.has_dropped || drop_elsewhere(home, k.pool, true));
+                   (outcome.has_dropped || drop_elsewhere(home, k.pool, true, any_node));
         }
+        // Where the source has no more, or the node's budget, memory of another node is no help.
+        const bool only_here = outcome.result == status::no_memory || outcome.at_node;
+        const node_id where = only_here ? node_of(place_.node(home)) : any_node;
         // Compaction can come to something without end, and to nothing that this put can use.
         const bool is_much = has_much_idle(home) && !is_paused(home) && effort.tidied < limits::tidies_a_put;
         if (is_much || (outcome.has_dropped && effort.rounds % 2 == 0)) {
@@ -111,11 +117,11 @@ public:
             if (pool == no_pool) {
                 break;
             }
-            if (partitions_[home].has_pages(pool)) {
+            if (at(home).has_pages(pool)) {
                 terms.victims = pool;
                 return true;
             }
-            if (drop_elsewhere(home, pool, pool == k.pool)) {
+            if (drop_elsewhere(home, pool, pool == k.pool, where)) {
                 return true;
             }
             effort.without[pool / 64] |= std::uint64_t{1} << (pool % 64);
@@ -124,39 +130,40 @@ public:
         // old ones, and loses nothing to others by that.
         const bool is_known_empty = (effort.without[k.pool / 64] >> (k.pool % 64) & 1) != 0;
         if (pool_ids::kind(k.key.pool) == pool_kind::ephemeral && !is_known_empty) {
-            if (partitions_[home].has_pages(k.pool)) {
+            if (at(home).has_pages(k.pool)) {
                 terms.victims = k.pool;
                 return true;
             }
-            if (drop_elsewhere(home, k.pool, true)) {
+            if (drop_elsewhere(home, k.pool, true, where)) {
                 return true;
             }
         }
-        return gather(home);
+        return gather(home, where);
     }
 
-    /// Drops and compacts until no more than `target` bytes are taken, or `work` bytes of pages were dropped and moved.
-    status reclaim_to(std::size_t target, std::size_t work) noexcept {
+    /// Drops and compacts until no more than `target` bytes are taken, or `work` bytes of pages were dropped and moved. With a
+    /// node, of its budget and in its partitions alone.
+    status reclaim_to(const byte_budget& budget, node_id where, std::size_t target, std::size_t work) noexcept {
         for (;;) {
-            const std::size_t used = budget_.used();
+            const std::size_t used = budget.used();
             if (used <= target) {
                 return status::ok;
             }
             if (work == 0) {
                 return status::busy;
             }
-            const std::size_t over = used - target, holes = idle();
+            const std::size_t over = used - target, holes = idle(where);
             // No page occupies more than page_size: this many never is more than it takes.
             const std::size_t wanted = holes < over ? (over - holes) / Config::page_size + 1 : 0;
             const std::size_t pages = work / Config::page_size + 1;
             bool is_under_way = false;
-            std::size_t dropped = wanted != 0 ? drop(wanted < pages ? wanted : pages, is_under_way) : 0;
+            std::size_t dropped = wanted != 0 ? drop(where, wanted < pages ? wanted : pages, is_under_way) : 0;
             compaction_work done;
-            if (idle() >= over || dropped == 0) {
+            if (idle(where) >= over || dropped == 0) {
                 const std::size_t gain = over < ~std::size_t{0} / 4 ? 2 * over + limits::put_plan / 4 : over;
-                compact(gain < work ? gain : work, done);
-                if (dropped == 0 && done.freed_bytes == 0 && budget_.used() >= used && !is_under_way) {
-                    dropped = drop(limits::drops_a_step, is_under_way);
+                compact(where, gain < work ? gain : work, done);
+                if (dropped == 0 && done.freed_bytes == 0 && budget.used() >= used && !is_under_way) {
+                    dropped = drop(where, limits::drops_a_step, is_under_way);
                     if (dropped == 0 && !is_under_way) {
                         return status::limit;
                     }
@@ -167,10 +174,10 @@ public:
         }
     }
 
-    /// Compacts payload, then index, through all partitions, until about `budget` bytes were moved or nothing is left to
-    /// gain.
-    void compact(std::size_t budget, compaction_work& done) noexcept {
-        sweep(budget, done);
+    /// Compacts payload, then index, through all partitions of a node, until about `budget` bytes were moved or nothing is
+    /// left to gain.
+    void compact(node_id where, std::size_t budget, compaction_work& done) noexcept {
+        sweep(where, budget, done);
         renew_rates(); // what was idle and is gone is charged to nobody any more
     }
     /// Whether more than a part in `much` of what a partition holds is idle.
@@ -183,28 +190,30 @@ public:
     }
 
 private:
+    [[nodiscard]] partition_type& at(std::size_t i) const noexcept { return (*partitions_)[i]; }
     /// compact, but for the rates.
-    void sweep(std::size_t budget, compaction_work& done) noexcept {
+    void sweep(node_id where, std::size_t budget, compaction_work& done) noexcept {
         const std::size_t enough =
             budget < ~std::size_t{0} - done.moved_bytes ? done.moved_bytes + budget : ~std::size_t{0};
         for (std::size_t i = 0; i < count_ && done.moved_bytes < enough; ++i) {
-            partition_type& one = partitions_[i];
-            while (done.moved_bytes < enough &&
+            partition_type& one = at(i);
+            while (is_on(i, where) && done.moved_bytes < enough &&
                    (one.compact_payload(enough - done.moved_bytes, done) || one.payload_was_worthwhile())) {
                 give_much_way();
             }
         }
         std::size_t looked = 0;
         for (std::size_t i = 0; i < count_; ++i) {
-            bool again = gauges_[i].tables_idle() > gauges_[i].tables_held.load(memory_order::relaxed) / 32 ||
-                         partitions_[i].index_sweep_is_due();
+            bool again = is_on(i, where) &&
+                         (gauges_[i].tables_idle() > gauges_[i].tables_held.load(memory_order::relaxed) / 32 ||
+                          at(i).index_sweep_is_due());
             for (unsigned sweeps = 0; again && sweeps < 3;) {
                 if (done.moved_bytes >= enough || looked >= enough - done.moved_bytes) {
                     return;
                 }
                 looked += limits::looks;
-                if (!partitions_[i].compact_index(done)) {
-                    again = partitions_[i].index_was_worthwhile();
+                if (!at(i).compact_index(done)) {
+                    again = at(i).index_was_worthwhile();
                     ++sweeps;
                 }
                 give_much_way();
@@ -227,10 +236,10 @@ private:
     [[nodiscard]] bool has_much_idle(std::size_t i) const noexcept {
         return has_idle_payload(gauges_[i]) || has_idle_tables(gauges_[i]);
     }
-    [[nodiscard]] std::size_t idle() const noexcept {
+    [[nodiscard]] std::size_t idle(node_id where) const noexcept {
         std::size_t bytes = 0;
         for (std::size_t i = 0; i < count_; ++i) {
-            bytes += gauges_[i].payload_idle() + gauges_[i].tables_idle();
+            bytes += is_on(i, where) ? gauges_[i].payload_idle() + gauges_[i].tables_idle() : 0;
         }
         return bytes;
     }
@@ -253,14 +262,14 @@ private:
         if (has_idle_tables(g)) {
             goes_on = true;
             for (unsigned step = 0; step < limits::index_steps && goes_on && done.freed_bytes == 0; ++step) {
-                goes_on = partitions_[i].compact_index(done);
+                goes_on = at(i).compact_index(done);
                 give_way();
             }
         }
         bool moves_on = true;
         for (unsigned step = 0; step < limits::payload_steps && moves_on && done.freed_bytes < Config::page_size;
              ++step) {
-            moves_on = partitions_[i].compact_payload(limits::put_plan, done);
+            moves_on = at(i).compact_payload(limits::put_plan, done);
             give_way();
         }
         if (done.freed_bytes == 0 && !goes_on) {
@@ -268,19 +277,22 @@ private:
         }
         return done.freed_bytes != 0 || goes_on;
     }
-    /// The last means of a put: what is idle anywhere, whole sweeps of it.
-    bool gather(partition_id home) noexcept {
+    [[nodiscard]] bool is_on(std::size_t i, node_id where) const noexcept {
+        return where == any_node || node_of(place_.node(i)) == where;
+    }
+    /// The last means of a put: what is idle anywhere on a node, whole sweeps of it.
+    bool gather(partition_id home, node_id where) noexcept {
         for (std::size_t attempt = 0; attempt < count_; ++attempt) {
             const std::size_t i = attempt == 0 ? home : place_.spill(home, attempt - 1, count_);
-            if (gauges_[i].payload_idle() + gauges_[i].tables_idle() < Config::page_size) {
+            if (!is_on(i, where) || gauges_[i].payload_idle() + gauges_[i].tables_idle() < Config::page_size) {
                 continue;
             }
             compaction_work done;
-            while (done.freed_bytes < Config::page_size && partitions_[i].compact_payload(limits::put_plan, done)) {
+            while (done.freed_bytes < Config::page_size && at(i).compact_payload(limits::put_plan, done)) {
                 give_way();
             }
             if (gauges_[i].tables_idle() > gauges_[i].tables_held.load(memory_order::relaxed) / 8) {
-                while (done.freed_bytes == 0 && partitions_[i].compact_index(done)) {
+                while (done.freed_bytes == 0 && at(i).compact_index(done)) {
                     give_way();
                 }
             }
@@ -291,13 +303,16 @@ private:
         return false;
     }
 
-    /// Drops some of a pool's pages in another partition, and compacts there; whether there were any.
-    bool drop_elsewhere(partition_id home, std::uint32_t pool, bool for_its_own) noexcept {
+    /// Drops some of a pool's pages in another partition, on a node, and compacts there; whether there were any.
+    bool drop_elsewhere(partition_id home, std::uint32_t pool, bool for_its_own, node_id where) noexcept {
         for (std::size_t attempt = 0; attempt + 1 < count_; ++attempt) {
             const std::size_t i = place_.spill(home, attempt, count_);
+            if (!is_on(i, where)) {
+                continue;
+            }
             bool is_under_way = false;
             const std::size_t before = budget_.used();
-            static_cast<void>(partitions_[i].evict(pool, limits::drops_a_hold, is_under_way, for_its_own));
+            static_cast<void>(at(i).evict(pool, limits::drops_a_hold, is_under_way, for_its_own));
             if (!is_under_way) {
                 continue;
             }
@@ -308,8 +323,8 @@ private:
         }
         return false;
     }
-    /// Drops pages wherever they are, of the pools that are furthest over their shares; says how many.
-    std::size_t drop(std::size_t pages, bool& is_under_way) noexcept {
+    /// Drops pages on a node, of the pools that are furthest over their shares; says how many.
+    std::size_t drop(node_id where, std::size_t pages, bool& is_under_way) noexcept {
         std::size_t dropped = 0;
         std::uint64_t without[max_pool_slots / 64] = {};
         while (dropped < pages) {
@@ -324,9 +339,12 @@ private:
             for (std::size_t tried = 0; tried < count_ && !any; ++tried) {
                 // relaxed: where the next one begins; any will do.
                 const std::size_t i = next_.fetch_add(1, memory_order::relaxed) % count_;
+                if (!is_on(i, where)) {
+                    continue;
+                }
                 const std::size_t most =
                     pages - dropped < limits::drops_a_hold ? pages - dropped : limits::drops_a_hold;
-                here = partitions_[i].evict(pool, most, any);
+                here = at(i).evict(pool, most, any);
                 give_much_way();
             }
             dropped += here;
@@ -342,7 +360,7 @@ private:
     pool_shares shares_;
     const byte_budget& budget_;
     const Place& place_;
-    partition_type* partitions_ = nullptr;
+    const partition_set<partition_type, limited_source>* partitions_ = nullptr;
     partition_gauge* gauges_ = nullptr;
     std::size_t count_ = 0;
     atomic<std::size_t> next_{0};

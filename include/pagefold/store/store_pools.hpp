@@ -92,13 +92,21 @@ void basic_store<Config, Place>::trim_pools() noexcept {
 
 template <store_config Config, partition_policy Place>
 bool basic_store<Config, Place>::can_keep_to(const pool_options& options) const noexcept {
+    if (is_strict(options.node)) {
+        return false; // no node has such a number
+    }
     if (!options.strict_node || options.node == any_node) {
         return true;
     }
+    if (host_.node_status(options.node) != status::ok) {
+        return false;
+    }
     // The pool's pages may come to any partition that the place policy picks for this node.
+    const node_id must = strict_partition_policy<Place> ? strictly(options.node) : options.node;
     for (std::uint64_t extent = 0; extent < 4 * partition_count_; ++extent) {
         const page_key probe{pool_id{}, 0, extent * extent_pages};
-        if (place_.node(place_.home(probe, mix(extent, 0), options.node, partition_count_)) != options.node) {
+        const node_id wish = strictly(options.node);
+        if (place_.node(pagefold::home_of(place_, probe, mix(extent, 0), wish, partition_count_)) != must) {
             return false;
         }
     }

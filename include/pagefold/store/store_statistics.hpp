@@ -28,6 +28,35 @@ store_stats basic_store<Config, Place>::stats() const noexcept {
 }
 
 template <store_config Config, partition_policy Place>
+result<store_stats> basic_store<Config, Place>::stats(node_id node) const noexcept {
+    const byte_budget* const budget = budget_on(node);
+    if (!partitions_ready() || (budget == nullptr && node != any_node)) {
+        return status::invalid;
+    }
+    store_stats s{};
+    for (std::size_t i = 0; i < partition_count_; ++i) {
+        if (node_of(place_.node(i)) == node) {
+            partitions_[i].add_to(s);
+        }
+    }
+    if (budget != nullptr) {
+        s.mem_limit = budget->limit();
+        s.mem_used_max = budget->peak();
+        s.total_bytes = budget->used();
+    } else {
+        s.mem_limit = budget_.limit();
+        s.total_bytes = budget_.used();
+        for (std::size_t i = 0; i < node_budgets_.size(); ++i) {
+            const std::size_t elsewhere = node_budgets_[i].budget.used();
+            s.total_bytes = s.total_bytes > elsewhere ? s.total_bytes - elsewhere : 0;
+        }
+        s.mem_used_max = s.total_bytes;
+    }
+    s.metadata_bytes = s.total_bytes - (s.mem_used_total < s.total_bytes ? s.mem_used_total : s.total_bytes);
+    return s;
+}
+
+template <store_config Config, partition_policy Place>
 result<pool_stats> basic_store<Config, Place>::statistics_of(pool_id id) const noexcept {
     pool_stats s{};
     if (!is_valid({id, 0, 0})) {

@@ -23,6 +23,34 @@ namespace {
 constexpr std::size_t most = ~std::size_t{0};
 }
 
+TEST_CASE("a part of a budget is charged to the whole as well, and either can refuse") {
+    byte_budget whole{100};
+    byte_budget a{60, whole}, b{~std::size_t{0}, whole};
+    CHECK(a.charge(60, 0));
+    CHECK(!a.charge(1, 0));
+    CHECK(a.is_short_part(1));
+    CHECK(!a.is_short_part(0));
+    CHECK(!b.charge(41, 0));
+    CHECK(!b.is_short_part(41)); // the whole is
+    CHECK(b.used() == 0);
+    CHECK(!b.charge(40, 1)); // what others have reserved is the whole's
+    CHECK(b.charge(40, 0));
+    CHECK(whole.used() == 100);
+    CHECK(!whole.is_short_part(1));
+    a.give_back(50);
+    CHECK(a.used() == 10);
+    CHECK(whole.used() == 50);
+    b.add(70);
+    CHECK(b.used() == 110);
+    CHECK(whole.used() == 120);
+    b.give_back(70);
+    a.set_limit(5);
+    CHECK(!a.charge(1, 0));
+    CHECK(whole.used() == 50);
+    CHECK(a.peak() == 60);
+    CHECK(whole.peak() == 100);
+}
+
 TEST_CASE("a budget gives what is under its limit and not a byte more") {
     byte_budget budget{10};
     CHECK(budget.charge(4, 0));

@@ -19,7 +19,7 @@ using namespace pagefold;
 using namespace pagefold::testing;
 
 /// Partition n on node n; without a wish, by the object's number.
-struct by_node {
+struct node_each {
     [[nodiscard]] partition_id home(const page_key& key, std::uint64_t, node_id wish,
                                     std::size_t count) const noexcept {
         const auto node = static_cast<std::size_t>(wish);
@@ -31,7 +31,7 @@ struct by_node {
     [[nodiscard]] node_id node(partition_id partition) const noexcept { return static_cast<node_id>(partition); }
 };
 struct node_config : default_config {
-    using place_type = by_node;
+    using place_type = node_each;
 };
 using fixture = store_fixture<partitioned_store<node_config>>;
 

@@ -29,6 +29,10 @@ struct fixture {
     static constexpr std::uint32_t pools = 4;
 
     explicit fixture() {
+        const auto nowhere = [](std::size_t) { return any_node; };
+        REQUIRE(parts.create(partitions, nowhere, [this](void* at, std::size_t i) {
+            ::new (at) part_type{source, budget, table, hasher, gauges[i], any_node};
+        }) == status::ok);
         table.records = records;
         table.count = pools;
         table.bound.store(pools, memory_order::relaxed);
@@ -37,11 +41,12 @@ struct fixture {
             records[slot].id = ids[slot] = pool_ids::next(pool_id{}, slot, kind);
             records[slot].options.kind = kind;
             records[slot].weight.store(slot == 0 ? 0 : 100, memory_order::relaxed);
-            for (part_type& one : parts) {
+            for (std::size_t n = 0; n < partitions; ++n) {
+                part_type& one = parts[n];
                 REQUIRE(one.open_pool(ids[slot]) == status::ok);
             }
         }
-        all.set_partitions(parts, gauges, partitions);
+        all.set_partitions(parts, gauges);
     }
     [[nodiscard]] located_key at(std::uint32_t slot, std::uint64_t index) const {
         return hasher.locate({ids[slot], 1, index});
@@ -73,7 +78,8 @@ struct fixture {
     }
     [[nodiscard]] std::uint64_t pages_of(std::uint32_t slot) {
         pool_stats s{};
-        for (part_type& one : parts) {
+        for (std::size_t n = 0; n < partitions; ++n) {
+            part_type& one = parts[n];
             REQUIRE(one.add_to(s, ids[slot]));
         }
         return s.stored_pages;
@@ -83,7 +89,8 @@ struct fixture {
         return all.make_room(0, at(slot, 1000), outcome, terms, effort);
     }
     [[nodiscard]] bool check() {
-        for (part_type& one : parts) {
+        for (std::size_t n = 0; n < partitions; ++n) {
+            part_type& one = parts[n];
             if (!one.check()) {
                 return false;
             }
@@ -99,9 +106,8 @@ struct fixture {
     partition_gauge gauges[partitions];
     pool_id ids[pools];
     hashed place;
-    part_type parts[partitions] = {{source, budget, table, hasher, gauges[0], any_node},
-                                   {source, budget, table, hasher, gauges[1], any_node},
-                                   {source, budget, table, hasher, gauges[2], any_node}};
+    limited_source homes{source, budget};
+    partition_set<part_type, limited_source> parts{homes};
     reclaimer<default_config, hashed> all{table, budget, place};
     put_terms terms;
     put_effort effort;
@@ -287,11 +293,11 @@ TEST_CASE("reclaim: a target that is met, work that is none, and nothing that ca
     fixture f;
     f.fill(0, 0, 20, 1000);
     const std::size_t used = f.budget.used();
-    CHECK(f.all.reclaim_to(used, 0) == status::ok);
-    CHECK(f.all.reclaim_to(~std::size_t{0}, ~std::size_t{0}) == status::ok);
-    CHECK(f.all.reclaim_to(used - 1, 0) == status::busy);
-    CHECK(f.all.reclaim_to(used - 1, ~std::size_t{0}) == status::limit);
-    CHECK(f.all.reclaim_to(0, ~std::size_t{0}) == status::limit);
+    CHECK(f.all.reclaim_to(f.budget, any_node, used, 0) == status::ok);
+    CHECK(f.all.reclaim_to(f.budget, any_node, ~std::size_t{0}, ~std::size_t{0}) == status::ok);
+    CHECK(f.all.reclaim_to(f.budget, any_node, used - 1, 0) == status::busy);
+    CHECK(f.all.reclaim_to(f.budget, any_node, used - 1, ~std::size_t{0}) == status::limit);
+    CHECK(f.all.reclaim_to(f.budget, any_node, 0, ~std::size_t{0}) == status::limit);
     CHECK(f.pages_of(0) == 20);
     CHECK(f.check());
 }
@@ -303,7 +309,7 @@ TEST_CASE("reclaim: a pool that is charged and has no page to drop is asked once
     CHECK(f.make_room(3));
     CHECK(f.terms.victims == 2);
     CHECK_FALSE(f.make_room(3));
-    CHECK(f.all.reclaim_to(0, ~std::size_t{0}) == status::limit);
+    CHECK(f.all.reclaim_to(f.budget, any_node, 0, ~std::size_t{0}) == status::limit);
     CHECK(f.pages_of(2) == 0);
     f.records[1].payload.store(0, memory_order::relaxed);
     CHECK(f.check());
@@ -316,7 +322,7 @@ TEST_CASE("reclaim: pages go until the target is met, of all partitions, and har
     }
     f.fill(0, 0, 50, 2000);
     const std::size_t used = f.budget.used(), target = used - used / 4;
-    CHECK(f.all.reclaim_to(target, ~std::size_t{0}) == status::ok);
+    CHECK(f.all.reclaim_to(f.budget, any_node, target, ~std::size_t{0}) == status::ok);
     CHECK(f.budget.used() <= target);
     CHECK(f.budget.used() > target - used / 8);
     CHECK(f.pages_of(0) == 50);
@@ -324,7 +330,7 @@ TEST_CASE("reclaim: pages go until the target is met, of all partitions, and har
         CHECK(f.pages(p) < 400 + (p == 0 ? 50 : 0));
     }
     CHECK(f.check());
-    CHECK(f.all.reclaim_to(0, ~std::size_t{0}) == status::limit); // all that can go goes
+    CHECK(f.all.reclaim_to(f.budget, any_node, 0, ~std::size_t{0}) == status::limit); // all that can go goes
     CHECK(f.pages_of(1) == 0);
     CHECK(f.check());
 }
@@ -336,7 +342,7 @@ TEST_CASE("reclaim: a call does no more than its work, and the next goes on") {
     status s = status::busy;
     unsigned calls = 0;
     for (std::uint64_t before = 600; s == status::busy; before = f.pages_of(1)) {
-        s = f.all.reclaim_to(f.budget.used() / 1000, work);
+        s = f.all.reclaim_to(f.budget, any_node, f.budget.used() / 1000, work);
         REQUIRE(before - f.pages_of(1) <= 2 * 40 + 8);
         REQUIRE(++calls < 100);
     }
@@ -351,7 +357,7 @@ TEST_CASE("reclaim: holes go before pages do") {
     const std::size_t idle = f.gauges[0].payload_idle();
     REQUIRE(idle > std::size_t{1} << 20);
     CHECK(f.all.has_much_idle());
-    CHECK(f.all.reclaim_to(f.budget.used() - idle / 2, ~std::size_t{0}) == status::ok);
+    CHECK(f.all.reclaim_to(f.budget, any_node, f.budget.used() - idle / 2, ~std::size_t{0}) == status::ok);
     CHECK(f.pages_of(1) == 1000);
     CHECK(f.check());
 }
@@ -363,13 +369,13 @@ TEST_CASE("reclaim: compaction goes through all partitions, payload and index, a
         f.thin(p, 0, 3000, 4);
     }
     compaction_work done;
-    f.all.compact(10'000, done);
+    f.all.compact(any_node, 10'000, done);
     CHECK(done.moved_bytes > 0);
     CHECK(done.moved_bytes < 10'000 + 2000);
     CHECK(f.all.has_much_idle());
     done = {};
     const std::size_t before = f.budget.used();
-    f.all.compact(~std::size_t{0}, done);
+    f.all.compact(any_node, ~std::size_t{0}, done);
     CHECK(f.budget.used() == before - done.freed_bytes);
     CHECK_FALSE(f.all.has_much_idle());
     for (const partition_gauge& gauge : f.gauges) {
@@ -377,7 +383,7 @@ TEST_CASE("reclaim: compaction goes through all partitions, payload and index, a
     }
     CHECK(f.check());
     compaction_work again;
-    f.all.compact(~std::size_t{0}, again);
+    f.all.compact(any_node, ~std::size_t{0}, again);
     CHECK(again.freed_bytes <= 8 * 4096);
     CHECK(f.pages_of(0) == 3 * 750);
 }

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/store/basic_store.hpp>
+
+// What a store makes at its first pool, and what of that is on which node.
+
+namespace pagefold::inline PAGEFOLD_ABI {
+
+template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::set_up() noexcept {
+    pool_table& table = registry_.table();
+    status s = divided_.can_divide() ? status::ok : status::invalid;
+    if (s != status::ok) {
+        return s;
+    }
+    if (records_.size() == 0) {
+        s = records_.create(Config::max_pools, [](void* place, std::size_t) noexcept { ::new (place) pool_record{}; });
+        table.records = records_.data();
+        table.count = static_cast<std::uint32_t>(records_.size());
+    }
+    if (s == status::ok) {
+        s = scratch_.set_up();
+    }
+    if (s == status::ok && gauges_.size() == 0) {
+        s = gauges_.create(partition_count_,
+                           [](void* place, std::size_t) noexcept { ::new (place) partition_gauge{}; });
+    }
+    if (s == status::ok && node_budgets_.size() == 0) {
+        s = make_node_budgets();
+    }
+    if (s == status::ok && partitions_.size() == 0) {
+        s = partitions_.create(
+            partition_count_, [this](std::size_t i) noexcept { return place_.node(i); },
+            [&](void* place, std::size_t i) noexcept {
+                const node_id node = place_.node(i);
+                byte_budget* const own = find_budget(node);
+                ::new (place)
+                    partition_type{source_ref_, own != nullptr ? *own : budget_, table, hasher_, gauges_[i], node};
+            });
+        if (s == status::ok) {
+            most_packed_ = partitions_[0].most_packed();
+            reclaimer_.set_partitions(partitions_, gauges_.data());
+            // Releases the partitions to threads that come with no pool id (stats); a pool id carries its own order.
+            ready_.store(1, memory_order::release);
+        }
+    }
+    return s;
+}
+
+template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::make_node_budgets() noexcept {
+    // The lowest partition of each node stands for it.
+    const auto stands_for_its_node = [this](std::size_t i) noexcept {
+        const node_id node = node_of(place_.node(i));
+        bool is_first = node != any_node;
+        for (std::size_t j = 0; j < i && is_first; ++j) {
+            is_first = node_of(place_.node(j)) != node;
+        }
+        return is_first;
+    };
+    std::size_t nodes = 0;
+    for (std::size_t i = 0; i < partition_count_; ++i) {
+        nodes += stands_for_its_node(i) ? 1 : 0;
+    }
+    std::size_t next = 0;
+    return nodes == 0 ? status::ok : node_budgets_.create(nodes, [&](void* place, std::size_t) noexcept {
+        while (!stands_for_its_node(next)) {
+            ++next;
+        }
+        ::new (place) node_budget{node_of(place_.node(next++)), byte_budget{~std::size_t{0}, budget_}};
+    });
+}
+
+} // namespace pagefold

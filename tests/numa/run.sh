@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+#   run.sh SOURCE SCRATCH INIT MAKE_INITRD NODES
+#
+# INIT (guest.cpp, static) as the only program of a guest with so many memory nodes, under QEMU in software: of four the last
+# two have memory and no processors. With 0 nodes it runs here, as it is.
+set -eu
+source=$1 scratch=$2 init=$3 make_initrd=$4 nodes=$5
+skip() {
+  echo "skipped: $*"
+  exit 77
+}
+if [ "$nodes" -eq 0 ]; then
+  exec "$init"
+fi
+command -v qemu-system-x86_64 >/dev/null 2>&1 || skip "no qemu-system-x86_64 (./run need qemu)"
+kernel=$source/build/guest_kernel
+why=$("$source/examples/qemu_guest/fetch_kernel" "$kernel") || skip "$why"
+mkdir -p "$scratch"
+"$make_initrd" "$init" "$scratch/initrd"
+
+set -- -M q35 -accel tcg,tb-size=64 -nodefaults -display none -monitor none -serial stdio -no-reboot \
+  -kernel "$kernel/vmlinuz" -initrd "$scratch/initrd" -m "$((nodes * 128))M"
+case $nodes in
+1) processors=2 ;;
+*) processors=$((nodes < 4 ? nodes : 2)) ;;
+esac
+set -- "$@" -smp "$processors"
+node=0
+while [ "$node" -lt "$nodes" ]; do
+  what=node,nodeid=$node,memdev=m$node
+  if [ "$nodes" -eq 1 ]; then
+    what=$what,cpus=0-1
+  elif [ "$node" -lt "$processors" ]; then
+    what=$what,cpus=$node
+  fi
+  set -- "$@" -object "memory-backend-ram,id=m$node,size=128M" -numa "$what"
+  node=$((node + 1))
+done
+if [ "$nodes" -eq 4 ]; then # in a row, so that nearest means something
+  for pair in 0,1,15 0,2,20 0,3,25 1,2,17 1,3,22 2,3,15; do
+    IFS=, read -r from to far <<TEXT
+$pair
+TEXT
+    set -- "$@" -numa "dist,src=$from,dst=$to,val=$far"
+  done
+fi
+# quiet: else the serial line takes longer than all else. panic=-1 and -no-reboot: a guest that fails ends.
+status=0
+timeout -s KILL 110 qemu-system-x86_64 "$@" -append "console=ttyS0 quiet panic=-1 nodes=$nodes" >"$scratch/log" 2>&1 ||
+  status=$?
+grep -a '^numa: ' "$scratch/log" || { cat "$scratch/log"; echo "QEMU: $status"; exit 1; }
+grep -aq '^numa: ok' "$scratch/log" || { cat "$scratch/log"; exit 1; }
