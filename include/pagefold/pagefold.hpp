@@ -48,13 +48,16 @@
 #include <pagefold/hosted/numa_topology.hpp>
 #include <pagefold/hosted/pagemap_scan.hpp>
 #include <pagefold/hosted/read_ahead.hpp>
+#include <pagefold/hosted/readable_wait.hpp>
 #include <pagefold/hosted/resident_set.hpp>
+#include <pagefold/hosted/shortage.hpp>
 #include <pagefold/hosted/sigbus_chain.hpp>
 #include <pagefold/hosted/sigbus_router.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
 #include <pagefold/hosted/steady_clock.hpp>
 #include <pagefold/hosted/uffd.hpp>
 #include <pagefold/hosted/uffd_memory.hpp>
+#include <pagefold/hosted/uffd_memory_options.hpp>
 #include <pagefold/hosted/uffd_pager.hpp>
 #include <pagefold/hosted/uffd_pager_options.hpp>
 #include <pagefold/hosted/uffd_reclaim.hpp>

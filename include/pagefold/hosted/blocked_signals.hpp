@@ -24,14 +24,19 @@ class [[nodiscard]] blocked_signals {
 public:
     blocked_signals() noexcept {
         const sigset_t blocked = asynchronous_signals();
-        pthread_sigmask(SIG_BLOCK, &blocked, &before_);
+        has_blocked_ = pthread_sigmask(SIG_BLOCK, &blocked, &before_) == 0;
     }
-    ~blocked_signals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    ~blocked_signals() {
+        if (has_blocked_) { // else it does not say what was before
+            pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+        }
+    }
     blocked_signals(const blocked_signals&) = delete;
     blocked_signals& operator=(const blocked_signals&) = delete;
 
 private:
     sigset_t before_;
+    bool has_blocked_;
 };
 
 } // namespace pagefold

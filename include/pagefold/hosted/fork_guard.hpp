@@ -103,9 +103,10 @@ private:
         // A handler that came in between would find its own thread at every lock.
         const sigset_t blocked = asynchronous_signals();
         sigset_t signals;
-        pthread_sigmask(SIG_BLOCK, &blocked, &signals);
+        const bool has_blocked = pthread_sigmask(SIG_BLOCK, &blocked, &signals) == 0;
         mutex.lock();
         kept_signals = signals;
+        keeps_signals = has_blocked;
         for (entry* e = first; e != nullptr; e = e->next) {
             e->is_quiet = e->is_usable && e->quiesce(e->object) == status::ok;
         }
@@ -117,8 +118,9 @@ private:
             }
         }
         const sigset_t signals = kept_signals;
+        const bool keeps = keeps_signals;
         mutex.unlock();
-        pthread_sigmask(SIG_SETMASK, &signals, nullptr);
+        restore(signals, keeps);
     }
     static void in_child() {
         for (entry* e = last; e != nullptr; e = e->previous) {
@@ -128,15 +130,22 @@ private:
             }
         }
         const sigset_t signals = kept_signals;
+        const bool keeps = keeps_signals;
         mutex.unlock();
         renew(mutex);
-        pthread_sigmask(SIG_SETMASK, &signals, nullptr);
+        restore(signals, keeps);
+    }
+    static void restore(const sigset_t& signals, bool keeps) noexcept {
+        if (keeps) { // else the system did not say what was before
+            pthread_sigmask(SIG_SETMASK, &signals, nullptr);
+        }
     }
 
     inline static std_mutex mutex; // guards all below, and is held from before the fork until after it
     inline static entry* first = nullptr;
     inline static entry* last = nullptr;
     inline static sigset_t kept_signals{};
+    inline static bool keeps_signals = false;
     inline static bool is_ready = false;
 };
 

@@ -60,8 +60,8 @@ public:
     /// The default, SIG_IGN, and so many less two different handlers in a process's life.
     static constexpr unsigned max_levels = 8;
 
-    /// Puts the entry in front of the action there is, if none of the entries is in front. False where the system refuses, or
-    /// where there were too many different handlers. One server in a process.
+    /// Puts the entry in front of the action there is, if none of the entries is in front. False where the system refuses, with
+    /// its errno, or where there were too many different handlers: ENOSPC. One server in a process.
     [[nodiscard]] static bool hook(server first) noexcept {
         chained_server.store(first, memory_order::release);
         struct sigaction top {};
@@ -71,6 +71,7 @@ public:
             }
             const int level = level_of(top) >= 0 ? level_of(top) : level_for(top);
             if (level < 0) {
+                errno = ENOSPC;
                 return false;
             }
             is_wanted.store(1, memory_order::relaxed);

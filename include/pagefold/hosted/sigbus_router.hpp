@@ -6,6 +6,7 @@
 #include <pagefold/hosted/std_mutex.hpp>
 #include <pagefold/platform/concept.hpp>
 
+#include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
@@ -65,11 +66,15 @@ public:
     static constexpr std::size_t max_ranges = 64;
 
     /// Routes the faults of a range, and puts the router in front of the action of SIGBUS that it finds; a number for remove,
-    /// or −1 where there are too many ranges, or the handler can't be set.
+    /// or −1 where there are too many ranges (ENOSPC), or the handler can't be set (see sigbus_chain::hook).
     [[nodiscard]] static int add(std::uintptr_t first, std::size_t bytes, serve_function serve,
                                  void* context) noexcept {
         const lock_guard guard{mutex()};
-        if (used == max_ranges || !sigbus_chain::hook(serve_fault)) {
+        if (used == max_ranges) {
+            errno = ENOSPC;
+            return -1;
+        }
+        if (!sigbus_chain::hook(serve_fault)) {
             return -1;
         }
         int number = 0;

@@ -3,6 +3,7 @@
 
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/core/status.hpp>
+#include <pagefold/hosted/shortage.hpp>
 
 #include <cerrno>
 #include <cstddef>
@@ -132,33 +133,38 @@ public:
     }
     ~uffd() { close(); }
 
-    /// The features of this kernel that this process may use; 0 where it may have no userfaultfd at all.
+    /// The features of this kernel that this process may use; 0 where it may have no userfaultfd at all, or has none this
+    /// moment, which look_up tells apart.
     [[nodiscard]] static std::uint64_t supported_features() noexcept {
         uffd probe;
+        std::uint64_t features = 0;
+        return probe.look_up(features) == status::ok ? features : 0;
+    }
+    /// The same, or why not, as open does. A descriptor for the time of the call; the object is closed afterwards.
+    status look_up(std::uint64_t& features, uffd_rights rights = uffd_rights::any) noexcept {
         uffdio_api api{};
-        api.api = UFFD_API;
-        return probe.make(uffd_rights::any) && ::ioctl(probe.fd_, UFFDIO_API, &api) == 0 ? api.features : 0;
+        const status s = make(rights, api);
+        close();
+        features = s == status::ok ? api.features : 0;
+        return s;
     }
 
-    /// Opens a non-blocking descriptor with the features asked for. `no_memory`: the kernel refused the descriptor.
-    /// `invalid`: it lacks the system call, the right or a feature. reason() says what is missing.
+    /// Opens a non-blocking descriptor with the features asked for. `no_memory`: no descriptor or memory is left.
+    /// `invalid`: the kernel lacks the system call or a feature, or the process the right. reason() says what is missing.
+    /// Takes one descriptor at a time, though it asks for the kernel's features first.
     status open(std::uint64_t features, uffd_rights rights = uffd_rights::any) noexcept {
-        close();
-        if (!make(rights)) {
-            return error_ == EMFILE || error_ == ENFILE || error_ == ENOMEM ? status::no_memory : status::invalid;
+        std::uint64_t there = 0;
+        if (const status s = look_up(there, rights); s != status::ok) {
+            return s;
         }
-        const std::uint64_t missing = features & ~supported_features();
+        if (const std::uint64_t missing = features & ~there; missing != 0) {
+            return failed(EOPNOTSUPP, uffd_abi::name_of(missing));
+        }
         uffdio_api api{};
-        api.api = UFFD_API;
         api.features = features;
-        if (missing != 0 || ::ioctl(fd_, UFFDIO_API, &api) != 0) {
-            error_ = missing != 0 ? EOPNOTSUPP : errno;
-            reason_ = missing != 0 ? uffd_abi::name_of(missing) : "the kernel refused UFFDIO_API";
-            close();
-            return status::invalid;
-        }
-        features_ = features;
-        return status::ok;
+        const status s = make(rights, api);
+        features_ = s == status::ok ? features : 0;
+        return s;
     }
 
     /// Takes over a descriptor that another process opened, said UFFDIO_API to and sent here.
@@ -286,25 +292,47 @@ private:
         return {done > 0 ? static_cast<std::size_t>(done) : 0, error};
     }
 
-    [[nodiscard]] bool make(uffd_rights rights) noexcept {
+    /// A descriptor that both sides have shaken hands over; closed where that fails. `api` has the features to ask for, and
+    /// then those that there are.
+    status make(uffd_rights rights, uffdio_api& api) noexcept {
+        close();
+        make_descriptor(rights);
+        if (fd_ < 0) {
+            return failed(errno, why_none(errno, user_only_));
+        }
+        api.api = UFFD_API;
+        if (const int error = call(UFFDIO_API, api); error != 0) {
+            return failed(error, "the kernel refused UFFDIO_API");
+        }
+        return status::ok;
+    }
+    void make_descriptor(uffd_rights rights) noexcept {
         user_only_ = rights == uffd_rights::user_only;
-        if (rights != uffd_rights::user_only) {
-            fd_ = static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK));
-            if (fd_ < 0 && errno == EPERM) {
-                make_through_device();
-            }
-        }
-        const bool is_forbidden = fd_ < 0 && rights != uffd_rights::user_only && errno == EPERM;
-        if (rights == uffd_rights::user_only || (is_forbidden && rights == uffd_rights::any)) {
+        fd_ = descriptor_with(user_only_ ? uffd_abi::user_mode_only : 0);
+        if (fd_ < 0 && errno == EPERM && rights == uffd_rights::any) {
             user_only_ = true;
-            fd_ = static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | uffd_abi::user_mode_only));
+            fd_ = descriptor_with(uffd_abi::user_mode_only);
         }
-        if (fd_ >= 0) {
-            return true;
+    }
+    /// Through the device as well, whose own permissions decide, and which a filter of system calls does not know. −1 with the
+    /// errno of the system call, unless the device met a shortage.
+    [[nodiscard]] static int descriptor_with(int flags) noexcept {
+        flags |= O_CLOEXEC | O_NONBLOCK;
+        int fd = static_cast<int>(::syscall(SYS_userfaultfd, flags));
+        const int error = errno;
+        if (fd >= 0 || (error != EPERM && error != ENOSYS)) {
+            return fd;
         }
-        error_ = errno;
-        reason_ = why_none(error_, user_only_);
-        return false;
+        const int device = ::open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+        if (device >= 0) {
+            fd = ::ioctl(device, uffd_abi::ioctl_new, flags);
+        }
+        const int second = errno;
+        if (device >= 0) {
+            ::close(device);
+        }
+        errno = is_shortage(second) ? second : error;
+        return fd;
     }
     [[nodiscard]] static const char* why_none(int error, bool was_user_only) noexcept {
         switch (error) {
@@ -314,19 +342,18 @@ private:
                                  : "no permission for faults in system calls: CAP_SYS_PTRACE, access to "
                                    "/dev/userfaultfd, or vm.unprivileged_userfaultfd";
         case EINVAL:
-            return "no permission, and none for user code alone before Linux 5.11: CAP_SYS_PTRACE or "
-                   "vm.unprivileged_userfaultfd";
-        default: return "the kernel refused a userfaultfd";
+            return was_user_only ? "no permission, and none for user code alone before Linux 5.11: CAP_SYS_PTRACE or "
+                                   "vm.unprivileged_userfaultfd"
+                                 : "the kernel refused a userfaultfd";
+        case ENOMEM: return "no memory for a userfaultfd";
+        default: return cause_of_errno(error, "the kernel refused a userfaultfd");
         }
     }
-    /// Leaves EPERM in errno where it can't.
-    void make_through_device() noexcept {
-        const int device = ::open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
-        if (device >= 0) {
-            fd_ = ::ioctl(device, uffd_abi::ioctl_new, O_CLOEXEC | O_NONBLOCK);
-            ::close(device);
-        }
-        errno = fd_ < 0 ? EPERM : 0;
+    status failed(int error, const char* why) noexcept {
+        close();
+        error_ = error;
+        reason_ = why;
+        return status_of_errno(error);
     }
 
     int fd_ = -1;

@@ -3,7 +3,9 @@
 
 #include <pagefold/core/status.hpp>
 #include <pagefold/hosted/pagemap_scan.hpp>
+#include <pagefold/hosted/shortage.hpp>
 #include <pagefold/hosted/uffd.hpp>
+#include <pagefold/hosted/uffd_memory_options.hpp>
 
 #include <cerrno>
 #include <cstddef>
@@ -33,41 +35,9 @@
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
-enum class uffd_backing : std::uint8_t { anonymous, shared };
-/// Who resolves a fault. thread: the one in run(). signal: the thread that faulted, in a SIGBUS handler: less than half the
-/// time, but a system call that meets a missing page answers EFAULT.
-enum class fault_delivery : std::uint8_t { thread, signal };
-enum class eviction_method : std::uint8_t { automatic, move, protect };
-enum class clean_tracking : std::uint8_t { automatic, none, protect, scan };
-/// What a child has of the region after fork. Never more than a copy: its memory is ordinary, and no pager serves it.
-///
-///   none     nothing: the first access is SIGSEGV
-///   zeros    zeros, whatever the region held (MADV_WIPEONFORK, Linux 4.14). Private anonymous memory
-///   inherit  a copy of the whole region where all of it that was ever written fits into the budget, with an eighth to spare
-///            for the queue: what is not in memory is brought before the fork. Else nothing, as with none: half a region
-///            would read as zeros where pages were stored. Private anonymous memory, and a fork_guard on the pager, without
-///            which it is none. Pages that a child shared the kernel does not move (EBUSY): `move` evicts them only after the
-///            parent wrote to them
-///
-/// The kernel can hand a pager the child's region as well (UFFD_FEATURE_EVENT_FORK). Not offered: the child's pages would be
-/// served from the parent's store, by a second set of books for each child, fork would wait for the thread in run(), and
-/// neither eviction by MOVE nor faults by signal work on another process's memory.
-enum class fork_policy : std::uint8_t { none, zeros, inherit };
 /// Where a page is that move_out did not count: in its place as it was, in its place as a copy that is not protected, or in
 /// the frame.
 enum class refused_move : std::uint8_t { stays, brought_back, in_frame };
-
-struct uffd_memory_options {
-    std::size_t pages = 0;
-    std::size_t frames = 0; ///< beside the region, for eviction by move
-    uffd_backing backing = uffd_backing::anonymous;
-    fault_delivery delivery = fault_delivery::thread;
-    eviction_method eviction = eviction_method::automatic;
-    clean_tracking tracking = clean_tracking::automatic;
-    uffd_rights rights = uffd_rights::any;
-    std::uint64_t may_use = ~std::uint64_t{0}; ///< of the kernel's features: as if it had no others
-    fork_policy on_fork = fork_policy::none;
-};
 
 /// Not thread-safe but for the descriptor. Pages are numbered from the start of the region.
 class uffd_memory {
@@ -77,29 +47,43 @@ public:
     uffd_memory& operator=(const uffd_memory&) = delete;
     ~uffd_memory() { close(); }
 
-    /// `invalid` where the kernel or the process's rights don't allow it, `no_memory` where there are no addresses or
-    /// descriptors; reason() says what is missing.
+    /// `invalid` where the kernel or the process's rights don't allow it, `no_memory` where there are no addresses, no memory or
+    /// no descriptors; reason() and error() say what is missing. Each way to work that is chosen is tried on a page first: where a
+    /// call is refused (a filter of system calls, another implementation of Linux), `automatic` takes the next way.
     status open(const uffd_memory_options& options) noexcept {
         close();
         has_remapped_ = false;
-        options_ = options;
-        const std::uint64_t there = uffd::supported_features() & options.may_use;
-        choose_methods(there);
-        const std::uint64_t wanted = features(), missing = wanted & ~options.may_use;
-        if (missing != 0) {
-            return failed(status::invalid, uffd_abi::name_of(missing));
+        lacking_ = "";
+        std::uint64_t there = 0, given_up = 0;
+        if (const status s = fd_.look_up(there, options.rights); s != status::ok) {
+            return failed(s, fd_.error(), fd_.reason());
         }
-        const std::uint64_t useful = uffd_abi::feature_poison | uffd_abi::feature_wp;
-        if (const status s = fd_.open(wanted | (there & useful), options.rights); s != status::ok) {
-            return failed(s, fd_.reason());
-        }
-        const status s = map();
-        if (s != status::ok) {
-            const char* const why = reason_;
+        there &= options.may_use;
+        for (;;) {
+            options_ = options;
+            choose_methods(there);
+            const std::uint64_t missing = features() & ~there;
+            if ((missing & given_up) != 0) {
+                return status::invalid; // nothing else would do: the reason is that of the last try
+            }
+            if (missing != 0) {
+                return failed(status::invalid, EOPNOTSUPP, uffd_abi::name_of(missing));
+            }
+            std::uint64_t refused = 0;
+            const status s = open_with(there, refused);
+            if (s == status::ok) {
+                lacking_ = given_up != 0 ? reason_ : "";
+                reason_ = "";
+                error_ = 0;
+                return s;
+            }
             close();
-            reason_ = why;
+            if (s != status::invalid || (refused & there) == 0) {
+                return s;
+            }
+            there &= ~refused;
+            given_up |= refused;
         }
-        return s;
     }
     /// Nobody may touch the region any more.
     void close() noexcept {
@@ -125,7 +109,11 @@ public:
     }
 
     [[nodiscard]] bool is_open() const noexcept { return base_ != nullptr; }
+    /// Why open failed: the call that was refused, or what is missing, and errno. Static.
     [[nodiscard]] const char* reason() const noexcept { return reason_; }
+    [[nodiscard]] int error() const noexcept { return error_; }
+    /// After open: the call that the system refused, and `automatic` found a way without. Else empty.
+    [[nodiscard]] const char* lacking() const noexcept { return lacking_; }
     [[nodiscard]] uffd& descriptor() noexcept { return fd_; }
     [[nodiscard]] const uffd& descriptor() const noexcept { return fd_; }
     /// Of shared memory the memfd, else −1.
@@ -234,13 +222,16 @@ public:
         return true;
     }
 
-    /// Whoever touches the page from now on gets a signal: SIGBUS, or SIGSEGV where the kernel has no POISON.
+    /// Whoever touches the page from now on gets a signal: SIGBUS, or SIGSEGV where the kernel has no POISON. Where it has no
+    /// memory for that either, the page stays missing, and may be lost again.
     void lose(std::size_t page_number) noexcept {
         const bool has_poison = fd_.has(uffd_abi::feature_poison);
         if (has_poison && options_.backing == uffd_backing::shared && needs_protection()) {
             unprotect(page_number, 1); // of a hole a mark of the protection is left, which poison gives way to
         }
-        if (!has_poison || !fd_.poison(address(page_number), page_bytes_).ok()) {
+        const uffd_outcome poisoned =
+            has_poison ? fd_.poison(address(page_number), page_bytes_) : uffd_outcome{0, ENOTTY};
+        if (!poisoned.ok() && poisoned.error != EEXIST) { // EEXIST: it was lost before
             has_remapped_ = true;
             static_cast<void>(remap(page_number));
         }
@@ -270,17 +261,22 @@ private:
                 is_anonymous && has(uffd_abi::feature_move) ? eviction_method::move : eviction_method::protect;
         }
         if (options_.tracking == clean_tracking::automatic) {
-            const bool can_scan = options_.eviction == eviction_method::move &&
-                                  has(uffd_abi::feature_wp | uffd_abi::feature_wp_async) && can_read_pagemap();
+            const bool can_scan =
+                options_.eviction == eviction_method::move && has(uffd_abi::feature_wp | uffd_abi::feature_wp_async);
             const bool can_protect = has(uffd_abi::feature_wp | (is_anonymous ? 0 : uffd_abi::feature_wp_shmem));
             options_.tracking = can_scan      ? clean_tracking::scan
                                 : can_protect ? clean_tracking::protect
                                               : clean_tracking::none;
         }
     }
-    [[nodiscard]] static bool can_read_pagemap() noexcept {
-        pagemap_scan probe;
-        return probe.open();
+    /// `refused`: where it fails, the feature without which it may not.
+    status open_with(std::uint64_t there, std::uint64_t& refused) noexcept {
+        const std::uint64_t useful = uffd_abi::feature_poison | uffd_abi::feature_wp;
+        if (const status s = fd_.open(features() | (there & useful), options_.rights); s != status::ok) {
+            return failed(s, fd_.error(), fd_.reason());
+        }
+        const status s = map(refused);
+        return s == status::ok ? try_out(refused) : s;
     }
     [[nodiscard]] bool needs_protection() const noexcept {
         return options_.tracking != clean_tracking::none || options_.eviction == eviction_method::protect;
@@ -297,10 +293,15 @@ private:
         return wanted;
     }
 
-    [[nodiscard]] status failed(status s, const char* why) noexcept {
-        reason_ = why;
+    [[nodiscard]] status failed(status s, int error, const char* why) noexcept {
+        error_ = error;
+        reason_ = cause_of_errno(error, why);
         return s;
     }
+    [[nodiscard]] status failed(int error, const char* call) noexcept {
+        return failed(status_of_errno(error), error, call);
+    }
+    [[nodiscard]] status contradicts(const char* why) noexcept { return failed(status::invalid, EINVAL, why); }
     [[nodiscard]] std::uint64_t region_modes() const noexcept {
         return UFFDIO_REGISTER_MODE_MISSING | (needs_protection() ? UFFDIO_REGISTER_MODE_WP : 0);
     }
@@ -323,52 +324,111 @@ private:
     }
     /// MOVE wants the frames registered as well. Not for missing pages, where that can be had: of a page that the program
     /// dropped itself (MADV_DONTNEED) nothing moves, and who reads the frame is to find zeros as the program would have.
-    [[nodiscard]] bool register_all() noexcept {
+    [[nodiscard]] int register_all() noexcept {
         const std::uint64_t frame_modes =
             fd_.has(uffd_abi::feature_wp) ? UFFDIO_REGISTER_MODE_WP : UFFDIO_REGISTER_MODE_MISSING;
-        return fd_.register_range(address(0), options_.pages * page_bytes_, region_modes()).ok() &&
-               (frames() == 0 || fd_.register_range(address(options_.pages), frames() * page_bytes_, frame_modes).ok());
+        const uffd_outcome region = fd_.register_range(address(0), options_.pages * page_bytes_, region_modes());
+        return !region.ok() || frames() == 0
+                   ? region.error
+                   : fd_.register_range(address(options_.pages), frames() * page_bytes_, frame_modes).error;
     }
 
-    status map() noexcept {
+    status map(std::uint64_t& refused) noexcept {
         const bool is_shared = options_.backing == uffd_backing::shared;
         if (is_shared && options_.on_fork != fork_policy::none) {
-            return failed(status::invalid, "a child can't have shared memory to itself: fork_policy::none");
+            return contradicts("a child can't have shared memory to itself: fork_policy::none");
         }
         if (is_shared && options_.eviction == eviction_method::move) {
-            return failed(status::invalid, "MOVE takes pages of private anonymous memory only");
+            return contradicts("MOVE takes pages of private anonymous memory only");
         }
         if (options_.tracking == clean_tracking::scan && options_.eviction == eviction_method::protect) {
-            return failed(status::invalid, "WP_ASYNC lifts the protection that this eviction relies on");
+            return contradicts("WP_ASYNC lifts the protection that this eviction relies on");
         }
         if (options_.tracking == clean_tracking::scan && !pagemap_.open()) {
-            return failed(status::invalid, "/proc/self/pagemap can't be read");
+            refused = uffd_abi::feature_wp_async;
+            // A shortage passes; without /proc there is no scan at all.
+            const status s = is_shortage(errno) ? status::no_memory : status::invalid;
+            return failed(s, errno, "/proc/self/pagemap can't be read");
         }
+        if (const status s = map_range(); s != status::ok) {
+            return s;
+        }
+        // Accessible only when it is not locked: after mlockall(MCL_FUTURE) all of it would come into memory, and stay.
+        if (munlock(base_, mapped_bytes()) != 0) {
+            return failed(errno, "munlock");
+        }
+        if (mprotect(base_, mapped_bytes(), PROT_READ | PROT_WRITE) != 0) {
+            return failed(errno, "mprotect: memory that this process may not have (RLIMIT_DATA, vm.overcommit_memory), "
+                                 "or a filter of system calls");
+        }
+        if (!advise(0, options_.pages) || (frames() != 0 && !advise(options_.pages, frames()))) {
+            return failed(errno, "madvise of what fork is to do");
+        }
+        if (const int error = register_all(); error != 0) {
+            return failed(error, "UFFDIO_REGISTER");
+        }
+        if (options_.tracking == clean_tracking::scan && !for_each_written(0, 1, [](std::size_t) {})) {
+            refused = uffd_abi::feature_wp_async;
+            return failed(errno, "PAGEMAP_SCAN");
+        }
+        return status::ok;
+    }
+    status map_range() noexcept {
+        const bool is_shared = options_.backing == uffd_backing::shared;
         if (is_shared) {
             file_ = memfd_create("pagefold", MFD_CLOEXEC);
-            if (file_ < 0 || ftruncate(file_, static_cast<off_t>(mapped_bytes())) != 0) {
-                return failed(status::no_memory, "no memfd of that size");
+            if (file_ < 0) {
+                return failed(errno, "memfd_create");
+            }
+            if (ftruncate(file_, static_cast<off_t>(mapped_bytes())) != 0) {
+                return failed(errno, "ftruncate: no memfd of that size");
             }
         }
         const int kind = is_shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
         void* const memory = mmap(nullptr, mapped_bytes(), PROT_NONE, kind | MAP_NORESERVE, is_shared ? file_ : -1, 0);
         if (memory == MAP_FAILED) {
-            return failed(status::no_memory, "no such range of addresses");
+            return failed(errno, errno == EAGAIN   ? "more locked memory than RLIMIT_MEMLOCK allows (mlockall)"
+                                 : errno == ENOMEM ? "no such range of addresses (RLIMIT_AS, vm.max_map_count)"
+                                                   : "mmap");
         }
         base_ = static_cast<std::byte*>(memory);
         owner_ = getpid();
-        // Accessible only when it is not locked: after mlockall(MCL_FUTURE) all of it would come into memory, and stay.
-        if (munlock(base_, mapped_bytes()) != 0 || mprotect(base_, mapped_bytes(), PROT_READ | PROT_WRITE) != 0) {
-            return failed(status::no_memory, "the memory can't be made accessible");
+        return status::ok;
+    }
+
+    /// Every call that the pager is going to make, on the first page and the first frame, which are empty again afterwards.
+    status try_out(std::uint64_t& refused) noexcept {
+        void* const zeros = mmap(nullptr, page_bytes_, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (zeros == MAP_FAILED) {
+            return failed(errno, "mmap");
         }
-        if (!advise(0, options_.pages) || (frames() != 0 && !advise(options_.pages, frames()))) {
-            return failed(status::invalid, "the kernel refused what fork is to do");
+        const uffd_outcome brought = bring(0, static_cast<const std::byte*>(zeros), 1, needs_protection());
+        munmap(zeros, page_bytes_);
+        if (!brought.ok()) {
+            return failed(brought.error, "UFFDIO_COPY");
         }
-        if (!register_all()) {
-            return failed(status::invalid, "the kernel refused to register the memory");
+        const bool protects =
+            options_.eviction == eviction_method::protect || options_.tracking == clean_tracking::protect;
+        if (protects && !(protect(0, 1) && unprotect(0, 1))) {
+            refused = uffd_abi::feature_wp;
+            return failed(errno, "UFFDIO_WRITEPROTECT");
         }
-        if (options_.tracking == clean_tracking::scan && !for_each_written(0, 1, [](std::size_t) {})) {
-            return failed(status::invalid, "PAGEMAP_SCAN");
+        if (options_.delivery == fault_delivery::thread) {
+            if (const uffd_outcome woken = fd_.wake(address(0), page_bytes_); !woken.ok()) {
+                return failed(woken.error, "UFFDIO_WAKE");
+            }
+        }
+        // Another refusal than of the call itself is of this moment, and of one page.
+        if (options_.eviction == eviction_method::move) {
+            if (const uffd_outcome moved = move_out(0, 1, 0); is_refusal(moved.error)) {
+                refused = uffd_abi::feature_move;
+                return failed(moved.error, "UFFDIO_MOVE");
+            }
+            drop_frames(0, 1);
+        }
+        if (!drop(0, 1)) {
+            return failed(errno, options_.backing == uffd_backing::shared ? "fallocate(FALLOC_FL_PUNCH_HOLE)"
+                                                                          : "madvise(MADV_DONTNEED)");
         }
         return status::ok;
     }
@@ -376,9 +436,11 @@ private:
         for (unsigned patience = 0; patience < most_retries; ++patience) {
             const uffd_outcome done = fd_.write_protect(address(first), count * page_bytes_, on);
             if (done.error != EAGAIN) {
+                errno = done.error;
                 return done.ok();
             }
         }
+        errno = EAGAIN;
         return false;
     }
 
@@ -391,6 +453,8 @@ private:
     bool has_remapped_ = false; // a page that was lost, since open
     std::size_t page_bytes_ = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
     const char* reason_ = "";
+    const char* lacking_ = "";
+    int error_ = 0;
 };
 
 } // namespace pagefold

@@ -8,7 +8,9 @@
 #include <pagefold/hosted/blocked_signals.hpp>
 #include <pagefold/hosted/frame_queue.hpp>
 #include <pagefold/hosted/read_ahead.hpp>
+#include <pagefold/hosted/readable_wait.hpp>
 #include <pagefold/hosted/resident_set.hpp>
+#include <pagefold/hosted/shortage.hpp>
 #include <pagefold/hosted/sigbus_router.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
 #include <pagefold/hosted/steady_clock.hpp>
@@ -24,7 +26,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -86,43 +87,20 @@ public:
     ~uffd_pager() { close(); }
 
     /// Makes the region; all of it reads as zeros. invalid: an argument, the kernel or the process's rights; no_memory or
-    /// limit: of the system or the store. reason() says more.
+    /// limit: of the system or the store. reason() and error() say more. Nothing is left of an open that failed, and it may be
+    /// tried again.
     status open(const uffd_pager_options& options) noexcept {
         close();
         if (const char* const objection = objection_to(options); objection != nullptr) {
-            reason_ = objection;
-            return status::invalid;
+            return failed(status::invalid, EINVAL, objection);
         }
-        options_ = options;
-        options_.pool.kind = pool_kind::persistent;
-        const std::size_t pages = options.bytes / page_size;
-        const std::size_t frames = std::clamp<std::size_t>(pages / 2, 4 * max_batch, std::size_t{1} << 18);
-        status s = memory_.open({pages, frames, options.backing, options.delivery, options.eviction, options.tracking,
-                                 options.rights, options.may_use, options.on_fork});
-        reason_ = memory_.reason();
-        if (s == status::ok && !acquire_tables(pages)) {
-            reason_ = "no memory for the tables";
-            s = status::no_memory;
-        }
-        if (s == status::ok) {
-            const result<pool_id> pool = store_.create_pool(options_.pool);
-            s = pool.error();
-            reason_ = s == status::invalid ? "the store can't have a pool with these options"
-                                           : "the store has no room for a pool";
-            pool_ = pool.value_or(pool_id{});
-        }
-        if (s == status::ok && options.delivery == fault_delivery::signal) {
-            route_ = sigbus_router::add(memory_.address(0), pages * page_size, serve_signal, this);
-            reason_ = "too many regions with faults by signal, or handlers of SIGBUS";
-            s = route_ >= 0 ? status::ok : status::limit;
-        }
+        const status s = open_parts(options);
         if (s != status::ok) {
-            const char* const why = reason_;
             close();
-            reason_ = why;
             return s;
         }
         reason_ = "";
+        error_ = 0;
         stats_ = {};
         stats_.budget_bytes = options.budget_bytes;
         adopt_budget();
@@ -180,8 +158,13 @@ public:
         renew(lock_);
     }
 
-    /// Why open failed: what is missing. Static.
+    /// Why open or run failed: the call that was refused, or what is missing; and errno, 0 where it was none of the system's.
+    /// For the thread that called it. Static.
     [[nodiscard]] const char* reason() const noexcept { return reason_; }
+    [[nodiscard]] int error() const noexcept { return error_; }
+    /// Where `automatic` had to take the next way because the system refused a call that the kernel says it has: that call.
+    /// Else empty. Static.
+    [[nodiscard]] const char* lacking() const noexcept { return memory_.lacking(); }
     /// The region; empty while closed. In a child: what it has of it, which is the program's to unmap, and empty after close.
     [[nodiscard]] byte_span memory() const noexcept {
         return is_open() ? byte_span{memory_.page(0), set_.pages() * page_size} : inherited_;
@@ -196,20 +179,23 @@ public:
     /// Of a shared region the memfd, else −1. Who maps it besides must neither write it nor expect pages that are not resident.
     [[nodiscard]] int file() const noexcept { return memory_.file(); }
 
-    /// Serves faults until stop(). For delivery by thread; else invalid. One thread.
+    /// Serves faults until stop(). For delivery by thread; else invalid. invalid or no_memory, and reason(), as well where the
+    /// system stops telling of faults (a filter of system calls): who waits for a page waits until it is called again. One thread.
     status run() noexcept {
         if (!is_open() || options_.delivery != fault_delivery::thread) {
             return status::invalid;
         }
-        pollfd wanted[2] = {{memory_.descriptor().descriptor(), POLLIN, 0}, {stop_, POLLIN, 0}};
         for (;;) {
-            if (::poll(wanted, 2, -1) < 0) {
-                continue; // EINTR: nothing else can happen to descriptors that are open
+            const readable_wait::outcome ready = readable_wait::on(memory_.descriptor().descriptor(), stop_);
+            if (ready.error != 0) {
+                return failed(ready.error, "poll and select");
             }
-            if (wanted[0].revents != 0) {
-                serve_messages();
+            if (ready.first) {
+                if (const int error = serve_messages(); error != 0) {
+                    return failed(error, "read of the userfaultfd");
+                }
             }
-            if (wanted[1].revents != 0) {
+            if (ready.second) {
                 std::uint64_t count = 0;
                 static_cast<void>(!::read(stop_, &count, sizeof count));
                 return status::ok;
@@ -359,12 +345,59 @@ private:
                : o.read_ahead_pages < 1 || o.read_ahead_pages > max_window ? "read_ahead_pages is not from 1 to 16"
                                                                            : nullptr;
     }
-    [[nodiscard]] bool acquire_tables(std::size_t pages) noexcept {
+    status failed(status s, int error, const char* why) noexcept {
+        reason_ = why;
+        error_ = error;
+        return s;
+    }
+    status failed(int error, const char* call) noexcept {
+        return failed(status_of_errno(error), error, cause_of_errno(error, call));
+    }
+    status open_parts(const uffd_pager_options& options) noexcept {
+        options_ = options;
+        options_.pool.kind = pool_kind::persistent;
+        const std::size_t pages = options.bytes / page_size;
+        const std::size_t frames = std::clamp<std::size_t>(pages / 2, 4 * max_batch, std::size_t{1} << 18);
+        if (const status s = memory_.open({pages, frames, options.backing, options.delivery, options.eviction,
+                                           options.tracking, options.rights, options.may_use, options.on_fork});
+            s != status::ok) {
+            return failed(s, memory_.error(), memory_.reason());
+        }
+        if (const status s = acquire_tables(pages); s != status::ok) {
+            return s;
+        }
+        const result<pool_id> pool = store_.create_pool(options_.pool);
+        if (!pool) {
+            return failed(pool.error(), 0,
+                          pool.error() == status::invalid ? "the store can't have a pool with these options"
+                                                          : "the store has no room for a pool");
+        }
+        pool_ = pool.value();
+        if (options.delivery == fault_delivery::signal) {
+            route_ = sigbus_router::add(memory_.address(0), pages * page_size, serve_signal, this);
+            if (route_ < 0 && errno == ENOSPC) {
+                return failed(status::limit, 0, "too many regions with faults by signal, or handlers of SIGBUS");
+            }
+            if (route_ < 0) {
+                return failed(errno, "sigaction(SIGBUS)");
+            }
+        }
+        return status::ok;
+    }
+    status acquire_tables(std::size_t pages) noexcept {
+        if (options_.delivery == fault_delivery::thread) {
+            stop_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+            if (stop_ < 0) {
+                return failed(errno, "eventfd");
+            }
+        }
         void* const buffer = mmap(nullptr, buffer_pages * page_size, PROT_READ | PROT_WRITE,
                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         buffer_ = buffer == MAP_FAILED ? nullptr : static_cast<std::byte*>(buffer);
-        stop_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        return buffer_ != nullptr && stop_ >= 0 && set_.open(pages) && queue_.open(memory_.frames());
+        if (buffer_ == nullptr || !set_.open(pages) || !queue_.open(memory_.frames())) {
+            return failed(errno, "no memory for the tables (RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK)");
+        }
+        return status::ok;
     }
     [[nodiscard]] bool is_whole(std::size_t offset, std::size_t bytes) const noexcept {
         const std::size_t region = set_.pages() * page_size;
@@ -418,7 +451,8 @@ private:
         stats_.longest_fault_ns = (std::max)(stats_.longest_fault_ns, took);
         return is_served;
     }
-    void serve_messages() noexcept {
+    /// 0, or why there were none.
+    int serve_messages() noexcept {
         uffd_msg messages[16];
         const uffd_outcome got = memory_.descriptor().read(messages, sizeof messages / sizeof *messages);
         for (std::size_t i = 0; i < got.done; ++i) {
@@ -432,6 +466,7 @@ private:
         if (in_memory() + batch_ > budget_) {
             static_cast<void>(reclaim_some(batch_));
         }
+        return got.error == EAGAIN ? 0 : got.error;
     }
 
     /// Makes an access to the page succeed, if only when it is tried again. False where the page is lost.
@@ -449,7 +484,9 @@ private:
         case page_place::stored: return bring(page, is_write);
         case page_place::lost: break;
         }
-        memory_.wake(page, 1);
+        if (options_.delivery == fault_delivery::thread) {
+            memory_.lose(page); // who gets here although it was lost before met a system without memory for that
+        }
         return false;
     }
     void allow_writing(slot_id page) noexcept {
@@ -610,6 +647,7 @@ private:
     }
 
     const char* reason_ = "";
+    int error_ = 0;
     read_ahead ahead_;
     int stop_ = -1;
     int route_ = -1;

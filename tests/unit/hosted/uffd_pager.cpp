@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "support/pager_modes.hpp"
 #include "support/pages.hpp"
+#include "support/refused_calls.hpp"
 #include "support/rng.hpp"
 #include "support/test_source.hpp"
 #include "support/tsan_ordered.hpp"
@@ -25,8 +26,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <string>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -369,18 +368,6 @@ TEST_CASE("uffd_pager: works on a kernel of few features") {
 bool become_nobody() {
     return setgid(65534) == 0 && setuid(65534) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0; // or /proc/self is root's
 }
-/// From here on userfaultfd(2) answers `error`, as in a container.
-bool filter_userfaultfd(int error) {
-    sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_userfaultfd, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const sock_fprog program{static_cast<unsigned short>(sizeof code / sizeof *code), code};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
 TEST_CASE("uffd_pager: without rights it serves user code, and says what the rest would take") {
     if (lacks_uffd()) {
         return;
@@ -427,14 +414,14 @@ TEST_CASE("uffd_pager: without rights it serves user code, and says what the res
 TEST_CASE("uffd_pager: a filter of system calls is told from a kernel without userfaultfd") {
     for (const int error : {EPERM, ENOSYS, EMFILE}) {
         const int how = in_child([error] {
-            if (!filter_userfaultfd(error) || !become_nobody()) {
+            if (!refuse({"userfaultfd", SYS_userfaultfd}, error) || !become_nobody()) {
                 return 77;
             }
             mmap_source<> source;
             page_store<default_config> store{source};
             uffd_pager<page_store<default_config>> pager{store};
             const status expected = error == EMFILE ? status::no_memory : status::invalid;
-            const char* const word = error == EPERM ? "filter" : error == ENOSYS ? "no userfaultfd" : "refused";
+            const char* const word = error == EPERM ? "filter" : error == ENOSYS ? "no userfaultfd" : "RLIMIT_NOFILE";
             if (pager.open(options_of(64, 16)) != expected || !pager.memory().empty()) {
                 return 1;
             }
