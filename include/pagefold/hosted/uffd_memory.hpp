@@ -355,21 +355,21 @@ private:
         }
         // Accessible only when it is not locked: after mlockall(MCL_FUTURE) all of it would come into memory, and stay.
         if (munlock(base_, mapped_bytes()) != 0) {
-            return failed(errno, "munlock");
+            return failed(errno, "the kernel refused munlock");
         }
         if (mprotect(base_, mapped_bytes(), PROT_READ | PROT_WRITE) != 0) {
-            return failed(errno, "mprotect: memory that this process may not have (RLIMIT_DATA, vm.overcommit_memory), "
-                                 "or a filter of system calls");
+            return failed(errno, "the kernel refused mprotect: memory that this process may not have (RLIMIT_DATA, "
+                                 "vm.overcommit_memory), or a filter of system calls");
         }
         if (!advise(0, options_.pages) || (frames() != 0 && !advise(options_.pages, frames()))) {
-            return failed(errno, "madvise of what fork is to do");
+            return failed(errno, "the kernel refused madvise of what fork is to do");
         }
         if (const int error = register_all(); error != 0) {
-            return failed(error, "UFFDIO_REGISTER");
+            return failed(error, "the kernel refused UFFDIO_REGISTER");
         }
         if (options_.tracking == clean_tracking::scan && !for_each_written(0, 1, [](std::size_t) {})) {
             refused = uffd_abi::feature_wp_async;
-            return failed(errno, "PAGEMAP_SCAN");
+            return failed(errno, "the kernel refused PAGEMAP_SCAN");
         }
         return status::ok;
     }
@@ -378,10 +378,10 @@ private:
         if (is_shared) {
             file_ = memfd_create("pagefold", MFD_CLOEXEC);
             if (file_ < 0) {
-                return failed(errno, "memfd_create");
+                return failed(errno, "the kernel refused memfd_create");
             }
             if (ftruncate(file_, static_cast<off_t>(mapped_bytes())) != 0) {
-                return failed(errno, "ftruncate: no memfd of that size");
+                return failed(errno, "the kernel refused ftruncate: no memfd of that size");
             }
         }
         const int kind = is_shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
@@ -389,7 +389,7 @@ private:
         if (memory == MAP_FAILED) {
             return failed(errno, errno == EAGAIN   ? "more locked memory than RLIMIT_MEMLOCK allows (mlockall)"
                                  : errno == ENOMEM ? "no such range of addresses (RLIMIT_AS, vm.max_map_count)"
-                                                   : "mmap");
+                                                   : "the kernel refused mmap");
         }
         base_ = static_cast<std::byte*>(memory);
         owner_ = getpid();
@@ -400,35 +400,36 @@ private:
     status try_out(std::uint64_t& refused) noexcept {
         void* const zeros = mmap(nullptr, page_bytes_, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (zeros == MAP_FAILED) {
-            return failed(errno, "mmap");
+            return failed(errno, "the kernel refused mmap");
         }
         const uffd_outcome brought = bring(0, static_cast<const std::byte*>(zeros), 1, needs_protection());
         munmap(zeros, page_bytes_);
         if (!brought.ok()) {
-            return failed(brought.error, "UFFDIO_COPY");
+            return failed(brought.error, "the kernel refused UFFDIO_COPY");
         }
         const bool protects =
             options_.eviction == eviction_method::protect || options_.tracking == clean_tracking::protect;
         if (protects && !(protect(0, 1) && unprotect(0, 1))) {
             refused = uffd_abi::feature_wp;
-            return failed(errno, "UFFDIO_WRITEPROTECT");
+            return failed(errno, "the kernel refused UFFDIO_WRITEPROTECT");
         }
         if (options_.delivery == fault_delivery::thread) {
             if (const uffd_outcome woken = fd_.wake(address(0), page_bytes_); !woken.ok()) {
-                return failed(woken.error, "UFFDIO_WAKE");
+                return failed(woken.error, "the kernel refused UFFDIO_WAKE");
             }
         }
         // Another refusal than of the call itself is of this moment, and of one page.
         if (options_.eviction == eviction_method::move) {
             if (const uffd_outcome moved = move_out(0, 1, 0); is_refusal(moved.error)) {
                 refused = uffd_abi::feature_move;
-                return failed(moved.error, "UFFDIO_MOVE");
+                return failed(moved.error, "the kernel refused UFFDIO_MOVE");
             }
             drop_frames(0, 1);
         }
         if (!drop(0, 1)) {
-            return failed(errno, options_.backing == uffd_backing::shared ? "fallocate(FALLOC_FL_PUNCH_HOLE)"
-                                                                          : "madvise(MADV_DONTNEED)");
+            return failed(errno, options_.backing == uffd_backing::shared
+                                     ? "the kernel refused fallocate(FALLOC_FL_PUNCH_HOLE)"
+                                     : "the kernel refused madvise(MADV_DONTNEED)");
         }
         return status::ok;
     }

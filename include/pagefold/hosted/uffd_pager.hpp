@@ -188,11 +188,11 @@ public:
         for (;;) {
             const readable_wait::outcome ready = readable_wait::on(memory_.descriptor().descriptor(), stop_);
             if (ready.error != 0) {
-                return failed(ready.error, "poll and select");
+                return failed(ready.error, "the kernel refused poll and select");
             }
             if (ready.first) {
                 if (const int error = serve_messages(); error != 0) {
-                    return failed(error, "read of the userfaultfd");
+                    return failed(error, "the kernel refused read of the userfaultfd");
                 }
             }
             if (ready.second) {
@@ -379,7 +379,7 @@ private:
                 return failed(status::limit, 0, "too many regions with faults by signal, or handlers of SIGBUS");
             }
             if (route_ < 0) {
-                return failed(errno, "sigaction(SIGBUS)");
+                return failed(errno, "the kernel refused sigaction(SIGBUS)");
             }
         }
         return status::ok;
@@ -388,7 +388,7 @@ private:
         if (options_.delivery == fault_delivery::thread) {
             stop_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
             if (stop_ < 0) {
-                return failed(errno, "eventfd");
+                return failed(errno, "the kernel refused eventfd");
             }
         }
         void* const buffer = mmap(nullptr, buffer_pages * page_size, PROT_READ | PROT_WRITE,

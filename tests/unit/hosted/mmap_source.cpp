@@ -1,33 +1,25 @@
 // SPDX-License-Identifier: MIT
+#include "support/refused_calls.hpp"
+#include "support/rng.hpp"
+#include "support/sanitized.hpp"
+
 #include <pagefold/hosted/mmap_source.hpp>
-
 #include <pagefold/platform/null_lock.hpp>
-
-#include <support/rng.hpp>
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <fstream>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <string>
-#include <sys/prctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define PAGEFOLD_TEST_SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define PAGEFOLD_TEST_SANITIZED
-#endif
-#endif
 
 namespace pagefold::testing::unit_hosted_mmap_source {
 namespace {
@@ -467,9 +459,10 @@ bool holds_in_a_child(What what) {
 }
 
 TEST_CASE("mmap_source: where the process may have few addresses, the automatic range is what half of them hold") {
-#ifdef PAGEFOLD_TEST_SANITIZED
-    MESSAGE("skipped: a sanitizer has terabytes of addresses of its own");
-#else
+    if (is_sanitized) {
+        MESSAGE("skipped: this machine runs a sanitizer, which has terabytes of addresses of its own");
+        return;
+    }
     const bool holds = holds_in_a_child([] {
         const rlimit few{std::size_t{3} << 30, std::size_t{3} << 30};
         if (setrlimit(RLIMIT_AS, &few) != 0) {
@@ -484,7 +477,102 @@ TEST_CASE("mmap_source: where the process may have few addresses, the automatic 
                refused.capacity_bytes() == 0 && refused.acquire(1, any_node).error() == status::no_memory;
     });
     CHECK(holds);
-#endif
+}
+
+TEST_CASE("mmap_source: where the system refuses a range, nothing is acquired and nothing is left") {
+    if (is_sanitized) {
+        MESSAGE("skipped: this machine runs a sanitizer, which maps memory itself");
+        return;
+    }
+    const bool holds = holds_in_a_child([] {
+        const bool is_filtered = refuse({"mmap", SYS_mmap}, EPERM);
+        mmap_source<> source;
+        return is_filtered && source.capacity_bytes() == 0 && source.trim() == 0 && source.check() &&
+               source.acquire(1, any_node).error() == status::no_memory;
+    });
+    CHECK(holds);
+}
+
+/// Acquires chunk after chunk until the source has no more; how many it got.
+std::size_t acquire_all(mmap_source<>& source, std::vector<void*>& out, std::size_t most) {
+    const std::size_t pages = chunk / source.page_size();
+    std::size_t count = 0;
+    for (; count < most; ++count) {
+        const result<void*> one = source.acquire(pages, any_node);
+        if (!one) {
+            return one.error() == status::no_memory ? count : most + 1;
+        }
+        std::memset(*one, 3, chunk);
+        out.push_back(*one);
+    }
+    return count;
+}
+
+TEST_CASE("mmap_source: a limit of memory that is lowered while it is used is met with no_memory, and outgrown") {
+    if (is_sanitized) {
+        MESSAGE("skipped: this machine runs a sanitizer, which has terabytes of addresses of its own");
+        return;
+    }
+    const bool holds = holds_in_a_child([] {
+        const rlimit none{4096, RLIM_INFINITY}, all{RLIM_INFINITY, RLIM_INFINITY};
+        mmap_source<> source;
+        std::vector<void*> got;
+        got.reserve(64); // what a vector takes is data, too
+        const std::size_t pages = chunk / source.page_size();
+        bool is_right = acquire_all(source, got, 4) == 4;
+        is_right = is_right && setrlimit(RLIMIT_DATA, &none) == 0 && acquire_all(source, got, 4) == 0 && source.check();
+        source.release(got.back(), pages); // what it has already, it may use
+        got.pop_back();
+        is_right = is_right && acquire_all(source, got, 4) == 1 && source.check();
+        is_right = is_right && setrlimit(RLIMIT_DATA, &all) == 0 && acquire_all(source, got, 4) == 4;
+        // Addresses: all are there.
+        is_right = is_right && setrlimit(RLIMIT_AS, &none) == 0 && acquire_all(source, got, 4) == 4 &&
+                   setrlimit(RLIMIT_AS, &all) == 0;
+        for (void* const one : got) {
+            source.release(one, pages);
+        }
+        source.trim();
+        return is_right && source.check() && source.acquired_bytes() == 0 && source.resident_bytes() == 0;
+    });
+    CHECK(holds);
+}
+
+TEST_CASE("mmap_source: where all memory is locked the range is what may be, and its pages stay until they are not") {
+    if (is_sanitized) {
+        MESSAGE("skipped: this machine runs a sanitizer, for which mlockall does nothing");
+        return;
+    }
+    for (const bool has_rights : {true, false}) {
+        CAPTURE(has_rights);
+        const bool holds = holds_in_a_child([has_rights] {
+            rlimit few{};
+            static_cast<void>(getrlimit(RLIMIT_MEMLOCK, &few));
+            few.rlim_cur = (std::min)(few.rlim_max, rlim_t{64} << 20);
+            const bool is_set = has_rights || (setrlimit(RLIMIT_MEMLOCK, &few) == 0 &&
+                                               (geteuid() != 0 || (setgid(65534) == 0 && setuid(65534) == 0)));
+            if (!is_set || few.rlim_cur < 4 * chunk || mlockall(MCL_FUTURE) != 0) {
+                return geteuid() != 0; // without rights there is nothing to be seen
+            }
+            mmap_source<> source;
+            const bool has_range = has_rights ? source.capacity_bytes() >= std::size_t{512} << 20
+                                              : source.capacity_bytes() > 0 && source.capacity_bytes() < few.rlim_cur;
+            const std::size_t most = (std::min)(source.capacity_bytes() / chunk, std::size_t{4});
+            std::vector<void*> got;
+            bool is_right = has_range && acquire_all(source, got, most) == most;
+            for (void* const one : got) {
+                source.release(one, chunk / source.page_size());
+            }
+            is_right = is_right && source.trim() == 0 && source.resident_bytes() >= most * chunk;
+            is_right = is_right && source.check() && source.acquired_bytes() == 0;
+            is_right = is_right && acquire_all(source, got, most) == most && munlockall() == 0;
+            for (std::size_t i = most; i < got.size(); ++i) {
+                source.release(got[i], chunk / source.page_size());
+            }
+            source.trim();
+            return is_right && source.check() && source.resident_bytes() == 0;
+        });
+        CHECK(holds);
+    }
 }
 
 TEST_CASE("mmap_source: batches that the system doesn't take any more go back one by one") {
@@ -492,14 +580,7 @@ TEST_CASE("mmap_source: batches that the system doesn't take any more go back on
         fixture f{small_pages(4 * chunk, 0)};
         std::byte* const memory = f.acquire_touched(f.chunk_pages);
 #if defined(SYS_process_madvise)
-        sock_filter filter[] = {
-            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_madvise, 0, 1),
-            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-        };
-        const sock_fprog program{4, filter};
-        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+        if (!refuse({"process_madvise", SYS_process_madvise}, ENOSYS)) {
             return false;
         }
 #endif

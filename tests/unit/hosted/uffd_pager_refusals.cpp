@@ -162,6 +162,7 @@ int refused_while_open(const way& how, const system_call& call, int error) {
     return holds_pages_served(how, pager, false) ? works : fails;
 }
 
+constexpr unsigned long pagemap_scan_number = 0xc0606610; // _IOWR('f', 16, 96 bytes)
 constexpr system_call an_ioctl(const char* name, unsigned long number) { return {name, SYS_ioctl, 1, number}; }
 constexpr system_call advice(const char* name, int which) {
     return {name, SYS_madvise, 2, static_cast<std::uint64_t>(which)};
@@ -181,10 +182,11 @@ const expectation expectations[] = {
     {an_ioctl("UFFDIO_REGISTER", UFFDIO_REGISTER), everywhere},
     {an_ioctl("UFFDIO_COPY", UFFDIO_COPY), everywhere},
     {an_ioctl("UFFDIO_WAKE", UFFDIO_WAKE), "thread no move"},
-    {an_ioctl("UFFDIO_WRITEPROTECT", UFFDIO_WRITEPROTECT), "no move shared", "UFFDIO_WRITEPROTECT", "no scan"},
-    {an_ioctl("UFFDIO_MOVE", uffd_abi::ioctl_move), "", "UFFDIO_MOVE", "signal thread no scan"},
+    {an_ioctl("UFFDIO_WRITEPROTECT", UFFDIO_WRITEPROTECT), "no move shared", "the kernel refused UFFDIO_WRITEPROTECT",
+     "no scan"},
+    {an_ioctl("UFFDIO_MOVE", uffd_abi::ioctl_move), "", "the kernel refused UFFDIO_MOVE", "signal thread no scan"},
     {an_ioctl("UFFDIO_POISON", uffd_abi::ioctl_poison), ""},
-    {an_ioctl("PAGEMAP_SCAN", 0xc0606610), "", "PAGEMAP_SCAN", "signal thread"},
+    {an_ioctl("PAGEMAP_SCAN", pagemap_scan_number), "", "the kernel refused PAGEMAP_SCAN", "signal thread"},
     {{"openat", SYS_openat}, "", "/proc/self/pagemap can't be read", "signal thread"},
     {advice("MADV_NOHUGEPAGE", MADV_NOHUGEPAGE), ""},
     {advice("MADV_HUGEPAGE", MADV_HUGEPAGE), ""},
@@ -301,6 +303,27 @@ TEST_CASE("uffd_pager: what is used up is told from what is refused") {
     }
 }
 
+TEST_CASE("uffd_pager: a fork policy that the kernel does not know is named") {
+    if (!can_refuse()) {
+        return;
+    }
+    CHECK(code_of([] {
+              mmap_source<> source;
+              store_type store{source};
+              pager_type pager{store};
+              uffd_pager_options o = ways[0].options();
+              o.on_fork = fork_policy::zeros;
+              const std::size_t before = process_census::descriptors();
+              if (!refuse(advice("MADV_WIPEONFORK", MADV_WIPEONFORK), EINVAL)) { // before Linux 4.14
+                  return no_filters;
+              }
+              return pager.open(o) == status::invalid && pager.error() == EINVAL &&
+                             std::strstr(pager.reason(), "fork") != nullptr && process_census::descriptors() == before
+                         ? is_named
+                         : fails;
+          }) == is_named);
+}
+
 TEST_CASE("uffd_pager: a call that is refused from when a region is open costs it the budget, and no page") {
     if (!can_refuse()) {
         return;
@@ -309,7 +332,7 @@ TEST_CASE("uffd_pager: a call that is refused from when a region is open costs i
     const system_call calls[] = {
         an_ioctl("UFFDIO_MOVE", uffd_abi::ioctl_move),
         an_ioctl("UFFDIO_POISON", uffd_abi::ioctl_poison),
-        an_ioctl("PAGEMAP_SCAN", 0xc0606610),
+        an_ioctl("PAGEMAP_SCAN", pagemap_scan_number),
         advice("MADV_DONTNEED", MADV_DONTNEED),
         advice("MADV_HUGEPAGE", MADV_HUGEPAGE),
         {"process_madvise", SYS_process_madvise},
@@ -372,8 +395,10 @@ TEST_CASE("uffd_pager: where nothing tells of faults, run ends and says why") {
         {"ppoll", SYS_ppoll},
         {"pselect6", SYS_pselect6},
     };
-    CHECK(code_of([&] { return run_refused(waits, "poll and select"); }) == works);
-    CHECK(code_of([] { return run_refused({{"read", SYS_read}}, "read of the userfaultfd"); }) == works);
+    CHECK(code_of([&] { return run_refused(waits, "the kernel refused poll and select"); }) == works);
+    CHECK(code_of([] {
+              return run_refused({{"read", SYS_read}}, "the kernel refused read of the userfaultfd");
+          }) == works);
 }
 
 } // namespace
