@@ -2,13 +2,13 @@
 #include "support/refused_calls.hpp"
 #include "support/rng.hpp"
 #include "support/sanitized.hpp"
+#include "support/soft_limit.hpp"
 
 #include <pagefold/hosted/mmap_source.hpp>
 #include <pagefold/platform/null_lock.hpp>
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -514,20 +514,18 @@ TEST_CASE("mmap_source: a limit of memory that is lowered while it is used is me
         return;
     }
     const bool holds = holds_in_a_child([] {
-        const rlimit none{4096, RLIM_INFINITY}, all{RLIM_INFINITY, RLIM_INFINITY};
         mmap_source<> source;
         std::vector<void*> got;
         got.reserve(64); // what a vector takes is data, too
         const std::size_t pages = chunk / source.page_size();
         bool is_right = acquire_all(source, got, 4) == 4;
-        is_right = is_right && setrlimit(RLIMIT_DATA, &none) == 0 && acquire_all(source, got, 4) == 0 && source.check();
+        is_right = is_right && set_limit(RLIMIT_DATA, 4096) && acquire_all(source, got, 4) == 0 && source.check();
         source.release(got.back(), pages); // what it has already, it may use
         got.pop_back();
         is_right = is_right && acquire_all(source, got, 4) == 1 && source.check();
-        is_right = is_right && setrlimit(RLIMIT_DATA, &all) == 0 && acquire_all(source, got, 4) == 4;
+        is_right = is_right && lift_limit(RLIMIT_DATA) && acquire_all(source, got, 4) == 4;
         // Addresses: all are there.
-        is_right = is_right && setrlimit(RLIMIT_AS, &none) == 0 && acquire_all(source, got, 4) == 4 &&
-                   setrlimit(RLIMIT_AS, &all) == 0;
+        is_right = is_right && set_limit(RLIMIT_AS, 4096) && acquire_all(source, got, 4) == 4 && lift_limit(RLIMIT_AS);
         for (void* const one : got) {
             source.release(one, pages);
         }
@@ -546,17 +544,16 @@ TEST_CASE("mmap_source: where all memory is locked the range is what may be, and
         CAPTURE(has_rights);
         const bool holds = holds_in_a_child([has_rights] {
             rlimit few{};
-            static_cast<void>(getrlimit(RLIMIT_MEMLOCK, &few));
-            few.rlim_cur = (std::min)(few.rlim_max, rlim_t{64} << 20);
-            const bool is_set = has_rights || (setrlimit(RLIMIT_MEMLOCK, &few) == 0 &&
+            const bool is_set = has_rights || (set_limit(RLIMIT_MEMLOCK, std::size_t{64} << 20) &&
                                                (geteuid() != 0 || (setgid(65534) == 0 && setuid(65534) == 0)));
+            static_cast<void>(getrlimit(RLIMIT_MEMLOCK, &few));
             if (!is_set || few.rlim_cur < 4 * chunk || mlockall(MCL_FUTURE) != 0) {
                 return geteuid() != 0; // without rights there is nothing to be seen
             }
             mmap_source<> source;
             const bool has_range = has_rights ? source.capacity_bytes() >= std::size_t{512} << 20
                                               : source.capacity_bytes() > 0 && source.capacity_bytes() < few.rlim_cur;
-            const std::size_t most = (std::min)(source.capacity_bytes() / chunk, std::size_t{4});
+            const std::size_t most = source.capacity_bytes() / chunk < 4 ? source.capacity_bytes() / chunk : 4;
             std::vector<void*> got;
             bool is_right = has_range && acquire_all(source, got, most) == most;
             for (void* const one : got) {

@@ -6,6 +6,7 @@
 #include "support/pager_modes.hpp"
 #include "support/process_census.hpp"
 #include "support/sanitized.hpp"
+#include "support/soft_limit.hpp"
 #include "support/uffd_skip.hpp"
 
 #include <pagefold/hosted/mmap_source.hpp>
@@ -34,17 +35,6 @@ using store_type = page_store<default_config>;
 using pager_type = uffd_pager<store_type>;
 constexpr std::size_t page = 4096;
 constexpr std::size_t pages = 2048;
-
-/// The soft limit of something, which can be raised again.
-bool set_limit(decltype(RLIMIT_AS) what, std::size_t most) {
-    rlimit limit{};
-    if (getrlimit(what, &limit) != 0) {
-        return false;
-    }
-    limit.rlim_cur = most < limit.rlim_max ? most : limit.rlim_max;
-    return setrlimit(what, &limit) == 0;
-}
-bool lift_limit(decltype(RLIMIT_AS) what) { return set_limit(what, RLIM_INFINITY); }
 
 /// Noise: a page of it takes a page in the store.
 void write_noise(std::byte* at, std::uint64_t seed) {
