@@ -4,9 +4,13 @@
 #include "failure.hpp"
 
 #include <support/latency.hpp>
+#include <support/pager_failure.hpp>
+#include <support/threads.hpp>
 
 #include <chrono>
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <pthread.h>
 
@@ -38,8 +42,7 @@ paged_guest::paged_guest(store_type& store, const arguments& given, unsigned num
     // By thread: a fault inside KVM_RUN is the kernel's, which no signal handler can resolve (docs/embedding/kvm.md).
     options.delivery = pagefold::fault_delivery::thread;
     if (const pagefold::status s = pager_.open(options); s != pagefold::status::ok) {
-        throw unavailable("no paged memory for guest " + std::to_string(number) + ": " + pager_.reason() + " (" +
-                          pagefold::to_string(s) + ")");
+        examples::give_up("no paged memory for guest " + std::to_string(number), pager_, s);
     }
     if (pager_.is_user_only()) {
         throw unavailable(
@@ -51,14 +54,20 @@ paged_guest::paged_guest(store_type& store, const arguments& given, unsigned num
 
 paged_guest::~paged_guest() {
     if (processor_.joinable()) {
-        stop();
+        interrupt_processor();
+        processor_.join();
     }
     machine_.reset(); // nothing reaches the memory any more
     end_serving();
 }
 
 void paged_guest::serve_faults() {
-    server_ = std::thread([this] { static_cast<void>(pager_.run() == pagefold::status::ok); });
+    server_ = examples::start_thread("for the page faults of a guest", [this] {
+        if (pager_.run() != pagefold::status::ok) { // the guest would wait for ever
+            std::fprintf(stderr, "kvm_guest: faults are not served: %s\n", examples::reason_of(pager_).c_str());
+            std::_Exit(2);
+        }
+    });
 }
 
 void paged_guest::end_serving() {
@@ -70,7 +79,7 @@ void paged_guest::end_serving() {
 
 void paged_guest::start(const mailbox& box) {
     told_ = box;
-    processor_ = std::thread([this, box] { live(box); });
+    processor_ = examples::start_thread("for the processor of a guest", [this, box] { live(box); });
 }
 
 void paged_guest::live(const mailbox& box) {

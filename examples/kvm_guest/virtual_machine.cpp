@@ -4,6 +4,8 @@
 #include "failure.hpp"
 #include "guest_image.hpp"
 
+#include <pagefold/hosted/shortage.hpp>
+
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -16,7 +18,14 @@
 namespace kvm_guest {
 namespace {
 
-[[noreturn]] void give_up(const std::string& what) { throw unavailable(what + ": " + std::strerror(errno)); }
+[[noreturn]] void give_up(const std::string& what) {
+    const int error = errno;
+    const std::string why = what + ": " + std::strerror(error);
+    if (pagefold::is_shortage(error)) {
+        throw failure(why);
+    }
+    throw unavailable(why);
+}
 
 int checked(int answer, const char* what) {
     if (answer < 0) {

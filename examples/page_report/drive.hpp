@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "failure.hpp"
 #include "interrupt.hpp"
 #include "measurement.hpp"
 #include "page_set.hpp"
@@ -14,6 +15,7 @@
 #include <cstring>
 #include <limits>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -157,7 +159,12 @@ private:
         }
         std::vector<std::jthread> others;
         for (unsigned thread = 1; thread < threads_; ++thread) {
-            others.emplace_back([&, thread] { work(thread, shares[thread]); });
+            try {
+                others.emplace_back([&, thread] { work(thread, shares[thread]); });
+            } catch (const std::system_error& why) {
+                throw failure("no thread " + std::to_string(thread + 1) + ": " + why.code().message() +
+                              " (--threads takes fewer)");
+            }
         }
         work(0u, shares[0]);
     }

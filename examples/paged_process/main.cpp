@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <new>
 #include <sched.h>
 #include <string>
 
@@ -100,6 +101,9 @@ int main(int count, char** values) {
     } catch (const paged_process::unavailable& why) {
         std::printf("paged_process is skipped: %s\n", why.what());
         return 77;
+    } catch (const std::bad_alloc&) {
+        std::fputs("paged_process: no memory left (--mib takes less)\n", stderr);
+        return 2;
     } catch (const std::exception& why) {
         std::fprintf(stderr, "paged_process: %s\n", why.what());
         return 2;

@@ -6,8 +6,12 @@
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/page_store.hpp>
 
+#include <support/pager_failure.hpp>
+#include <support/threads.hpp>
+
 #include <cstdio>
-#include <string>
+#include <cstdlib>
+#include <optional>
 #include <thread>
 #include <unistd.h>
 
@@ -55,6 +59,30 @@ private:
     bool is_shown_ = false;
 };
 
+/// A thread that serves the pager's faults until the scope ends, whichever way.
+class fault_server {
+public:
+    explicit fault_server(pager_type& pager)
+        : pager_{pager}, thread_{examples::start_thread("for the page faults", [&pager] { serve(pager); })} {}
+    ~fault_server() {
+        pager_.stop();
+        thread_.join();
+    }
+    fault_server(const fault_server&) = delete;
+    fault_server& operator=(const fault_server&) = delete;
+
+private:
+    static void serve(pager_type& pager) {
+        if (pager.run() != pagefold::status::ok) { // nobody would get the next page
+            std::fprintf(stderr, "paged_process: faults are not served: %s\n", examples::reason_of(pager).c_str());
+            std::_Exit(2);
+        }
+    }
+
+    pager_type& pager_;
+    std::thread thread_;
+};
+
 } // namespace
 
 run_result run_paged(const arguments& given) {
@@ -66,21 +94,17 @@ run_result run_paged(const arguments& given) {
     options.budget_bytes = given.bytes / 2;
     options.delivery = given.in_thread ? pagefold::fault_delivery::thread : pagefold::fault_delivery::signal;
     if (const pagefold::status s = pager.open(options); s != pagefold::status::ok) {
-        throw unavailable(std::string("no paged region: ") + pager.reason() + " (" + pagefold::to_string(s) + ")");
-    }
-    std::thread server;
-    if (given.in_thread) {
-        server = std::thread([&] { static_cast<void>(pager.run() == pagefold::status::ok); });
+        examples::give_up("no paged region", pager, s);
     }
     run_result out;
     {
+        std::optional<fault_server> server;
+        if (given.in_thread) {
+            server.emplace(pager);
+        }
         order_table table{pager.memory().data(), pager.memory().size()};
         live_line line{pager, store};
         work_on(table, given.seconds, out, [&](double seconds) { line.show(seconds); });
-    }
-    if (server.joinable()) {
-        pager.stop();
-        server.join();
     }
     const pagefold::uffd_pager_stats end = pager.statistics();
     out.faults = end.faults;

@@ -26,9 +26,13 @@ bool is_dead_socket(const sockaddr_un& address) {
 } // namespace
 
 listener::listener(const std::string& path) : fd_{make_socket()} {
+    const int why = errno;
     address_.sun_family = AF_UNIX;
     if (path.size() >= sizeof address_.sun_path) {
         throw failure(path + ": longer than a socket's path can be");
+    }
+    if (!fd_) {
+        throw failure(std::string("no socket can be made: ") + std::strerror(why));
     }
     std::memcpy(address_.sun_path, path.c_str(), path.size());
     int bound = ::bind(fd_.get(), generic(address_), sizeof address_);

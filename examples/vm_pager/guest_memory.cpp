@@ -114,7 +114,8 @@ void guest_memory::unregister() noexcept {
 bool guest_memory::is_alive() noexcept {
     // A copy from where nothing can be read does nothing, but asks for the address space first.
     static void* const unreadable = mmap(nullptr, page_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return fd_.copy(regions_[0].address, unreadable, page_bytes).error != ESRCH;
+    // Where there is no room for a mapping, nothing lies at address 0 either.
+    return fd_.copy(regions_[0].address, unreadable == MAP_FAILED ? nullptr : unreadable, page_bytes).error != ESRCH;
 }
 
 bool guest_memory::read(std::size_t page, std::byte* to, std::size_t count) const noexcept {

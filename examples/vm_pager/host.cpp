@@ -2,9 +2,11 @@
 #include "host.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cinttypes>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <string>
 #include <sys/signalfd.h>
@@ -47,7 +49,12 @@ bool host::run(int signals) {
             wait = {0, 50'000}; // whoever changes that address space is about to go on
         }
         if (ppoll(polled_.data(), polled_.size(), &wait, nullptr) < 0) {
-            continue;
+            if (errno == EINTR) {
+                continue;
+            }
+            const std::string why = std::strerror(errno); // EINVAL: RLIMIT_NOFILE was lowered
+            static_cast<void>(give_all_back(signals));
+            throw failure("nothing tells of faults any more: ppoll: " + why);
         }
         serve_guests();
         accept_clients();
@@ -65,7 +72,7 @@ bool host::run(int signals) {
 void host::fill_polled(int signals) {
     polled_.clear();
     polled_.push_back({signals, POLLIN, 0});
-    const bool has_room = clients_.size() < most_clients;
+    const bool has_room = clients_.size() < most_clients && clock::now() >= next_accept_;
     polled_.push_back({has_room ? listener_.descriptor() : -1, POLLIN, 0});
     for (guest& g : guests_) {
         polled_.push_back({g.faults_descriptor(), POLLIN, 0});
@@ -78,6 +85,9 @@ void host::fill_polled(int signals) {
 /// Milliseconds to the next thing to do without being asked.
 int host::patience() const noexcept {
     clock::time_point until = next_look_;
+    if (next_accept_ > clock::now()) {
+        until = std::min(until, next_accept_);
+    }
     for (const connection& c : clients_) {
         until = std::min(until, c.until());
     }
@@ -163,6 +173,14 @@ void host::accept_clients() {
     if (polled_[1].revents != 0) {
         if (unique_fd fd = listener_.accept()) {
             clients_.emplace_back(std::move(fd));
+            has_said_no_accept_ = false;
+        } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+            // It stays in the queue, and poll would tell of it at once, again and again.
+            next_accept_ = clock::now() + std::chrono::milliseconds{100};
+            if (!has_said_no_accept_) {
+                std::printf("no client is taken for now: %s\n", std::strerror(errno));
+                has_said_no_accept_ = true;
+            }
         }
     }
 }

@@ -64,6 +64,8 @@ private:
     std::list<guest> guests_;
     std::vector<pollfd> polled_;
     clock::time_point next_look_ = clock::now();
+    clock::time_point next_accept_ = clock::now(); // later, where no client could be taken
+    bool has_said_no_accept_ = false;
     unsigned arrived_ = 0;
     unsigned left_ = 0;
     std::size_t since_forgetting_ = 0; // pages evicted

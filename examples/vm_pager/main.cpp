@@ -5,9 +5,13 @@
 #include "arguments.hpp"
 #include "host.hpp"
 
+#include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <exception>
+#include <string>
 #include <sys/signalfd.h>
 
 namespace vm_pager {
@@ -20,7 +24,23 @@ unique_fd catch_signals() {
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
     sigprocmask(SIG_BLOCK, &ends, nullptr);
-    return unique_fd{signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK)};
+    unique_fd signals{signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK)};
+    if (!signals) {
+        throw failure(std::string("no descriptor for signals: ") + std::strerror(errno));
+    }
+    return signals;
+}
+/// Throws where this machine has no userfaultfd, or this process no descriptor for one.
+void look_for_uffd() {
+    pagefold::uffd probe;
+    std::uint64_t features = 0;
+    const pagefold::status s = probe.look_up(features);
+    if (s == pagefold::status::no_memory) {
+        throw failure(probe.reason());
+    }
+    if (s != pagefold::status::ok) {
+        throw unavailable(probe.reason());
+    }
 }
 
 int run(int count, char** values) {
@@ -31,11 +51,7 @@ int run(int count, char** values) {
     }
     setvbuf(stdout, nullptr, _IOLBF, 0);
     std::signal(SIGPIPE, SIG_IGN);
-    if (pagefold::uffd::supported_features() == 0) {
-        pagefold::uffd probe;
-        static_cast<void>(probe.open(0) == pagefold::status::ok);
-        throw unavailable(probe.reason());
-    }
+    look_for_uffd();
     const unique_fd signals = catch_signals();
     host all{given};
     return all.run(signals.get()) ? 0 : 1;

@@ -5,11 +5,13 @@
 
 #include "guest_model.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <fcntl.h>
 #include <functional>
 #include <map>
 #include <optional>
+#include <sys/resource.h>
 #include <thread>
 
 namespace vm_pager::testing {
@@ -481,11 +483,50 @@ void slow_clients(const char* program) {
     end_of(pager, vm);
 }
 
+/// Descriptors run out: clients wait until there are some. And the limit goes below what it has: the guests get their pages back.
+void exhausted(const char* program) {
+    const scratch_folder folder;
+    pager_process pager{program, folder.file("socket"), {"--resident", "2M"}};
+    const auto allow = [&](rlim_t descriptors) {
+        rlimit limit{};
+        expect(prlimit(pager.process(), RLIMIT_NOFILE, nullptr, &limit) == 0, "no limit to be read");
+        limit.rlim_cur = std::min(descriptors, limit.rlim_max);
+        expect(prlimit(pager.process(), RLIMIT_NOFILE, &limit, nullptr) == 0, "no limit to be set");
+    };
+    std::optional<monitor> first{std::in_place}, second{std::in_place};
+    first->introduce(pager);
+    guest_model of_first{*first};
+    of_first.work(2, 1'000, first->pages());
+    const auto has = [&](rlim_t number) {
+        return access(("/proc/" + std::to_string(pager.process()) + "/fd/" + std::to_string(number)).c_str(), F_OK) ==
+               0;
+    };
+    rlim_t next = 0;
+    while (has(next)) {
+        ++next;
+    }
+    allow(next);
+    const unique_fd socket = send_message(pager.socket(), second->message(), second->descriptors());
+    expect(pager.wait_for("no client is taken").find("Too many open files") != std::string::npos, "the cause");
+    of_first.work(2, 1'000, first->pages());
+    of_first.check_all();
+    allow(RLIM_INFINITY);
+    pager.wait_for("guest 2: ");
+    guest_model of_second{*second};
+    of_second.work(2, 1'000, second->pages());
+    allow(3); // ppoll takes no more than that
+    pager.wait_for("guest 1 has all");
+    pager.wait_for("guest 2 has all");
+    expect(pager.wait_for_end() == 2, "vm_pager's status");
+    of_first.check_all();
+    of_second.check_all();
+}
+
 const std::map<std::string, void (*)(const char*)> scenarios = {
     {"regions", regions},           {"no_file", no_file},       {"snapshot", snapshot},   {"removals", removals},
     {"silent", silent_changes},     {"full_store", full_store}, {"farewell", farewell},   {"killed", killed},
     {"lost_page", lost_page},       {"idle_guest", idle_guest}, {"malformed", malformed}, {"descriptors", descriptors},
-    {"slow_clients", slow_clients}, {"writers", writers},
+    {"slow_clients", slow_clients}, {"writers", writers},       {"exhausted", exhausted},
 };
 
 int run(int count, char** values) {

@@ -1,0 +1,24 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+#   limits.sh COMPILER ROOT SCRATCH
+#
+# README's programs and a small store where the process may have few addresses (ulimit -v), little data (-d), few descriptors
+# (-n), and as good as no locked memory (-l): they work as ever.
+set -eu
+compiler=$1 root=$2 scratch=$3
+. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/snippets.sh"
+rm -rf "$scratch"
+mkdir -p "$scratch"
+cd "$scratch"
+snippets "$root"
+cp "$root/tests/packaging/small_store/main.cpp" small_store.cpp
+for source in *.cpp; do
+  quietly "$compiler" -std=c++20 -O1 -I "$root/include" "$source" -o "${source%.cpp}" -pthread
+  for limit in 'v 1000000' 'v 200000' 'd 100000' 'd 50000' 'n 4' 'l 64'; do
+    # shellcheck disable=SC2086 # the option and its value are two words
+    (ulimit -$limit && exec "./${source%.cpp}") >log 2>&1 || { echo "$source, ulimit -$limit:"; cat log; exit 1; }
+  done
+  echo "$source: works with each limit"
+done
