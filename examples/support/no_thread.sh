@@ -6,6 +6,7 @@
 # Runs a program where no thread can be made, because its stack would take more addresses than there are: status 2 and one line
 # that says so.
 set -u
+# shellcheck disable=SC3045 # every sh here has it
 ulimit -s 200000000000 2>/dev/null || { echo 'skipped: the stack may not be so large here'; exit 77; }
 errors=$("$@" 2>&1 >/dev/null)
 status=$?
