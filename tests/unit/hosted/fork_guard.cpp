@@ -3,6 +3,7 @@
 // Which guarded objects stop when, and what is said of those that can't. Children that use stores: tests/stress/fork_guard.cpp.
 
 #include "support/pages.hpp"
+#include "support/refused_calls.hpp"
 
 #include <pagefold/hosted/fork_guard.hpp>
 #include <pagefold/hosted/mmap_source.hpp>
@@ -13,11 +14,13 @@
 
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -142,6 +145,38 @@ struct forking_source {
     mmap_source<> behind;
     std::function<void()> calls;
 };
+
+TEST_CASE("fork_guard: where the system refuses to block signals, they are as before all the same") {
+    const int outcome = outcome_of([] {
+        noted one{'a'};
+        const fork_guard<noted> guard{one};
+        sigset_t mine;
+        sigfillset(&mine);
+        sigdelset(&mine, SIGALRM);
+        pthread_sigmask(SIG_SETMASK, &mine, nullptr);
+        if (!refuse({"rt_sigprocmask", SYS_rt_sigprocmask, 0, SIG_BLOCK}, EPERM)) {
+            return 77;
+        }
+        const auto is_as_before = [] {
+            sigset_t now;
+            pthread_sigmask(SIG_SETMASK, nullptr, &now);
+            return sigismember(&now, SIGUSR1) == 1 && sigismember(&now, SIGTERM) == 1 &&
+                   sigismember(&now, SIGALRM) == 0;
+        };
+        const pid_t child = fork();
+        if (child == 0) {
+            _exit(is_as_before() ? 0 : 1);
+        }
+        int how = 0;
+        waitpid(child, &how, 0);
+        return is_as_before() && how == 0 ? 0 : 1;
+    });
+    if (outcome == 77) {
+        MESSAGE("skipped: this machine does not allow a filter of system calls");
+        return;
+    }
+    CHECK(outcome == 0);
+}
 
 TEST_CASE("fork_guard: a fork from within an operation says that the copy is no good, and the parent's goes on") {
     forking_source source;

@@ -49,7 +49,9 @@ TEST_CASE("sigbus_router: so many ranges and no more") {
         added.push_back(sigbus_router::add(one.address(), page, hollow_mapping::grow, &one));
         CHECK(added.back() >= 0);
     }
+    errno = 0;
     CHECK(sigbus_router::add(one.address(), page, hollow_mapping::grow, &one) == -1);
+    CHECK(errno == ENOSPC);
     for (const int number : added) {
         sigbus_router::remove(number);
     }

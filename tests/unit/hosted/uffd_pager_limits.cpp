@@ -223,6 +223,61 @@ TEST_CASE("uffd_pager: a limit that is lowered while it runs costs the budget, a
     });
 }
 
+/// Finds a page corrupt when it is told to.
+struct corrupting_store : store_type {
+    using store_type::store_type;
+    bool is_corrupting = false;
+    status get(const page_key& key, byte_span out) noexcept {
+        return is_corrupting ? status::corrupt : store_type::get(key, out);
+    }
+};
+
+TEST_CASE("uffd_pager: a page that is lost while the process may have no more mappings is told when it may") {
+    if (lacks_uffd(uffd_abi::feature_wp)) {
+        return;
+    }
+    if (is_sanitized) {
+        MESSAGE("skipped: this machine runs a sanitizer, which maps memory itself");
+        return;
+    }
+    const auto work = [] {
+        mmap_source<> source;
+        corrupting_store store{source};
+        uffd_pager_options o = options_of(64, 16);
+        o.may_use = ~uffd_abi::feature_poison; // before Linux 6.6 a lost page is a mapping of its own
+        running_pager<uffd_pager<corrupting_store>> one{store, o};
+        auto& pager = one.pager;
+        if (one.opened != status::ok) {
+            return 1;
+        }
+        for (std::size_t i = 0; i < 64; ++i) {
+            write_noise(one.page(i), i);
+        }
+        constexpr std::size_t many = std::size_t{1} << 17; // each second page differs
+        void* const range = mmap(nullptr, many * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        std::size_t made = 0;
+        while (made < many && mprotect(static_cast<std::byte*>(range) + made * page, page, PROT_READ) == 0) {
+            made += 2;
+        }
+        if (made >= many) {
+            return 77; // vm.max_map_count is larger
+        }
+        store.is_corrupting = true;
+        if (pager.populate(0, page) != status::corrupt || pager.statistics().lost_pages != 1) {
+            return 2;
+        }
+        munmap(range, many * page);
+        return *static_cast<volatile std::byte*>(one.page(0)) == std::byte{0} ? 3 : 4;
+    };
+    const int ended = in_child(work);
+    if (WIFEXITED(ended) && WEXITSTATUS(ended) == 77) {
+        MESSAGE("skipped: this machine allows more than 65536 mappings");
+        return;
+    }
+    REQUIRE(WIFSIGNALED(ended));
+    CHECK(WTERMSIG(ended) == SIGSEGV);
+}
+
 TEST_CASE("uffd_pager: more locked memory than the process may have is named") {
     if (lacks_uffd(uffd_abi::feature_sigbus)) {
         return;

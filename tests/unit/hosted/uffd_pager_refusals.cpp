@@ -264,6 +264,12 @@ TEST_CASE("uffd_pager: where userfaultfd(2) is refused, the device does as well"
             CAPTURE(error);
             CHECK(code_of([&] { return refused_from_the_start(how, call, error, ""); }) ==
                   (has_device && error != EINVAL ? works : is_named));
+            // The device takes a descriptor itself.
+            CHECK(code_of([&] {
+                      return refuse(call, error == EINVAL ? EPERM : error) && refuse({"openat", SYS_openat}, EMFILE)
+                                 ? use(how, EMFILE, "")
+                                 : no_filters;
+                  }) == is_named);
             CHECK(code_of([&] {
                       return refuse(new_descriptor, EPERM) ? refused_from_the_start(how, call, error, "")
                                                            : static_cast<int>(no_filters);
