@@ -105,6 +105,8 @@ TEST_CASE(
                 }
                 NEEDS(left > 1 && pager.eviction() == eviction && pager.tracking() == tracking);
                 NEEDS(std::strlen(pager.lacking()) == 0);
+                pager.stop(); // before run: ends it at once
+                NEEDS(mode.delivery == fault_delivery::signal || pager.run() == status::ok);
                 pager.close();
                 NEEDS(process_census::descriptors() == before && lift_limit(RLIMIT_NOFILE));
             }
