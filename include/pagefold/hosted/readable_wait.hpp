@@ -43,18 +43,19 @@ private:
         }
         for (;;) {
             alignas(fd_set) word set[most / word_bits] = {};
-            set[first / word_bits] |= bit(first);
-            set[second / word_bits] |= bit(second);
+            set[first / word_bits] |= mask_of(first);
+            set[second / word_bits] |= mask_of(second);
             if (::select((first > second ? first : second) + 1, reinterpret_cast<fd_set*>(set), nullptr, nullptr,
                          nullptr) >= 0) {
-                return {(set[first / word_bits] & bit(first)) != 0, (set[second / word_bits] & bit(second)) != 0, 0};
+                return {(set[first / word_bits] & mask_of(first)) != 0,
+                        (set[second / word_bits] & mask_of(second)) != 0, 0};
             }
             if (errno != EINTR) {
                 return {false, false, errno};
             }
         }
     }
-    [[nodiscard]] static word bit(int fd) noexcept { return word{1} << fd % word_bits; }
+    [[nodiscard]] static word mask_of(int fd) noexcept { return word{1} << fd % word_bits; }
 };
 
 } // namespace pagefold
