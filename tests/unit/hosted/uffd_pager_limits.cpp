@@ -132,8 +132,8 @@ TEST_CASE("uffd_pager: a process that may open nothing any more is served as bef
             NEEDS(pager.set_budget(16 * page) == status::ok && pager.check());
             one.stop();
             NEEDS(one.ended == (mode.delivery == fault_delivery::thread ? status::ok : status::busy));
-            // And once more, from the start of run.
-            if (mode.delivery == fault_delivery::thread) {
+            // And once more, from the start of run. (A sanitizer opens a file for each new thread.)
+            if (mode.delivery == fault_delivery::thread && !is_sanitized) {
                 std::thread server([&] { static_cast<void>(pager.run() == status::ok); });
                 const bool is_whole = all_hold(pager, 256);
                 pager.stop();
