@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/config/abi.hpp>
+
 #include <cerrno>
 #include <climits>
 #include <cstddef>
 #include <poll.h>
 #include <sys/select.h>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Waits until one of two descriptors can be read. By poll; where that can't be, by select: a filter of system calls may
 /// allow only one of them, and poll refuses (EINVAL) more descriptors than RLIMIT_NOFILE, which a process may lower to 0 when

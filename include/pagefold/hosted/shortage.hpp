@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Whether an errno says that something is used up for the moment, so that the same call may succeed later.
 [[nodiscard]] constexpr bool is_shortage(int error) noexcept {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/config/abi.hpp>
 #include <pagefold/hosted/uffd.hpp>
 
 #include <cstddef>
 #include <cstdint>
 
-namespace pagefold {
+namespace pagefold::inline PAGEFOLD_ABI {
 
 enum class uffd_backing : std::uint8_t { anonymous, shared };
 /// Who resolves a fault. thread: the one in run(). signal: the thread that faulted, in a SIGBUS handler: less than half the

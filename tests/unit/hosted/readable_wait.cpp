@@ -18,7 +18,7 @@
 #include <thread>
 #include <unistd.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_readable_wait {
 namespace {
 
 /// A descriptor that can be read or not; with a number of at least `least`.
@@ -141,4 +141,4 @@ TEST_CASE("readable_wait: where neither can be had, that is told") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_readable_wait

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <string>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_shortage {
 namespace {
 
 TEST_CASE("shortage: what is used up passes, what is refused does not") {
@@ -36,4 +36,4 @@ TEST_CASE("shortage: used up descriptors are told by their limit, all else by wh
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_shortage

@@ -27,7 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_uffd_pager_kernels {
 namespace {
 
 using store_type = page_store<default_config>;
@@ -261,4 +261,4 @@ TEST_CASE("mmap_source: on a kernel that takes neither batches nor its advice it
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_uffd_pager_kernels

@@ -28,7 +28,7 @@
 #include <thread>
 #include <unistd.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_uffd_pager_limits {
 namespace {
 
 using store_type = page_store<default_config>;
@@ -359,4 +359,4 @@ TEST_CASE("uffd_pager: all memory is locked while it runs: pages stay over the b
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_uffd_pager_limits

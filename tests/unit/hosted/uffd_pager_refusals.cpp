@@ -33,7 +33,7 @@
 #include <thread>
 #include <unistd.h>
 
-namespace pagefold::testing {
+namespace pagefold::testing::unit_hosted_uffd_pager_refusals {
 namespace {
 
 using store_type = page_store<default_config>;
@@ -408,4 +408,4 @@ TEST_CASE("uffd_pager: where nothing tells of faults, run ends and says why") {
 }
 
 } // namespace
-} // namespace pagefold::testing
+} // namespace pagefold::testing::unit_hosted_uffd_pager_refusals
