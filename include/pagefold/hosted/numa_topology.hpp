@@ -69,7 +69,7 @@ public:
     [[nodiscard]] static node_id current() noexcept {
         unsigned processor = 0;
         unsigned node = 0;
-        return getcpu(&processor, &node) == 0 ? static_cast<node_id>(node) : node_id{0};
+        return syscall(SYS_getcpu, &processor, &node, nullptr) == 0 ? static_cast<node_id>(node) : node_id{0};
     }
 
 private:

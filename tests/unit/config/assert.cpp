@@ -17,8 +17,6 @@ void note_failure(const char* expression, const char* file, int line);
 
 #include <string>
 
-namespace unit_config_assert {
-
 namespace {
 
 struct {
@@ -79,5 +77,3 @@ TEST_CASE("an expression may hold commas, and a macro stands as one statement") 
         PAGEFOLD_ASSERT(false);
     CHECK(last_failure.count == 1);
 }
-
-} // namespace unit_config_assert
