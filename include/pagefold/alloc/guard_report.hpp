@@ -32,8 +32,8 @@ inline constexpr unsigned guard_breach_kinds = 9;
     case guard_breach::overrun: return "guarded: write behind an object";
     case guard_breach::stray_write: return "guarded: write into an object without its handle";
     case guard_breach::write_after_free: return "guarded: write after free";
+    default: return "unknown";
     }
-    return "unknown";
 }
 
 /// What was found so far.

@@ -6,6 +6,7 @@
 #include <pagefold/alloc/over_source.hpp>
 #include <pagefold/config/assert.hpp>
 #include <pagefold/config/macros.hpp>
+#include <pagefold/core/bits.hpp>
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/core/checksum.hpp>
 #include <pagefold/core/result.hpp>
@@ -237,7 +238,7 @@ public:
             if (judge(id) != guard_breach::none || (r.is_freed() && !is_in_quarantine(id))) {
                 return false;
             }
-            live += r.is_freed() ? 0 : 1;
+            live += r.is_freed() ? 0u : 1u;
             bytes += r.is_freed() ? 0 : r.size();
         }
         return live == live_ && bytes == requested_ && records_.size() == live_ + quarantined_ &&
@@ -254,7 +255,7 @@ private:
         [[nodiscard]] std::uint32_t& free_link() noexcept { return sum_; }
 
         [[nodiscard]] object_handle place() const noexcept { return object_handle{where_ >> 16}; }
-        [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(where_ & 0xffffu) + 1; }
+        [[nodiscard]] std::size_t size() const noexcept { return to_size(where_ & 0xffffu) + 1; }
         void set_place(object_handle place, std::size_t size) noexcept {
             where_ = static_cast<std::uint64_t>(place) << 16 | (size - 1);
         }

@@ -991,7 +991,7 @@ private:
         std::size_t listed = 0, recorded = 0;
         for (std::uint32_t id = spans_.next_live(0); id != spans_.bound(); id = spans_.next_live(id + 1)) {
             for (unsigned i = 0; i < record_count; ++i) {
-                recorded += spans_[id].sizes.of[i] != 0 ? 1 : 0;
+                recorded += spans_[id].sizes.of[i] != 0 ? 1u : 0u;
             }
         }
         for (unsigned number = 0; number < list_count; ++number) {
@@ -1018,7 +1018,7 @@ private:
             if ((spans_[id].group() & (other_side - 1)) != emptiness(spans_[id])) {
                 return false;
             }
-            grouped += spans_[id].group() != 0 ? 1 : 0;
+            grouped += spans_[id].group() != 0 ? 1u : 0u;
         }
         for (unsigned group = 1; group < group_count; ++group) {
             for (std::uint32_t id = groups_[group], before = no_span; id != no_span;
@@ -1038,14 +1038,14 @@ private:
         s.map.for_each_free([&](unsigned start, unsigned size) {
             ++blocks;
             const unsigned at = s.record_that_starts(start);
-            with_record += at != no_record ? 1 : 0;
+            with_record += at != no_record ? 1u : 0u;
             right = right && (at == no_record || s.sizes.of[at] == size);
             least = at != no_record && size < least ? size : least;
             most = at == no_record && size > most ? size : most;
         });
         unsigned recorded = 0;
         for (unsigned i = 0; i < record_count; ++i) {
-            recorded += s.sizes.of[i] != 0 ? 1 : 0;
+            recorded += s.sizes.of[i] != 0 ? 1u : 0u;
         }
         if (s.is_victim()) {
             return recorded == 0 && s.unlisted() == 0 && !s.has_reserved();
@@ -1092,7 +1092,7 @@ private:
             });
         }
         for (std::uint32_t id = spans_.next_live(0); id != spans_.bound(); id = spans_.next_live(id + 1)) {
-            victims += spans_[id].is_victim() ? 1 : 0;
+            victims += spans_[id].is_victim() ? 1u : 0u;
             flagged += spans_[id].reserved_count();
         }
         for (unsigned size = 0; size <= unit_granules; ++size) {
@@ -1119,12 +1119,12 @@ private:
     slot_pool<span, Source> spans_;
     page_directory<group_links, Source> links_;
     whole_units<Source, Unit> whole_;
-    two_level_bitmap<list_count> lists_; // bit set: the list has a block
-    record_ref heads_[list_count]{};     // the lists
-    std::uint32_t groups_[group_count];  // lists of spans by the eighths that are free
-    high_numbers high_;
+    two_level_bitmap<list_count> lists_{}; // bit set: the list has a block
+    record_ref heads_[list_count]{};       // the lists
+    std::uint32_t groups_[group_count];    // lists of spans by the eighths that are free
+    high_numbers high_{};
     unsigned side_ = 0; // of these, the one that the next plan picks from: 0 or other_side
-    pending_frees waiting_;
+    pending_frees waiting_{};
     std::uint64_t reserved_[unit_granules + 1]{}; // by size, the first reserved block's handle plus one; 0 for none
     span* victims_ = nullptr;                     // list of spans to be emptied, the last one first
     span* walked_ = nullptr;                      // the one of them whose objects next_misplaced names

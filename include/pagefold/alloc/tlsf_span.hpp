@@ -73,7 +73,7 @@ struct tlsf_span {
     [[nodiscard]] std::uint32_t& free_link() noexcept { return reserved[0]; }
     [[nodiscard]] std::uint32_t id() const noexcept { return starts.other | std::uint32_t{sizes.other} << 16; }
     [[nodiscard]] std::byte* base() const noexcept {
-        return reinterpret_cast<std::byte*>(static_cast<std::uintptr_t>(where & ~std::uint64_t{0xfff}));
+        return reinterpret_cast<std::byte*>(to_size(where & ~std::uint64_t{0xfff}));
     }
     [[nodiscard]] unsigned units() const noexcept { return static_cast<unsigned>(where >> 9 & 3u) + 1; }
     [[nodiscard]] unsigned end() const noexcept { return units() * unit_granules; }
@@ -163,7 +163,7 @@ private:
         Meter::step();
         const std::uint64_t unlike = word ^ value * each_lane;
         const std::uint64_t equal = ~(unlike + 0x7fff * each_lane) & 0x8000 * each_lane;
-        return static_cast<unsigned>(PAGEFOLD_LITTLE_ENDIAN ? trailing_zeros(equal) : leading_zeros(equal)) / 16;
+        return (PAGEFOLD_LITTLE_ENDIAN ? trailing_zeros(equal) : leading_zeros(equal)) / 16;
     }
 };
 

@@ -64,7 +64,7 @@ public:
         const std::size_t before = inner_.allocated_bytes();
         wipe(h);
         inner_.deallocate(h);
-        live_ -= inner_.allocated_bytes() != before ? 1 : 0;
+        live_ -= inner_.allocated_bytes() != before ? 1u : 0u;
         release_idle_buffer();
     }
     /// No more than max_size, which is as much as is wiped.
@@ -140,7 +140,7 @@ private:
             return s;
         }
         const result<object_handle> h = allocate_below();
-        live_ += h ? 1 : 0;
+        live_ += h ? 1u : 0u;
         release_idle_buffer();
         return h;
     }

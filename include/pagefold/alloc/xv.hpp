@@ -496,7 +496,7 @@ private:
         span.move_table(table_in(span), table_sizes::entries(span.table_granules));
     }
     [[nodiscard]] static std::uint16_t* table_in(const xv_span& span) noexcept {
-        return reinterpret_cast<std::uint16_t*>(span.base + span.table_start * granule_bytes);
+        return static_cast<std::uint16_t*>(static_cast<void*>(span.base + span.table_start * granule_bytes));
     }
 
     // Lists of spans by their largest hole.
@@ -527,7 +527,7 @@ private:
         span.list = static_cast<std::uint16_t>(list);
     }
     [[nodiscard]] xv_span& head_of(unsigned list) const noexcept {
-        return *reinterpret_cast<xv_span*>(heads_[list].next);
+        return *static_cast<xv_span*>(static_cast<void*>(heads_[list].next));
     }
 
     /// Uses the upper end of a span's largest hole, or where the table has no entry for what is left, and no room to grow,
@@ -870,7 +870,7 @@ private:
                 return false;
             }
             ++listed;
-            grouped += span.group != 0 ? 1 : 0;
+            grouped += span.group != 0 ? 1u : 0u;
         }
         for (unsigned list = 0; list <= no_list; ++list) {
             if (lists_.test(list) != (heads_[list].next != &heads_[list] || list == no_list)) {
@@ -878,7 +878,7 @@ private:
             }
             for (const xv_links *at = heads_[list].next, *before = &heads_[list]; at != &heads_[list];
                  before = at, at = at->next) {
-                const xv_span& span = *reinterpret_cast<const xv_span*>(at);
+                const xv_span& span = *static_cast<const xv_span*>(static_cast<const void*>(at));
                 if (!span.live() || span.list != list || at->previous != before || listed-- == 0) {
                     return false;
                 }
@@ -936,15 +936,15 @@ private:
     whole_units<Source, Unit> whole_;
     std::size_t held_units_ = 0;   // of spans
     std::size_t victim_units_ = 0; // of those that are to be emptied
-    pending_frees waiting_;
+    pending_frees waiting_{};
     std::size_t allocated_ = 0; // granules of objects in spans, those of waiting frees too
     std::size_t idle_ = 0;      // granules of holes and tables in spans that are not to be emptied
     std::size_t pending_ = 0;   // granules of blocks in spans that are
-    two_level_bitmap<list_count + 1> lists_;
-    two_level_bitmap<unit_list + 1> reserved_lists_;
+    two_level_bitmap<list_count + 1> lists_{};
+    two_level_bitmap<unit_list + 1> reserved_lists_{};
     xv_links heads_[list_count + 1]; // the last: spans without a hole, and those to be emptied
     std::uint32_t groups_[group_count];
-    high_numbers high_;
+    high_numbers high_{};
     unsigned side_ = 0;                 // of the groups that the next plan picks from: 0 or other_side
     std::uint32_t walked_ = no_span;    // the victim whose objects next_misplaced names
     unsigned next_granule_ = 0;         // of that one, the first it has not looked at

@@ -254,11 +254,11 @@ struct alignas(64) xv_span {
             }
             free_here += is_hole ? size(at) : 0;
             const bool is_table = table_granules != 0 && start(at) == table_start;
-            tables += is_table && state(at) == reserved && size(at) == table_granules ? 1 : 0;
-            reserved_here += state(at) == reserved && !is_table ? 1 : 0;
-            found += is_hole ? 1 : 0;
+            tables += is_table && state(at) == reserved && size(at) == table_granules ? 1u : 0u;
+            reserved_here += state(at) == reserved && !is_table ? 1u : 0u;
+            found += is_hole ? 1u : 0u;
             const bool is_listed = place_of(key(start(at), size(at))) != hole_places;
-            listed += is_hole && is_listed ? 1 : 0;
+            listed += is_hole && is_listed ? 1u : 0u;
             if (is_hole && !is_listed && !to_be_emptied && (size(at) > hidden_most || size(at) > hole_size(holes[0]))) {
                 return false;
             }
@@ -270,7 +270,7 @@ struct alignas(64) xv_span {
         }
         unsigned places = 0;
         for (const hole_key hole : holes) {
-            places += hole != 0 ? 1 : 0;
+            places += hole != 0 ? 1u : 0u;
             if (hole > holes[0]) {
                 return false;
             }

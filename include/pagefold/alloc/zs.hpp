@@ -405,7 +405,7 @@ private:
     [[nodiscard]] std::size_t most_bytes(unsigned wanted) const noexcept {
         const std::uint64_t own = classes::at(wanted).bytes;
         const std::uint64_t idle = held_ == 0 ? 0 : 6 * own * (held_ - allocated_) / held_;
-        return static_cast<std::size_t>(own + own / 4 + idle);
+        return to_size(own + own / 4 + idle);
     }
     /// The class that lends a slot to an object of a class without one: the next larger that has one, or no_class.
     [[nodiscard]] unsigned lender(unsigned wanted) const noexcept {
@@ -967,8 +967,8 @@ private:
             } else {
                 c.free += span.used() != 0 ? span.free_count() : 0;
             }
-            empty += span.used() == 0 ? 1 : 0;
-            listed -= span.used() != 0 && (span.free_count() != 0 || span.is_victim()) ? 1 : 0;
+            empty += span.used() == 0 ? 1u : 0u;
+            listed -= span.used() != 0 && (span.free_count() != 0 || span.is_victim()) ? 1u : 0u;
         }
         for (unsigned number = 0; number < raw_class; ++number) {
             const class_state& c = classes_[number];
@@ -992,14 +992,14 @@ private:
     class_set spares_{};            // those that have empty spans
     class_set claimed_{};           // those of which slots are set aside
     class_state classes_[raw_class]{};
-    high_numbers high_;
+    high_numbers high_{};
     unsigned spare_count_ = 0;        // empty spans
     std::uint32_t victims_ = no_span; // list of spans to be emptied
     std::uint32_t walked_ = no_span;  // the one of them whose objects next_misplaced names
     unsigned next_slot_ = 0;          // of that one, the first it has not looked at
     std::size_t victim_bytes_ = 0;    // bytes of pages of victims
     std::size_t pending_bytes_ = 0;   // bytes of slots of objects in victims
-    pending_frees waiting_;
+    pending_frees waiting_{};
     std::size_t allocated_ = 0; // waiting frees' too
     std::size_t peak_ = 0;      // most that was allocated, as note_growth() sees it
     std::size_t held_ = 0;

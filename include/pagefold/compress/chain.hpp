@@ -194,7 +194,7 @@ private:
             (call(static_cast<const detail::chain_member<Position, Codec>&>(members_).codec, Position) && ...));
     }
 
-    [[no_unique_address]] detail::chain_members<std::make_index_sequence<sizeof...(Codec)>, Codec...> members_;
+    [[no_unique_address]] detail::chain_members<std::make_index_sequence<sizeof...(Codec)>, Codec...> members_{};
 };
 
 } // namespace pagefold

@@ -104,29 +104,41 @@ private:
     }
 
     std::size_t compress_unit(const unit_view& unit, std::uint8_t* out, workspace& state) const noexcept {
-        switch (path_) {
 #if PAGEFOLD_HAS_X86_VECTORS
-        case page_path::avx512: return page_coding::avx512::compress<Level>(unit, out, state);
-        case page_path::avx2: return page_coding::avx2::compress<Level>(unit, out, state);
-        case page_path::sse42: return page_coding::v16::compress<Level>(unit, out, state);
-#elif PAGEFOLD_HAS_NEON
-        case page_path::neon: return page_coding::v16::compress<Level>(unit, out, state);
-#endif
-        default: return page_coding::scalar::compress(unit, page_coding::settings_of(Level), out, state);
+        if (path_ == page_path::avx512) {
+            return page_coding::avx512::compress<Level>(unit, out, state);
         }
+        if (path_ == page_path::avx2) {
+            return page_coding::avx2::compress<Level>(unit, out, state);
+        }
+        if (path_ == page_path::sse42) {
+            return page_coding::v16::compress<Level>(unit, out, state);
+        }
+#elif PAGEFOLD_HAS_NEON
+        if (path_ == page_path::neon) {
+            return page_coding::v16::compress<Level>(unit, out, state);
+        }
+#endif
+        return page_coding::scalar::compress(unit, page_coding::settings_of(Level), out, state);
     }
     bool decompress_unit(const std::uint8_t* stream, std::size_t size, std::uint8_t* page, std::size_t base,
                          bool is_wide, workspace& state) const noexcept {
-        switch (path_) {
 #if PAGEFOLD_HAS_X86_VECTORS
-        case page_path::avx512: return page_coding::avx512::decompress(stream, size, page, base, is_wide, state);
-        case page_path::avx2: return page_coding::avx2::decompress(stream, size, page, base, is_wide, state);
-        case page_path::sse42: return page_coding::v16::decompress(stream, size, page, base, is_wide, state);
-#elif PAGEFOLD_HAS_NEON
-        case page_path::neon: return page_coding::v16::decompress(stream, size, page, base, is_wide, state);
-#endif
-        default: return page_coding::scalar::decompress(stream, size, page, base, is_wide, state);
+        if (path_ == page_path::avx512) {
+            return page_coding::avx512::decompress(stream, size, page, base, is_wide, state);
         }
+        if (path_ == page_path::avx2) {
+            return page_coding::avx2::decompress(stream, size, page, base, is_wide, state);
+        }
+        if (path_ == page_path::sse42) {
+            return page_coding::v16::decompress(stream, size, page, base, is_wide, state);
+        }
+#elif PAGEFOLD_HAS_NEON
+        if (path_ == page_path::neon) {
+            return page_coding::v16::decompress(stream, size, page, base, is_wide, state);
+        }
+#endif
+        return page_coding::scalar::decompress(stream, size, page, base, is_wide, state);
     }
 
     // A page of several units: their streams, then the length of each as 16 bits, little-endian. A unit as long as it was

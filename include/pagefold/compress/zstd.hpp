@@ -263,7 +263,7 @@ private:
         if (!is_valid() || scratch.size() < sizeof(head)) {
             return nullptr;
         }
-        const auto* const found = std::launder(reinterpret_cast<const head*>(scratch.data()));
+        const auto* const found = std::launder(static_cast<const head*>(static_cast<const void*>(scratch.data())));
         return found->max_page != 0 && found->scratch_size <= scratch.size() ? found : nullptr;
     }
 

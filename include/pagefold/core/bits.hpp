@@ -9,6 +9,11 @@
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
+/// `value`, which must fit. A cast would be one from a type to itself where a size has 64 bits, and -Wuseless-cast counts those.
+[[nodiscard]] PAGEFOLD_ALWAYS_INLINE constexpr std::size_t to_size(std::uint64_t value) noexcept {
+    return value & ~std::size_t{0};
+}
+
 /// `value` rounded up to a multiple of `step`; `step` need not be a power of two.
 [[nodiscard]] constexpr std::size_t round_up(std::size_t value, std::size_t step) noexcept {
     return (value + step - 1) / step * step;
@@ -65,7 +70,7 @@ template <std::unsigned_integral Word>
 /// The number of bits that it takes to write `x`: 0 for 0.
 template <std::unsigned_integral Word>
 [[nodiscard]] PAGEFOLD_ALWAYS_INLINE constexpr unsigned bit_length(Word x) noexcept {
-    return 8 * sizeof(Word) - leading_zeros(x);
+    return unsigned{8 * sizeof(Word)} - leading_zeros(x);
 }
 
 /// Bits set. std::popcount calls into the compiler's run-time library where the target has no such instruction.

@@ -30,8 +30,8 @@ enum class [[nodiscard]] status : std::uint8_t{
     case status::corrupt: return "corrupt";
     case status::busy: return "busy";
     case status::invalid: return "invalid";
+    default: return "unknown";
     }
-    return "unknown";
 }
 
 } // namespace pagefold

@@ -164,7 +164,7 @@ private:
             return;
         }
         if (level == 1) {
-            fill_bytes(static_cast<Entry*>(table) + count, 0, static_cast<std::size_t>(bound - count) * sizeof(Entry));
+            fill_bytes(static_cast<Entry*>(table) + count, 0, to_size(bound - count) * sizeof(Entry));
             return;
         }
         const std::uint64_t each = covered(level - 1);

@@ -191,7 +191,7 @@ public:
             ++present;
             std::uint32_t here = 0, listed = 0;
             for (std::uint32_t i = 0; i < chunk_elements(); ++i) {
-                here += c.elements[i].live() ? 1 : 0;
+                here += c.elements[i].live() ? 1u : 0u;
             }
             for (std::uint32_t at = c.free_head; at != 0; at = c.elements[at - 1].free_link()) {
                 if (at > chunk_elements() || c.elements[at - 1].live() || ++listed > chunk_elements()) {

@@ -44,7 +44,7 @@ public:
     }
 
 private:
-    slot_list queue_;
+    slot_list queue_{};
 };
 
 } // namespace pagefold

@@ -47,7 +47,7 @@ public:
     }
 
 private:
-    slot_list by_recency_;
+    slot_list by_recency_{};
 };
 
 } // namespace pagefold

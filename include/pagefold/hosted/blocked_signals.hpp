@@ -22,10 +22,7 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// thread holds. Two system calls.
 class [[nodiscard]] blocked_signals {
 public:
-    blocked_signals() noexcept {
-        const sigset_t blocked = asynchronous_signals();
-        has_blocked_ = pthread_sigmask(SIG_BLOCK, &blocked, &before_) == 0;
-    }
+    blocked_signals() noexcept : before_{}, has_blocked_{block(before_)} {}
     ~blocked_signals() {
         if (has_blocked_) { // else it does not say what was before
             pthread_sigmask(SIG_SETMASK, &before_, nullptr);
@@ -35,6 +32,11 @@ public:
     blocked_signals& operator=(const blocked_signals&) = delete;
 
 private:
+    [[nodiscard]] static bool block(sigset_t& before) noexcept {
+        const sigset_t blocked = asynchronous_signals();
+        return pthread_sigmask(SIG_BLOCK, &blocked, &before) == 0;
+    }
+
     sigset_t before_;
     bool has_blocked_;
 };

@@ -189,5 +189,7 @@ private:
     fork_list::entry entry_;
     bool is_added_;
 };
+template <forkable T>
+fork_guard(T&) -> fork_guard<T>;
 
 } // namespace pagefold

@@ -88,7 +88,7 @@ public:
     /// Takes the oldest frame off. Its memory goes with it.
     void pop() noexcept {
         PAGEFOLD_CHECK(length_ > 0);
-        used_ -= pages_[head_] != empty ? 1 : 0;
+        used_ -= pages_[head_] != empty ? 1u : 0u;
         head_ = head_ + 1 == frames_ ? 0 : head_ + 1;
         --length_;
     }

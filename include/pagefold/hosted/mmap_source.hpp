@@ -226,12 +226,12 @@ public:
             }
             acquired += taken_here;
             retained += retained_[c];
-            idle += taken_here == 0 && resident_here != 0 ? 1 : 0;
+            idle += taken_here == 0 && resident_here != 0 ? 1u : 0u;
         }
         for (std::size_t g = 0; g < group_count(); ++g) {
             std::size_t holed = 0;
             for (std::size_t c = g * group_chunks; c < (std::min)((g + 1) * group_chunks, chunk_count_); ++c) {
-                holed += chunks_[c].state != backing::huge ? 1 : 0;
+                holed += chunks_[c].state != backing::huge ? 1u : 0u;
             }
             if (holed != groups_[g].holed || (groups_[g].is_off ? holed == 0 : holed > most_holed_)) {
                 return false;
@@ -618,7 +618,7 @@ private:
         chunks_[c].state = backing::small;
     }
 
-    mutable Lock lock_;
+    mutable Lock lock_{};
     [[no_unique_address]] Placement placement_;
     const std::size_t page_size_;
     const std::size_t chunk_pages_;
@@ -643,7 +643,7 @@ private:
     std::size_t acquired_pages_ = 0;
     std::size_t retained_pages_ = 0;
     std::size_t idle_chunks_ = 0; // resident, with no page taken
-    discard_batch batch_;         // empty while nobody holds the lock
+    discard_batch batch_{};       // empty while nobody holds the lock
 };
 
 } // namespace pagefold

@@ -150,7 +150,7 @@ public:
             if (bit != (places_[page] == page_place::resident)) {
                 return false;
             }
-            count += bit ? 1 : 0;
+            count += bit ? 1u : 0u;
         }
         view v{*this};
         return count == resident_ && policy_.size() == resident_ && policy_.check(v);
@@ -171,7 +171,7 @@ private:
 
     template <class T>
     [[nodiscard]] static T* take(std::byte*& at, std::size_t count) noexcept {
-        T* const found = reinterpret_cast<T*>(at);
+        T* const found = static_cast<T*>(static_cast<void*>(at));
         at += count * sizeof(T);
         return found;
     }

@@ -117,6 +117,8 @@ enum class uffd_rights : std::uint8_t {
 class uffd {
 public:
     uffd() noexcept = default;
+    uffd(const uffd&) = delete;
+    uffd& operator=(const uffd&) = delete;
     uffd(uffd&& other) noexcept
         : fd_{std::exchange(other.fd_, -1)}, features_{other.features_},
           user_only_{other.user_only_}, reason_{other.reason_}, error_{other.error_} {}

@@ -451,8 +451,8 @@ private:
     }
 
     uffd_memory_options options_{};
-    uffd fd_;
-    pagemap_scan pagemap_;
+    uffd fd_{};
+    pagemap_scan pagemap_{};
     std::byte* base_ = nullptr;
     pid_t owner_ = 0;
     int file_ = -1;

@@ -289,9 +289,9 @@ public:
             if (place == page_place::queued && queue_.page(set_.stamp(page)) != page) {
                 return false;
             }
-            queued += place == page_place::queued ? 1 : 0;
-            stored += place == page_place::stored ? 1 : 0;
-            copied += place != page_place::stored && set_.is_stored(page) ? 1 : 0;
+            queued += place == page_place::queued ? 1u : 0u;
+            stored += place == page_place::stored ? 1u : 0u;
+            copied += place != page_place::stored && set_.is_stored(page) ? 1u : 0u;
         }
         const result<pool_stats> pool = store_.statistics_of(pool_);
         return pool && pool.value().stored_pages == stored + copied && stats_.stored_pages == stored &&
@@ -329,7 +329,7 @@ private:
         explicit caller_guard(std_mutex& lock) noexcept : held_{lock} {}
 
     private:
-        blocked_signals blocked_;
+        blocked_signals blocked_{};
         lock_guard<std_mutex> held_;
     };
 
@@ -415,7 +415,7 @@ private:
         };
         std::size_t away = 0;
         for (slot_id page = 0; page < set_.pages(); ++page) {
-            away += is_away(page) ? 1 : 0;
+            away += is_away(page) ? 1u : 0u;
         }
         if (in_memory() + away > budget_) { // a queued page counts twice: its frame comes free later
             return false;
@@ -482,7 +482,8 @@ private:
         case page_place::queued: bring_back(page, is_write); return true;
         case page_place::nowhere:
         case page_place::stored: return bring(page, is_write);
-        case page_place::lost: break;
+        case page_place::lost:
+        default: break;
         }
         if (options_.delivery == fault_delivery::thread) {
             memory_.lose(page); // who gets here although it was lost before met a system without memory for that
@@ -597,7 +598,7 @@ private:
             const bool was_stored = set_.place(page) == page_place::stored;
             const bool is_refault = was_stored && set_.is_refault(page);
             set_.insert(page, is_refault);
-            stats_.refaults += is_refault ? 1 : 0;
+            stats_.refaults += is_refault ? 1u : 0u;
             if (was_stored) {
                 --stats_.stored_pages;
                 ++stats_.copied_pages;
@@ -635,6 +636,7 @@ private:
             ++stats_.copied_pages;
             break;
         case page_place::lost:
+        default:
             if (options_.delivery == fault_delivery::thread && !memory_.regain(page)) {
                 return false;
             }
@@ -648,12 +650,12 @@ private:
 
     const char* reason_ = "";
     int error_ = 0;
-    read_ahead ahead_;
+    read_ahead ahead_{};
     int stop_ = -1;
     int route_ = -1;
     byte_span inherited_{};     // in a child
     bool is_inherited_ = false; // in between quiesce and resume: the child gets a copy
-    mutable std_mutex lock_;    // guards all that changes, base included; taken before any of the store's
+    mutable std_mutex lock_{};  // guards all that changes, base included; taken before any of the store's
 };
 
 } // namespace pagefold

@@ -36,6 +36,9 @@ protected:
     static constexpr std::size_t buffer_pages = max_window + 2; // the window, one page to compare, and zeros
 
     explicit uffd_reclaim(Store& store) noexcept : store_{store} {}
+    uffd_reclaim(const uffd_reclaim&) = delete;
+    uffd_reclaim& operator=(const uffd_reclaim&) = delete;
+    ~uffd_reclaim() = default;
 
     // What both halves use.
 
@@ -69,8 +72,8 @@ protected:
     }
     /// A page that is not in the store alone: its copy is good or not, and in the store or not.
     void set_copy(slot_id page, bool is_good, bool is_stored) noexcept {
-        stats_.copied_pages -= set_.is_stored(page) ? 1 : 0;
-        stats_.copied_pages += is_stored ? 1 : 0;
+        stats_.copied_pages -= set_.is_stored(page) ? 1u : 0u;
+        stats_.copied_pages += is_stored ? 1u : 0u;
         set_.set_copy(page, is_good, is_stored);
     }
     void forget_copy(slot_id page) noexcept {
@@ -104,12 +107,12 @@ protected:
 
     Store& store_;
     uffd_pager_options options_{};
-    uffd_memory memory_;
-    resident_set<Policy> set_;
-    frame_queue queue_;
+    uffd_memory memory_{};
+    resident_set<Policy> set_{};
+    frame_queue queue_{};
     pool_id pool_{};
     std::byte* buffer_ = nullptr; // buffer_pages
-    steady_clock clock_;
+    steady_clock clock_{};
     std::size_t budget_ = 0; // in pages, as the next
     std::size_t batch_ = 1;
     uffd_pager_stats stats_{};
@@ -222,7 +225,7 @@ private:
             forget_copy(one.page); // nobody protects it from being written now
             memory_.wake(one.page, 1);
         } else {
-            stats_.pinned_pages += frame != frame_queue::empty ? 1 : 0;
+            stats_.pinned_pages += frame != frame_queue::empty ? 1u : 0u;
         }
         stays(one.page);
     }
@@ -243,7 +246,7 @@ private:
                     break; // neither the store nor the region has room for it this moment
                 }
             }
-            freed += goes_on && page != frame_queue::empty ? 1 : 0;
+            freed += goes_on && page != frame_queue::empty ? 1u : 0u;
             queue_.pop();
             if (queue_.head() == 0) {
                 memory_.drop_frames(first, queue_.frames() - first);
@@ -312,7 +315,7 @@ private:
     }
     void note_left(slot_id page, bool is_stored) noexcept {
         set_copy(page, false, false);
-        stats_.stored_pages += is_stored ? 1 : 0;
+        stats_.stored_pages += is_stored ? 1u : 0u;
         set_.set_copy(page, is_stored, is_stored);
         set_.set_place(page, is_stored ? page_place::stored : page_place::nowhere);
         set_.note_eviction(page);
@@ -351,12 +354,12 @@ private:
             for (end = (std::max)(end, i + 1); i < end; ++i) {
                 const slot_id page = run[i].page;
                 if (all_dropped || (goes[i] && memory_.drop(page, 1))) {
-                    stats_.clean_pages += run[i].is_clean ? 1 : 0;
+                    stats_.clean_pages += run[i].is_clean ? 1u : 0u;
                     note_left(page, set_.is_stored(page));
                     ++freed;
                     continue;
                 }
-                stats_.pinned_pages += goes[i] || !is_protected ? 1 : 0;
+                stats_.pinned_pages += goes[i] || !is_protected ? 1u : 0u;
                 forget_copy(page);
                 stays(page);
                 memory_.unprotect(page, 1);

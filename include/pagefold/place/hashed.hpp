@@ -17,7 +17,7 @@ struct hashed {
                                               std::size_t count) const noexcept {
         // The high half times count, shifted down: even for any count and without a division (Lemire: "Fast random
         // integer generation in an interval", ACM TOMACS 2019). Hash tables inside a partition take the low bits.
-        return static_cast<partition_id>((hash >> 32) * count >> 32);
+        return to_size((hash >> 32) * count >> 32);
     }
     [[nodiscard]] constexpr partition_id spill(partition_id home, std::size_t attempt,
                                                std::size_t count) const noexcept {

@@ -95,5 +95,7 @@ public:
 private:
     Lock& lock_;
 };
+template <lockable Lock>
+lock_guard(Lock&) -> lock_guard<Lock>;
 
 } // namespace pagefold

@@ -77,7 +77,7 @@ private:
                 found = wanted;
             }
             P::wait(word_, found);
-            waits += waits < patience ? 1 : 0;
+            waits += waits < patience ? 1u : 0u;
             wanted = waits < patience ? contended : starved;
         }
     }

@@ -26,7 +26,7 @@ public:
     explicit static_source(byte_span range, std::size_t page_size = 4096) noexcept : page_size_{page_size} {
         PAGEFOLD_CHECK(is_power_of_two(page_size) && page_size >= 4096);
         const std::uintptr_t begin = reinterpret_cast<std::uintptr_t>(range.data());
-        const std::size_t skipped = static_cast<std::size_t>(-begin & (page_size - 1));
+        const std::size_t skipped = -begin & (page_size - 1);
         if (skipped >= range.size()) {
             return;
         }
@@ -112,10 +112,10 @@ public:
 
 private:
     [[nodiscard]] page_bitmap map() const noexcept {
-        return {reinterpret_cast<std::uint64_t*>(base_ + pages_ * page_size_), pages_};
+        return {static_cast<std::uint64_t*>(static_cast<void*>(base_ + pages_ * page_size_)), pages_};
     }
 
-    mutable Lock lock_;
+    mutable Lock lock_{};
     std::size_t page_size_;
     std::byte* base_ = nullptr;
     std::size_t pages_ = 0;

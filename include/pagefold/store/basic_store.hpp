@@ -332,7 +332,7 @@ private:
     codec_stage<compressor_type, admission_type> codec_;
     Place place_;
     key_hasher hasher_;
-    registry_type registry_; // its lock is taken before a partition's, never after one
+    registry_type registry_{}; // its lock is taken before a partition's, never after one
     fixed_array<pool_record, limited_source> records_{source_};
     fixed_array<partition_gauge, limited_source> gauges_{source_};
     fixed_array<node_budget, limited_source> node_budgets_{source_}; // one for each node that partitions are on

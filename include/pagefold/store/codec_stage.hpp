@@ -44,9 +44,10 @@ public:
             failures_.fetch_add(1, memory_order::relaxed); // a counter
         }
         switch (admission_.admit({page.size(), stream.size(), kind, key_hash})) {
-        case admission::packed: break;
         case admission::raw: stream = raw; break;
         case admission::reject: return status::incompressible;
+        case admission::packed:
+        default: break;
         }
         return stream.size() > most ? raw : stream;
     }
@@ -62,9 +63,7 @@ public:
     }
 
     /// Pages that the compressor failed on, for another reason than that they don't shrink.
-    [[nodiscard]] std::uint64_t failures() const noexcept {
-        return static_cast<std::uint64_t>(failures_.load(memory_order::relaxed));
-    }
+    [[nodiscard]] std::uint64_t failures() const noexcept { return failures_.load(memory_order::relaxed); }
 
 private:
     Compressor compressor_;

@@ -83,7 +83,8 @@ private:
         switch (stage_) {
         case stage::idle: return start(state.allocator, budget);
         case stage::planning: return plan_more(state.allocator);
-        case stage::moving: break;
+        case stage::moving:
+        default: break;
         }
         const byte_span place = state.allocator.next_misplaced();
         if (place.size() == 0) {
@@ -141,7 +142,7 @@ private:
     std::size_t planned_budget_ = 0; // of those, what was asked for so far
     std::size_t planned_gain_ = 0;   // bytes of pages that the plan will free
     std::size_t gain_ = 0;           // bytes moved and freed in this sweep
-    net_release released_;
+    net_release released_{};
     stage stage_ = stage::idle;
 };
 

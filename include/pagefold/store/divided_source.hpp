@@ -126,7 +126,7 @@ public:
         }
         for (std::uint32_t id = groups_.next_live(0); id < groups_.bound(); id = groups_.next_live(id + 1)) {
             const group& g = groups_[id];
-            open += g.free != 0 ? 1 : 0;
+            open += g.free != 0 ? 1u : 0u;
             if (group_at(g.base) != id || group_at(g.base + g.large * source_.page_size() - 1) != id ||
                 (g.small <= most_small && (g.free & ~low_bits(static_cast<unsigned>(g.small))) != 0)) {
                 return false;
@@ -350,13 +350,13 @@ private:
         std::uint32_t head[most_small + 1];
     };
 
-    mutable Lock lock_;
+    mutable Lock lock_{};
     limited_source books_source_; // large pages for the books, under the same budget
     page_source_ref source_;
     byte_budget& budget_;
     std::size_t page_size_;
     slot_pool<group, limited_source> groups_{books_source_, any_node};
-    list_heads heads_;         // by the longest free run
+    list_heads heads_{};       // by the longest free run
     std::uint64_t filled_ = 0; // bit n: the list of runs of n + 1 has a group
     std::uint32_t root_ = none;
 };

@@ -50,7 +50,7 @@ public:
         return static_cast<object_handle>(word_ >> handle_at);
     }
     /// Not for an inline entry.
-    [[nodiscard]] constexpr std::size_t size() const noexcept { return static_cast<std::size_t>(word_ & 0xffff) + 1; }
+    [[nodiscard]] constexpr std::size_t size() const noexcept { return to_size(word_ & 0xffff) + 1; }
     [[nodiscard]] constexpr bool matches(std::uint64_t sum) const noexcept {
         return (meta_ & ~meta_type{0xf}) == kept(sum);
     }

@@ -131,7 +131,7 @@ private:
 
     std::uint32_t cursor_ = 0;
     std::size_t gain_ = 0;
-    net_release released_;
+    net_release released_{};
     std::uint64_t swept_changes_ = 0; // of the state, at the end of the last sweep
     bool under_way_ = false;
     bool moving_ = false; // extents, and no arrays yet

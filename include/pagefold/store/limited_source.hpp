@@ -200,7 +200,7 @@ private:
     page_source_ref source_;
     byte_budget& budget_;
     releases mode_;
-    deferred_runs deferred_;
+    deferred_runs deferred_{};
     std::size_t held_back_ = 0;
     bool is_node_short_ = false;
     std::uint64_t changes_ = 0;

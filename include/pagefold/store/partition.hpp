@@ -180,7 +180,7 @@ public:
         if (outcome.result == status::ok) {
             ++pool->counts.puts;
             ++state_.totals.puts;
-            state_.huge_pages_since += stream.size() == Config::page_size ? 1 : 0;
+            state_.huge_pages_since += stream.size() == Config::page_size ? 1u : 0u;
         }
         state_.settle(*pool);
         const bool wants_rates = state_.shows >= shows_spread_ + shows_a_spread;
@@ -205,7 +205,7 @@ public:
     /// A put met the byte limit or its pool's cap.
     void note_limit() noexcept {
         const hold held{*this};
-        state_.limit_hits += held ? 1 : 0;
+        state_.limit_hits += held ? 1u : 0u;
     }
 
     using fetched = typename retrieval<Config, exclusive>::fetched_type;
@@ -222,7 +222,7 @@ public:
     /// A stream that fetch handed out failed its check.
     void note_corruption() noexcept {
         const hold held{*this};
-        state_.corruptions += held ? 1 : 0;
+        state_.corruptions += held ? 1u : 0u;
     }
 
     status erase(const located_key& k) noexcept {
@@ -386,11 +386,11 @@ private:
                                            : state_.refused_by_limit);
     }
 
-    alignas(64) typename Config::lock_type lock_; // in a cache line that no other partition shares
+    alignas(64) typename Config::lock_type lock_{}; // in a cache line that no other partition shares
     alignas(64) state_type state_;
     room<Config> room_{state_};
-    compaction_sweep<state_type> sweep_;
-    index_sweep<state_type> index_sweep_;
+    compaction_sweep<state_type> sweep_{};
+    index_sweep<state_type> index_sweep_{};
     std::uint64_t shows_spread_ = 0;
 };
 

@@ -65,9 +65,9 @@ struct partition_state {
 
     struct pool_state {
         pool_id id{};
-        partition_counters counts;
-        pool_ring ring;
-        eviction_type eviction;
+        partition_counters counts{};
+        pool_ring ring{};
+        eviction_type eviction{};
         std::size_t payload_counted = 0; // of these, what the pool's record knows
         std::size_t tables_counted = 0;
         std::uint32_t searched = 0; // of a closed pool whose ring is broken: extents below were looked at
@@ -81,8 +81,8 @@ struct partition_state {
         static constexpr bool narrow = eviction_type::hook_bits <= packed_hook_bits;
 
     public:
-        slots_of(index_type& index, const pool_ring& ring, std::uint32_t pool) noexcept
-            : index_{index}, ring_{ring}, pool_{pool} {}
+        slots_of(index_type& from, const pool_ring& ring, std::uint32_t pool) noexcept
+            : index_{from}, ring_{ring}, pool_{pool} {}
         [[nodiscard]] hook get(slot_id s) const noexcept {
             if constexpr (narrow) {
                 return static_cast<hook>(entry_type{0, load_native<typename entry_type::meta_type>(meta_of(s))}.hook());
@@ -204,7 +204,7 @@ struct partition_state {
             ++c.same_pages;
             return;
         }
-        c.huge_pages += e.size() == Config::page_size ? 1 : 0;
+        c.huge_pages += e.size() == Config::page_size ? 1u : 0u;
         c.compr_data_size += e.size();
         c.payload_bytes += occupied_by(e);
     }
@@ -235,7 +235,7 @@ struct partition_state {
         changes_shown = changes;
         source_shown = source.changes();
         ++shows;
-        gauge.payload_charged.store(static_cast<std::size_t>(totals.payload_bytes), memory_order::relaxed);
+        gauge.payload_charged.store(to_size(totals.payload_bytes), memory_order::relaxed);
         gauge.payload_used.store(allocator.allocated_bytes(), memory_order::relaxed);
         gauge.payload_held.store(allocator.bytes_held() + allocator.table_bytes(), memory_order::relaxed);
         gauge.tables_used.store(index.used_bytes(), memory_order::relaxed);
@@ -342,7 +342,7 @@ struct partition_state {
     allocator_type allocator;
     index_type index;
     stable_array<pool_state, limited_source> pools;
-    partition_counters totals;
+    partition_counters totals{};
     std::uint64_t huge_pages_since = 0, erased_pages = 0, corruptions = 0, damage = 0, limit_hits = 0;
     std::uint64_t refused_by_limit = 0, refused_by_source = 0, refused_by_admission = 0;
     std::uint64_t objects_moved = 0, compacted_bytes = 0;

@@ -47,7 +47,7 @@ struct alignas(64) pool_record {
         0}; // the pool's id (of 32 bits, its low half) from its first moment to the first of its end
     pool_stage stage = pool_stage::free;
     pool_id id{}; // of the pool that has the slot now, or had it last
-    pool_options options;
+    pool_options options{};
 };
 
 /// What partitions share: the records of all pools, what they come to together, and who is at a lock.
@@ -58,7 +58,7 @@ struct pool_table {
     atomic<std::size_t> unmet{0};                // sum of the records' unmet reservations
     atomic<std::uint32_t> payload_rate{0x10000}; // what a byte of payload is charged, in 65536ths
     atomic<std::uint32_t> tables_rate{0x10000};  // the same for a byte of the index
-    presence at_locks;                           // threads that are at a partition's lock
+    presence at_locks{};                         // threads that are at a partition's lock
     atomic<std::uint32_t> releasing{0};          // of those: that let it go, and give pages back to the source
 };
 

@@ -57,7 +57,7 @@ inline constexpr std::size_t free_idle = 12 * 4096;
 /// `bytes` times a rate in 65536ths.
 [[nodiscard]] constexpr std::size_t scaled(std::size_t bytes, std::uint32_t rate) noexcept {
     const std::size_t whole = bytes >> 16, rest = bytes & 0xffff;
-    return whole * rate + static_cast<std::size_t>(std::uint64_t{rest} * rate >> 16);
+    return whole * rate + to_size(std::uint64_t{rest} * rate >> 16);
 }
 [[nodiscard]] inline std::size_t of(const pool_table& table, std::size_t payload, std::size_t tables) noexcept {
     return scaled(payload, table.payload_rate.load(memory_order::relaxed)) +

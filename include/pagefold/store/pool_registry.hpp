@@ -138,10 +138,10 @@ public:
     }
 
 private:
-    pool_table table_;
+    pool_table table_{};
     std::size_t reserved_ = 0; // by live pools together
-    mutable Lock lock_;
-    mutable presence at_lock_;
+    mutable Lock lock_{};
+    mutable presence at_lock_{};
 };
 
 } // namespace pagefold

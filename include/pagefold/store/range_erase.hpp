@@ -61,11 +61,11 @@ public:
                 if (!index.is_live(id) || index.pool_of(id) != slot) {
                     continue;
                 }
-                left += left == 0 ? 1 : 0;
+                left += left == 0 ? 1u : 0u;
             }
             const unsigned work = empty(pool, id, ~std::uint64_t{0}, left).work;
             left -= work < left ? work : left;
-            pool.searched -= pool.searched > id && index.is_live(id) ? 1 : 0;
+            pool.searched -= pool.searched > id && index.is_live(id) ? 1u : 0u;
         }
         return false;
     }
@@ -102,7 +102,7 @@ private:
             }
             erased += one.pages;
             left -= one.work;
-            cursor.number += one.whole ? 1 : 0;
+            cursor.number += one.whole ? 1u : 0u;
         }
         return cursor.number > end;
     }

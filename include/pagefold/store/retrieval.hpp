@@ -12,8 +12,8 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// A stream that was found: in place, in the buffer, or (a raw page) already in the caller's page.
 template <class Entry>
 struct fetched {
-    byte_view stream;
-    Entry e;
+    byte_view stream{};
+    Entry e{};
     std::byte inline_stream[min_stream_size];
 };
 

@@ -48,7 +48,7 @@ public:
         }
         auto view = state_.slots(*pool);
         const bool is_choosy = need != 0 && choosy_pause_ == 0;
-        choosy_pause_ -= need != 0 && choosy_pause_ != 0 ? 1 : 0;
+        choosy_pause_ -= need != 0 && choosy_pause_ != 0 ? 1u : 0u;
         victim_search<state_type, Config::sparse_candidates> search{state_, is_choosy ? need : 0, sparse_bar_};
         slot_id victim = pool->eviction.evict(view, search, steps);
         if (victim == no_slot && steps != 0) {

@@ -34,7 +34,7 @@ public:
         }
         const auto e = state_.index.get(slot);
         const bool serves = !state_.is_readable(e) || (need_ != 0 ? makes_place(e) : frees_pages(e));
-        passed_over_ += serves ? 0 : 1;
+        passed_over_ += serves ? 0u : 1u;
         return serves;
     }
 
@@ -56,7 +56,7 @@ private:
         if constexpr (Candidates != 0) {
             const unsigned fullness = e.is_inline() ? max_fullness : state_.allocator.fullness(e.handle());
             if (fullness <= bar_) {
-                bar_ -= passed_over_ < Candidates / 2 && bar_ != 0 ? 1 : 0;
+                bar_ -= passed_over_ < Candidates / 2 && bar_ != 0 ? 1u : 0u;
                 return true;
             }
             sparsest_ = fullness < sparsest_ ? fullness : sparsest_;

@@ -205,7 +205,7 @@ private:
         const std::size_t length = static_cast<std::size_t>(stop - start) - min_match;
         if (length < nibble_max + length_byte_max) [[likely]] {
             *out_ = static_cast<std::byte>(length - nibble_max); // needed or not
-            out_ += length >= nibble_max ? 1 : 0;
+            out_ += length >= nibble_max ? 1u : 0u;
             nibbles |= length < nibble_max ? length : nibble_max;
         } else {
             nibbles |= nibble_max;

@@ -28,8 +28,8 @@ inline constexpr unsigned page_paths = 5;
     case page_path::avx2: return "avx2";
     case page_path::avx512: return "avx512";
     case page_path::neon: return "neon";
+    default: return "unknown";
     }
-    return "unknown";
 }
 
 /// A set of paths.

@@ -96,14 +96,14 @@ inline constexpr move_tables moves{};
     std::size_t repeats = 0;
     for (std::size_t turn = 0; turn != lines - give_up_line; ++turn, from += line_size) {
         for (std::size_t i = 0; i != line_size; i += 4) {
-            zeros += load_word32(from + i) == 0 ? 1 : 0;
+            zeros += load_word32(from + i) == 0 ? 1u : 0u;
         }
         const std::uint8_t* const half = from + repeat_begin(turn);
         std::uint64_t wrong = 0;
         for (std::size_t i = 0; i != repeat_size; i += 8) {
             wrong += nonzero_bytes(load_word(half + i) ^ load_word(half + i - repeat_lag(turn))) >> 7;
         }
-        repeats += repeat_size - static_cast<std::size_t>(wrong * each_byte >> 56);
+        repeats += repeat_size - to_size(wrong * each_byte >> 56);
     }
     return is_noise(zeros, (lines - give_up_line) * line_size / 4, repeats);
 }
@@ -270,7 +270,7 @@ private:
         const std::uint64_t wrong = nonzero_bytes(word ^ load_word(source));
         const unsigned mask = mask_of(wrong);
         store_word(state_.literals + state_.literal_count, gather(word, mask));
-        state_.literal_count += static_cast<std::size_t>((wrong >> 7) * each_byte >> 56);
+        state_.literal_count += to_size((wrong >> 7) * each_byte >> 56);
         return mask;
     }
 
@@ -362,7 +362,7 @@ inline std::uint8_t* pack_literals(workspace& state, std::uint8_t* to, unsigned&
         const std::uint8_t code = alphabets.literal_code[alphabet][literal];
         state.codes[i] = code;
         state.escapes[escapes] = literal;
-        escapes += code == 0 ? 1 : 0;
+        escapes += code == 0 ? 1u : 0u;
     }
     if (!is_worth_packing(count, escapes)) {
         return nullptr;
@@ -420,7 +420,7 @@ inline std::uint8_t* put_lags(const workspace& state, bool is_wide, std::uint8_t
         to[count] = static_cast<std::uint8_t>(code);
         tops[count] = static_cast<std::uint8_t>(code >> 8);
         choices[block / 8] = static_cast<std::uint8_t>(choices[block / 8] | (is_new ? 1u << (block & 7) : 0u));
-        count += is_new ? 1 : 0;
+        count += is_new ? 1u : 0u;
     }
     fill_bytes(tops + count, 0, 16);
     return put_lag_tops(tops, count, is_wide, to + count, flags);
@@ -446,7 +446,7 @@ inline std::uint8_t* put_mask_codes(const std::uint8_t* listed, std::size_t coun
                                     unsigned& flags) noexcept {
     std::size_t escapes = 0;
     for (std::size_t i = 0; i != count; ++i) {
-        escapes += alphabets.mask_code[listed[i]] == 0 ? 1 : 0;
+        escapes += alphabets.mask_code[listed[i]] == 0 ? 1u : 0u;
     }
     if (!is_mask_packing_worth(count, escapes)) {
         copy_bytes(to, listed, count);

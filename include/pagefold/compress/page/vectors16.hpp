@@ -479,7 +479,7 @@ struct mask_hash_tables {
     [[nodiscard]] constexpr bool is_perfect() const noexcept {
         unsigned distinct = 0;
         for (const std::uint8_t c : code) {
-            distinct += c != 0 ? 1 : 0;
+            distinct += c != 0 ? 1u : 0u;
         }
         return distinct == 15;
     }

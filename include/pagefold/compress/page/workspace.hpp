@@ -27,8 +27,8 @@ struct settings {
     case page_level::fast: return {16, 8};
     case page_level::balanced: return {10, 16};
     case page_level::high: return {6, 32};
+    default: return {};
     }
-    return {};
 }
 
 // The candidates of a line, by slot. Every block of the line chooses one of them.

@@ -16,7 +16,7 @@ bool extent_index<Entry, Hook, HookBits, Source>::check() const noexcept {
         if (!is_sound(id)) {
             return false;
         }
-        arrays += x.is_single() ? 0 : 1;
+        arrays += x.is_single() ? 0u : 1u;
         used += extent_bytes + entries_.bytes(x);
         const std::uint32_t first = find_object(x.pool(), x.object);
         if (find_extent(x.pool(), x.object, x.number()) != id || first == none || (x.is_primary() && first != id)) {

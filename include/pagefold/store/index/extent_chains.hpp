@@ -157,7 +157,7 @@ private:
             if (is_it(*x)) {
                 return id;
             }
-            damage_ += x->is_whole() ? 0 : 1; // it may be what is looked for
+            damage_ += x->is_whole() ? 0u : 1u; // it may be what is looked for
             link = x->hash_next;
         }
         return none;

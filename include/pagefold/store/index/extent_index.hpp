@@ -99,7 +99,7 @@ public:
     void erase(pool_ring& ring, slot_id s, bool goes_on = false) noexcept {
         extent& x = extents_[s / extent_pages];
         PAGEFOLD_ASSERT(x.has_page(s % extent_pages));
-        page_count_ -= page_count_ != 0 ? 1 : 0;
+        page_count_ -= page_count_ != 0 ? 1u : 0u;
         if (is_power_of_two(x.present())) {
             remove_extent(ring, s / extent_pages);
         } else {
@@ -164,7 +164,7 @@ public:
     /// Whether the extent's entries can be looked at: its array is one, and as long as it says.
     [[nodiscard]] bool is_sound(std::uint32_t id) const noexcept {
         const bool sound = entries_.is_sound(extents_[id]);
-        damage_ += sound ? 0 : 1;
+        damage_ += sound ? 0u : 1u;
         return sound;
     }
     [[nodiscard]] static constexpr slot_id slot(std::uint32_t id, unsigned at) noexcept {
@@ -344,7 +344,7 @@ private:
         const auto sides = rings_.around(id);
         if (sides.next != none && sides.next != id && sides.before != none) {
             extent& behind = extents_[sides.next];
-            damage_ += behind.is_whole() ? 0 : 1; // under its new hash nobody may look for it and tell
+            damage_ += behind.is_whole() ? 0u : 1u; // under its new hash nobody may look for it and tell
             // The object's next extent becomes its first. Whether a damaged one was the first, it can't say itself.
             const std::uint32_t first = is_damaged ? find_object(behind.pool(), behind.object) : none;
             const bool was_first = is_damaged ? first == none || first == id : x.is_primary();

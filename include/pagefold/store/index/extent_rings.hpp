@@ -84,7 +84,7 @@ public:
         extents_[before].ring_next = id;
     }
     void unlink(pool_ring& ring, std::uint32_t id, const neighbours& sides) noexcept {
-        ring.extents -= ring.extents != 0 ? 1 : 0;
+        ring.extents -= ring.extents != 0 ? 1u : 0u;
         const bool is_last = sides.next == id || sides.next == none || sides.before == none;
         if (!is_last) {
             extents_[sides.next].set_ring_previous(sides.before);
