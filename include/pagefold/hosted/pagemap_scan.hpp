@@ -2,12 +2,12 @@
 #pragma once
 
 #include <pagefold/config/abi.hpp>
+#include <pagefold/hosted/io_control.hpp>
 
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 #include <utility>
 
@@ -53,7 +53,7 @@ public:
         r.return_mask = is_written;
         int found = 0;
         do {
-            found = ::ioctl(fd_, ioctl_scan, &r);
+            found = io_control(fd_, ioctl_scan, &r);
         } while (found < 0 && errno == EINTR);
         if (found >= 0) {
             start = r.walk_end;
@@ -68,7 +68,7 @@ private:
     };
     static constexpr std::uint64_t is_written = 1u << 1;
     static constexpr std::uint64_t check_wp_async = 1u << 1;
-    static constexpr unsigned long ioctl_scan = _IOWR('f', 16, request);
+    static constexpr std::uint32_t ioctl_scan = _IOWR('f', 16, request);
 
     int fd_ = -1;
 };

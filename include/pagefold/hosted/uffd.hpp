@@ -3,6 +3,7 @@
 
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/core/status.hpp>
+#include <pagefold/hosted/io_control.hpp>
 #include <pagefold/hosted/shortage.hpp>
 
 #include <cerrno>
@@ -10,7 +11,6 @@
 #include <cstdint>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <type_traits>
 #include <unistd.h>
@@ -78,19 +78,19 @@ struct move_request {
 };
 inline constexpr std::uint64_t move_dont_wake = 1u << 0;
 inline constexpr std::uint64_t move_allow_src_holes = 1u << 1;
-inline constexpr unsigned long ioctl_move = _IOWR(0xAA, 0x05, move_request);
+inline constexpr std::uint32_t ioctl_move = _IOWR(0xAA, 0x05, move_request);
 
 struct poison_request {
     uffdio_range range;
     std::uint64_t mode;
     std::int64_t updated; // out: bytes, or −errno
 };
-inline constexpr unsigned long ioctl_poison = _IOWR(0xAA, 0x08, poison_request);
+inline constexpr std::uint32_t ioctl_poison = _IOWR(0xAA, 0x08, poison_request);
 
 /// Serve no faults that the kernel takes in system calls: what an unprivileged process is allowed. 5.11
 inline constexpr int user_mode_only = 1;
 /// Makes a descriptor through /dev/userfaultfd, whose permissions decide who may. 6.1
-inline constexpr unsigned long ioctl_new = _IO(0xAA, 0x00);
+inline constexpr std::uint32_t ioctl_new = _IO(0xAA, 0x00);
 
 } // namespace uffd_abi
 
@@ -273,10 +273,10 @@ public:
 
 private:
     template <class Request>
-    [[nodiscard]] int call(unsigned long what, Request& request) noexcept {
+    [[nodiscard]] int call(std::uint32_t what, Request& request) noexcept {
         int result = 0;
         do {
-            result = ::ioctl(fd_, what, &request);
+            result = io_control(fd_, what, &request);
         } while (result != 0 && errno == EINTR);
         return result == 0 ? 0 : errno;
     }
@@ -327,7 +327,7 @@ private:
         }
         const int device = ::open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
         if (device >= 0) {
-            fd = ::ioctl(device, uffd_abi::ioctl_new, flags);
+            fd = io_control(device, uffd_abi::ioctl_new, flags);
         }
         const int second = errno;
         if (device >= 0) {

@@ -32,9 +32,20 @@ PAGEFOLD_AVX512 std::uint8_t* put_gathered(std::uint8_t* to, __m512i v, std::uin
     store(to, _mm512_maskz_compress_epi8(mask, v));
     return to + ones64(mask);
 }
+
+// Some instructions are written in their masked form, under a mask of ones, of which compilers make the plain one. What g++'s
+// own header writes for the plain form names a variable that is never set, and link-time optimisation warns of it in whoever
+// links us (GCC PR105593).
+inline constexpr __mmask16 all16 = 0xffff;
+inline constexpr __mmask32 all32 = 0xffffffff;
+inline constexpr __mmask64 all64 = ~__mmask64{0};
+
+/// The lower byte of each 16 bits.
+PAGEFOLD_AVX512 __m256i low_bytes(__m512i v) noexcept { return _mm512_maskz_cvtepi16_epi8(all32, v); }
+
 /// Pairs of 4-bit codes, one to a byte, in bytes.
 PAGEFOLD_AVX512 __m256i join_nibbles(__m512i v) noexcept {
-    return _mm512_cvtepi16_epi8(_mm512_maddubs_epi16(v, _mm512_set1_epi16(0x1001)));
+    return low_bytes(_mm512_maddubs_epi16(v, _mm512_set1_epi16(0x1001)));
 }
 PAGEFOLD_AVX512 __m512i split_nibbles(__m256i pairs) noexcept {
     const __m512i wide = _mm512_cvtepu8_epi16(pairs);
@@ -45,7 +56,8 @@ PAGEFOLD_AVX512 __m512i split_nibbles(__m256i pairs) noexcept {
 
 PAGEFOLD_AVX512 void put_hashes(__m512i words, std::uint16_t* hashes) noexcept {
     const __m512i product = _mm512_mullo_epi32(words, _mm512_set1_epi32(static_cast<int>(hash_factor)));
-    avx2::store(hashes, _mm512_cvtepi32_epi16(_mm512_srli_epi32(product, 32 - hash_bits)));
+    const __m512i hash = _mm512_maskz_srli_epi32(all16, product, 32 - hash_bits);
+    avx2::store(hashes, _mm512_maskz_cvtepi32_epi16(all16, hash));
 }
 PAGEFOLD_AVX512 void hash_words(const std::uint8_t* from, std::uint16_t* hashes) noexcept {
     put_hashes(load(from), hashes);
@@ -218,8 +230,8 @@ PAGEFOLD_AVX512 std::uint8_t* put_lags(const workspace& state, bool is_wide, std
         const __m512i code = _mm512_or_si512(_mm512_srli_epi16(lag, 3),
                                              _mm512_sll_epi16(_mm512_and_si512(lag, _mm512_set1_epi16(7)), rotate));
         const __m512i gathered = _mm512_maskz_compress_epi16(listed, code);
-        avx2::store(to, _mm512_cvtepi16_epi8(gathered));
-        avx2::store(top, _mm512_cvtepi16_epi8(_mm512_srli_epi16(gathered, 8)));
+        avx2::store(to, low_bytes(gathered));
+        avx2::store(top, low_bytes(_mm512_srli_epi16(gathered, 8)));
         to += v16::ones(listed);
         top += v16::ones(listed);
     }
@@ -358,7 +370,7 @@ PAGEFOLD_TARGET_AVX512 std::size_t compress(const unit_view& unit, std::uint8_t*
     if (codes == nullptr || (count % 2 != 0 && codes[size - 1] >> 4 != 0)) {
         return false;
     }
-    const __m512i symbols = _mm512_broadcast_i32x4(v16::load(alphabets.mask_symbol));
+    const __m512i symbols = _mm512_maskz_broadcast_i32x4(all16, v16::load(alphabets.mask_symbol));
     std::uint64_t escaped[groups / 64];
     std::size_t escapes = 0;
     for (std::size_t i = 0; i < count; i += 64) {
@@ -442,8 +454,8 @@ PAGEFOLD_TARGET_AVX512 std::size_t compress(const unit_view& unit, std::uint8_t*
         const __m512i code = _mm512_or_si512(low, _mm512_slli_epi16(top, 8));
         const __m512i lag =
             _mm512_or_si512(_mm512_and_si512(_mm512_slli_epi16(code, 3), all), _mm512_srl_epi16(code, rotate));
-        avx2::store(lags.low + 16 + i, _mm512_cvtepi16_epi8(lag));
-        avx2::store(lags.high + 16 + i, _mm512_cvtepi16_epi8(_mm512_srli_epi16(lag, 8)));
+        avx2::store(lags.low + 16 + i, low_bytes(lag));
+        avx2::store(lags.high + 16 + i, low_bytes(_mm512_srli_epi16(lag, 8)));
     }
     return true;
 }
@@ -481,7 +493,7 @@ PAGEFOLD_TARGET_AVX512 std::size_t compress(const unit_view& unit, std::uint8_t*
         if (ones64(escaped) > left) {
             return false;
         }
-        const __m512i literal = _mm512_permutexvar_epi8(code, symbols);
+        const __m512i literal = _mm512_maskz_permutexvar_epi8(all64, code, symbols);
         store(state.literals + i, _mm512_mask_expand_epi8(literal, escaped, load_first(escape, left)));
         escape += ones64(escaped);
     }

@@ -39,7 +39,7 @@ public:
 
     [[nodiscard]] entry_place locate(extent& x, unsigned at) const noexcept {
         PAGEFOLD_ASSERT(x.has_page(at));
-        if (x.is_single()) {
+        if (stands_in(x)) {
             return {reinterpret_cast<std::byte*>(&x.bitmap), reinterpret_cast<std::byte*>(&x.cell), nullptr};
         }
         return arrays_.view(x.array()).at(rank_of(x.bitmap, at));
@@ -51,7 +51,7 @@ public:
     /// Replaces the entry and keeps the hook, when the hook is wide; a narrow one is part of the entry.
     void set(extent& x, unsigned at, Entry e) noexcept {
         const entry_place p = locate(x, at);
-        if (x.is_single()) {
+        if (stands_in(x)) {
             x.note_change(x.bitmap ^ e.word());
             x.note_change(x.cell ^ e.meta());
         }
@@ -92,8 +92,8 @@ public:
         }
     };
     [[nodiscard]] metas metas_of(extent& x) const noexcept {
-        return x.is_single() ? metas{x.present(), reinterpret_cast<std::byte*>(&x.cell), &x}
-                             : metas{x.bitmap, arrays_.view(x.array()).at(0).meta, nullptr};
+        return stands_in(x) ? metas{x.present(), reinterpret_cast<std::byte*>(&x.cell), &x}
+                            : metas{x.bitmap, arrays_.view(x.array()).at(0).meta, nullptr};
     }
 
     // Pages that come and go.
@@ -209,6 +209,10 @@ public:
     [[nodiscard]] bool check() const noexcept { return arrays_.check(); }
 
 private:
+    /// Whether the entry of a sound extent's only page stands in the extent.
+    [[nodiscard]] static bool stands_in(const extent& x) noexcept {
+        return arrays_type::singles_inline && x.is_single();
+    }
     [[nodiscard]] static unsigned rank_of(std::uint64_t bitmap, unsigned at) noexcept {
         return count_ones(bitmap & low_bits(at));
     }
