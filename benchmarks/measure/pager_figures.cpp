@@ -41,9 +41,9 @@ void require(bool holds, const char* what) {
 }
 
 /// The program that is measured: it fills memory with pages of processes, and then reads at random.
-class workload {
+class region_work {
 public:
-    workload(const support::corpus& pages, std::byte* memory, std::size_t count)
+    region_work(const support::corpus& pages, std::byte* memory, std::size_t count)
         : memory_{memory}, versions_(count), random_{7} {
         const std::vector<const std::byte*> contents =
             pages.process_memory().empty() ? pages.pages() : pages.process_memory();
@@ -166,7 +166,7 @@ void measure_uffd(const support::corpus& pages, const sizes& size, const variant
     {
         out.add_context(std::string("pager.") + how.name + ".first_write_ns",
                         first_writes(pager.memory().data(), size.pages));
-        workload work{pages, pager.memory().data(), size.pages};
+        region_work work{pages, pager.memory().data(), size.pages};
         require(pager.set_budget(pager.least_budget_pages * page_size) == status::ok, "the store is full");
         require(pager.set_budget(options.bytes) == status::ok, "no budget");
         const support::latency_histogram touched = work.touch_all();
@@ -193,7 +193,7 @@ void measure_swap(const support::corpus& pages, const sizes& size, const support
     // The limit before the pages: where all of them were just brought in and count as active, the kernel finds none to
     // take, gives up and kills.
     require(group.set_limit(group.usage() + bytes / 2), "the limit can't be set");
-    workload work{pages, static_cast<std::byte*>(memory), size.pages};
+    region_work work{pages, static_cast<std::byte*>(memory), size.pages};
     static_cast<void>(work.access(size.accesses / 4, false));
     const double uniform = work.access(size.accesses, false);
     static_cast<void>(work.access(size.accesses / 4, true));

@@ -32,8 +32,6 @@ void keep_to_one_processor() {
     }
 }
 
-double mib(std::uint64_t bytes) { return static_cast<double>(bytes) / 1048576.0; }
-
 void print_row(const char* name, const run_result& r, double base) {
     std::printf("%-10s %7.2f %12.0f %7.2f %10.0f %9.1f", name, r.fill_seconds, r.queries_a_second(),
                 r.queries_a_second() / base, static_cast<double>(r.faults), mib(r.resident_bytes));

@@ -21,8 +21,6 @@ namespace {
 using store_type = pagefold::page_store<pagefold::default_config>;
 using pager_type = pagefold::uffd_pager<store_type>;
 
-double mib(std::uint64_t bytes) { return static_cast<double>(bytes) / 1048576.0; }
-
 /// One line that is written over; on a terminal only.
 class live_line {
 public:

@@ -26,6 +26,8 @@ struct run_result {
     [[nodiscard]] double queries_a_second() const { return static_cast<double>(queries) / std::max(seconds, 1e-9); }
 };
 
+[[nodiscard]] inline double mib(std::uint64_t bytes) { return static_cast<double>(bytes) / 1048576.0; }
+
 using examples::note_interruptions;
 using examples::was_interrupted;
 
