@@ -68,6 +68,7 @@ using pagefold::status;
 using pagefold::store_native;
 using pagefold::strict_bit;
 using pagefold::strictly;
+using pagefold::to_size;
 using pagefold::trailing_zeros;
 
 // platform/
@@ -272,6 +273,7 @@ using pagefold::fork_list;
 using pagefold::fork_policy;
 using pagefold::forkable;
 using pagefold::frame_queue;
+using pagefold::io_control;
 using pagefold::is_refusal;
 using pagefold::is_shortage;
 using pagefold::mmap_options;

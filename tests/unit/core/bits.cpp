@@ -26,6 +26,13 @@ std::uint64_t by_halves(std::uint64_t a, std::uint64_t b) {
 
 } // namespace
 
+TEST_CASE("to_size keeps what fits") {
+    CHECK(to_size(0) == 0);
+    CHECK(to_size(0xffffffff) == 0xffffffff);
+    CHECK(to_size(std::uint64_t{~std::size_t{0}}) == ~std::size_t{0});
+    static_assert(std::is_same_v<decltype(to_size(std::uint64_t{1})), std::size_t>);
+}
+
 TEST_CASE("round_up and ceil_div take any step") {
     CHECK(round_up(0, 7) == 0);
     CHECK(round_up(1, 7) == 7);
