@@ -108,7 +108,6 @@ hardened)
   ;;
 debug_library) build_and_run -O1 -D_GLIBCXX_DEBUG -D_GLIBCXX_DEBUG_PEDANTIC ;;
 libc++)
-  [ $kind = clang ] || skip "$compiler has but one standard library"
   takes -stdlib=libc++ || skip "$compiler has no libc++ here"
   build_and_run -O1 -stdlib=libc++ -D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_DEBUG -Wall -Wextra
   ;;

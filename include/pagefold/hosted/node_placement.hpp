@@ -85,7 +85,7 @@ public:
                 continue;
             }
             for (std::size_t i = 0; i < count; ++i) {
-                elsewhere += nodes[i] >= 0 && nodes[i] != static_cast<int>(node_) ? 1 : 0;
+                elsewhere += nodes[i] >= 0 && nodes[i] != static_cast<int>(node_) ? 1u : 0u;
             }
         }
         return elsewhere;

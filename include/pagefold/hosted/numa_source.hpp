@@ -192,7 +192,7 @@ private:
         return number < count_ ? nodes_ + number : nullptr;
     }
 
-    numa_topology topology_;
+    numa_topology topology_{};
     mmap_source<Lock> anywhere_;
     node_source* nodes_ = nullptr; // for each node one that prefers it, one that keeps to it
     std::size_t count_ = 0;        // of nodes_

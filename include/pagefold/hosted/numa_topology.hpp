@@ -113,7 +113,7 @@ private:
             for (unsigned node = first; node <= last && node < node_mask::max_nodes; ++node) {
                 nodes.insert(node);
             }
-            at += *at == ',' ? 1 : 0;
+            at += *at == ',' ? 1u : 0u;
         }
         return nodes;
     }
@@ -144,7 +144,7 @@ private:
                 continue;
             }
             const unsigned distance = read_number(at);
-            at += *at == ' ' ? 1 : 0;
+            at += *at == ' ' ? 1u : 0u;
             const std::size_t to = place_of(static_cast<node_id>(node));
             if (to != count_ && distance != 0) {
                 distances_[from][to] = static_cast<std::uint8_t>(distance < 255 ? distance : 255);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pagefold/config/assert.hpp>
+#include <pagefold/core/bits.hpp>
 #include <pagefold/place/concept.hpp>
 
 #include <cstddef>
@@ -118,7 +119,7 @@ private:
     }
     /// As `hashed` does it.
     [[nodiscard]] static constexpr std::size_t share(std::uint64_t hash, std::size_t count) noexcept {
-        return static_cast<std::size_t>((hash >> 32) * count >> 32);
+        return to_size((hash >> 32) * count >> 32);
     }
 
     std::size_t count_ = 0;

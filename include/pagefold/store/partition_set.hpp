@@ -75,7 +75,7 @@ private:
         const node_id node = node_of(first);
         std::size_t number = 0;
         for (std::size_t i = first; i < count_; ++i) {
-            number += node_of(i) == node ? 1 : 0;
+            number += node_of(i) == node ? 1u : 0u;
         }
         const std::size_t front = first == 0 ? round_up(count_ * sizeof(entry), alignof(T)) : 0;
         const std::size_t pages = ceil_div(front + number * sizeof(T), source_.page_size());
@@ -94,7 +94,7 @@ private:
         std::byte* at = static_cast<std::byte*>(*memory) + front;
         for (std::size_t i = first; i < count_; ++i) {
             if (node_of(i) == node) {
-                table_[i].at = reinterpret_cast<T*>(at);
+                table_[i].at = static_cast<T*>(static_cast<void*>(at));
                 at += sizeof(T);
             }
         }

@@ -61,7 +61,7 @@ status basic_store<Config, Place>::make_node_budgets() noexcept {
     };
     std::size_t nodes = 0;
     for (std::size_t i = 0; i < partition_count_; ++i) {
-        nodes += stands_for_its_node(i) ? 1 : 0;
+        nodes += stands_for_its_node(i) ? 1u : 0u;
     }
     std::size_t next = 0;
     return nodes == 0 ? status::ok : node_budgets_.create(nodes, [&](void* place, std::size_t) noexcept {

@@ -29,14 +29,20 @@ struct with_xv : default_config {
                                   >;
 };
 
+struct with_nodes : default_config {
+    using place_type = by_node;
+};
+
 } // namespace
 
 bool one_unit() {
     mmap_source<> memory;
+    numa_source<> nodes;
     const fork_guard guard{memory};
     const bool first = keeps_pages<partitioned_store<default_config>>("default", memory);
     const bool second = keeps_pages<page_store<with_xv>>("guarded xv, lru", memory);
-    return guard.is_active() && first && second;
+    const bool third = keeps_pages<partitioned_store<with_nodes>>("by node", nodes);
+    return guard.is_active() && first && second && third;
 }
 
 } // namespace matrix
