@@ -522,7 +522,7 @@ PAGEFOLD_AVX512 void build(const std::uint8_t* literals, const std::uint16_t* so
                                                             std::uint8_t* page, std::size_t base, bool is_wide,
                                                             workspace& state) noexcept {
     backward_reader in{stream, size};
-    alignas(64) std::uint8_t marks[marks_size];
+    alignas(64) std::uint8_t marks[marks_size] = {}; // all of it is written, which g++ 11 does not see at -Os
     alignas(64) std::uint8_t choices[choices_size];
     alignas(64) std::uint16_t sources[blocks];
     v16::lag_bytes lags;
