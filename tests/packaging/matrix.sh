@@ -108,7 +108,7 @@ hardened)
   ;;
 debug_library) build_and_run -O1 -D_GLIBCXX_DEBUG -D_GLIBCXX_DEBUG_PEDANTIC ;;
 libc++)
-  takes -stdlib=libc++ || skip "$compiler has no libc++ here"
+  takes -Werror -stdlib=libc++ || skip "$compiler has no libc++ of its age here"
   build_and_run -O1 -stdlib=libc++ -D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_DEBUG -Wall -Wextra
   ;;
 address | thread)
