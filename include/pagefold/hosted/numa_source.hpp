@@ -6,6 +6,7 @@
 #include <pagefold/hosted/node_placement.hpp>
 #include <pagefold/hosted/numa_topology.hpp>
 #include <pagefold/platform/concept.hpp>
+#include <pagefold/platform/null_lock.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -39,7 +40,8 @@ class numa_source {
     using node_source = mmap_source<Lock, node_placement>;
 
 public:
-    /// The options are each source's. capacity_bytes is each one's; automatic: 64 GiB divided among all.
+    /// The options are each source's. capacity_bytes is each one's; automatic: what an mmap_source would have (64 GiB, or less
+    /// where the process may not have so many addresses), divided among all.
     explicit numa_source(const mmap_options& options = {}) noexcept
         : anywhere_{share_of(options, 1 + 2 * topology_.count())} {
         const std::size_t count = 2 * topology_.count();
@@ -49,7 +51,10 @@ public:
             return;
         }
         nodes_ = static_cast<node_source*>(memory);
-        const mmap_options each = share_of(options, 1 + count);
+        mmap_options each = options;
+        if (options.capacity_bytes == mmap_options::automatic) {
+            each.capacity_bytes = anywhere_.capacity_bytes(); // asked again, the process would have fewer addresses
+        }
         for (; count_ < count; ++count_) {
             const node_placement placement{topology_.node(count_ / 2),
                                            count_ % 2 == 0 ? node_exhausted::nearest : node_exhausted::refuse,
@@ -181,9 +186,9 @@ public:
 private:
     /// The range of one of `parts` sources, where the host leaves it to us.
     [[nodiscard]] static mmap_options share_of(mmap_options options, std::size_t parts) noexcept {
-        constexpr std::size_t usual = static_cast<std::size_t>(sizeof(void*) >= 8 ? 64ull << 30 : 512ull << 20);
         if (options.capacity_bytes == mmap_options::automatic) {
-            options.capacity_bytes = usual / parts;
+            const mmap_source<null_lock> alone{options};
+            options.capacity_bytes = alone.capacity_bytes() / parts;
         }
         return options;
     }

@@ -5,11 +5,15 @@
 #include <pagefold/hosted/numa_source.hpp>
 
 #include "conformance/page_source.hpp"
+#include "support/sanitized.hpp"
+#include "support/soft_limit.hpp"
 
 #include <doctest/doctest.h>
 
 #include <cstddef>
 #include <cstring>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <vector>
 
 namespace pagefold::testing::unit_hosted_numa_source {
@@ -62,6 +66,34 @@ TEST_CASE("numa_source: a node that there isn't") {
         CHECK(source.pages_elsewhere(stranger) == 0);
     }
     CHECK(source.node_status(any_node) == status::ok);
+}
+
+TEST_CASE("numa_source: where the process may have few addresses, each node has memory all the same") {
+    if (is_sanitized) {
+        MESSAGE("skipped: this machine runs a sanitizer, which has terabytes of addresses of its own");
+        return;
+    }
+    // All ranges of the usual size don't fit under the first, none does under the last.
+    for (const std::size_t gibibytes : {std::size_t{40}, std::size_t{3}}) {
+        const pid_t child = fork();
+        REQUIRE(child >= 0);
+        if (child == 0) {
+            bool is_right = set_limit(RLIMIT_AS, static_cast<rlim_t>(gibibytes) << 30);
+            {
+                numa_source<> asking{{.capacity_bytes = std::size_t{64} << 30}}; // what the host says is not cut
+                is_right = is_right && asking.acquire(1, any_node).error() == status::no_memory;
+            }
+            numa_source<> source;
+            is_right = is_right && source.acquire(1, any_node);
+            for (const node_id node : source.topology()) {
+                is_right = is_right && source.acquire(1, node) && source.acquire(1, strictly(node));
+            }
+            _exit(is_right && source.check() ? 0 : 1);
+        }
+        int ended = 0;
+        CHECK(waitpid(child, &ended, 0) == child);
+        CHECK(ended == 0);
+    }
 }
 
 TEST_CASE("numa_source: stands still, and goes on") {
