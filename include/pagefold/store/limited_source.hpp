@@ -27,17 +27,18 @@ public:
 
     /// Takes `bytes` if they fit under the limit; of the whole, with `held_back` bytes to spare.
     [[nodiscard]] bool charge(std::size_t bytes, std::size_t held_back) noexcept {
-        if (whole_ == nullptr) {
-            return charge_here(bytes, held_back);
-        }
-        if (!charge_here(bytes, 0)) {
+        std::size_t after = 0;
+        if (!charge_here(bytes, whole_ == nullptr ? held_back : 0, after)) {
             return false;
         }
-        const bool fits = whole_->charge(bytes, held_back);
-        if (!fits) {
+        if (whole_ != nullptr && !whole_->charge(bytes, held_back)) {
             used_.fetch_sub(bytes, memory_order::relaxed);
+            return false;
         }
-        return fits;
+        std::size_t peak = peak_.load(memory_order::relaxed);
+        while (peak < after && !peak_.compare_exchange(peak, after, memory_order::relaxed)) {
+        }
+        return true;
     }
     /// Takes them whether they fit or not: the caller is about to give back as much.
     void add(std::size_t bytes) noexcept {
@@ -64,9 +65,9 @@ public:
     }
 
 private:
-    [[nodiscard]] bool charge_here(std::size_t bytes, std::size_t held_back) noexcept {
+    /// `after`: what is used then.
+    [[nodiscard]] bool charge_here(std::size_t bytes, std::size_t held_back, std::size_t& after) noexcept {
         std::size_t used = used_.load(memory_order::relaxed);
-        std::size_t after = 0;
         do {
             const std::size_t limit = limit_.load(memory_order::relaxed);
             if (bytes > limit || used > limit - bytes || held_back > limit - bytes - used) {
@@ -77,9 +78,6 @@ private:
         if (after > limit_.load(memory_order::seq_cst)) [[unlikely]] {
             used_.fetch_sub(bytes, memory_order::relaxed); // the limit was lowered meanwhile
             return false;
-        }
-        std::size_t peak = peak_.load(memory_order::relaxed);
-        while (peak < after && !peak_.compare_exchange(peak, after, memory_order::relaxed)) {
         }
         return true;
     }

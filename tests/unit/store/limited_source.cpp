@@ -33,6 +33,7 @@ TEST_CASE("a part of a budget is charged to the whole as well, and either can re
     CHECK(!b.charge(41, 0));
     CHECK(!b.is_short_part(41)); // the whole is
     CHECK(b.used() == 0);
+    CHECK(b.peak() == 0);    // nothing was had
     CHECK(!b.charge(40, 1)); // what others have reserved is the whole's
     CHECK(b.charge(40, 0));
     CHECK(whole.used() == 100);
@@ -48,6 +49,7 @@ TEST_CASE("a part of a budget is charged to the whole as well, and either can re
     CHECK(!a.charge(1, 0));
     CHECK(whole.used() == 50);
     CHECK(a.peak() == 60);
+    CHECK(b.peak() == 40);
     CHECK(whole.peak() == 100);
 }
 
