@@ -92,5 +92,10 @@ hosts)
   echo '#include <pagefold/config/macros.hpp>' >old.cpp
   ! "$compiler" -std=c++17 -fsyntax-only -I "$source/include" old.cpp 2>log || exit 1
   grep -q 'pagefold needs C++20' log
+  # A level that is a name, which the preprocessor takes for 0.
+  echo '#include <pagefold/config/assert.hpp>' >level.cpp
+  compile -fsyntax-only -DPAGEFOLD_ASSERT_LEVEL=0 level.cpp
+  ! compile -fsyntax-only -DPAGEFOLD_ASSERT_LEVEL=ON level.cpp 2>log || exit 1
+  grep -q 'ON.*declared\|undeclared.*ON' log
   ;;
 esac

@@ -15,6 +15,8 @@
 #ifndef PAGEFOLD_ASSERT_LEVEL
 #define PAGEFOLD_ASSERT_LEVEL 1
 #endif
+// The preprocessor takes a name for 0: ON would turn all of them off.
+static_assert(PAGEFOLD_ASSERT_LEVEL >= 0, "PAGEFOLD_ASSERT_LEVEL is a number, 0 to 3");
 
 #ifndef PAGEFOLD_ASSERT_HOOK
 #define PAGEFOLD_ASSERT_HOOK(expression, file, line) __builtin_trap()
