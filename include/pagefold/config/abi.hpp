@@ -13,9 +13,12 @@
 // compiler may use unasked, and the switches. `pagefold::page_store<C>` stays how it is written, by the inline namespace.
 //
 // What it costs: a function with a parameter of pagefold's can be called only by units that agree, or the linker says that
-// it is undefined. A host that knows all its units may run on all its processors defines PAGEFOLD_ABI itself, the same in
-// each of them. What a process has once (the router of faults, what the processor has) it then has once a name; that works,
-// as routers chain each other.
+// it is undefined. Who declares a class of ours without its header opens the same namespace, after including this one:
+// `namespace pagefold::inline PAGEFOLD_ABI { struct page_key; }`; in `pagefold` alone it would be another class.
+//
+// A host that knows all its units may run on all its processors defines PAGEFOLD_ABI itself, the same in each of them. What
+// a process has once (the router of faults, what the processor has) it then has once a name; that works, as routers chain
+// each other (hosted/sigbus_chain.hpp says how often).
 //
 // PAGEFOLD_ASSERT_HOOK and PAGEFOLD_SEED_HOOK can't be in the name: they must be the same in all units.
 //
