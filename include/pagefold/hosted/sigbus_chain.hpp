@@ -38,6 +38,11 @@
 //   SA_ONSTACK: the earlier handler runs on the thread's own stack. Serving needs that one anyway.
 //   A sent signal that is ignored interrupts the calls that SA_RESTART does not restart (poll, nanosleep: EINTR).
 //   sigaction shows the entry, not what it stands over.
+//   Two of these in a process (another name of pagefold's: config/abi.hpp) are two handlers, and one doesn't know the other's
+//   entries for what they are. Where both come and go by turns, so that each is under the other when it unhooks, each turn
+//   takes a level: ENOSPC after some six. Where one comes and goes while the other stays, there is no end.
+//   An entry that unhook finds under another handler is called by that one for ever. So a library with faults by signal stays
+//   loaded: -z nodelete, where the linker doesn't see to it (with unique symbols, as g++ makes them for what is not hidden).
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
