@@ -78,9 +78,20 @@ mix() { # LEVEL OPTION...
   ./program || fail "$*: $?"
 }
 
+# name OPTION...: the name itself. Empty where the compiler doesn't know an option.
+name() {
+  echo PAGEFOLD_ABI |
+    "$compiler" -std=c++20 "$@" -I "$source/include" -include pagefold/config/abi.hpp -E -P -x c++ - 2>/dev/null | tail -n 1
+}
+
 newer=-DPAGEFOLD_ASSERT_LEVEL=2
 if [ "$(uname -m)" = x86_64 ]; then
   newer=-march=x86-64-v3
+  # What a compiler uses unasked beside the great sets: Zen's shuffles on a Haswell, Sapphire Rapids' moves on a Zen 5.
+  for set in sse4a xop tbm avxvnni avxvnniint8 avxvnniint16 avx512fp16 cmpccxadd avxifma; do
+    [ "$(name -march=x86-64-v4)" != "$(name -march=x86-64-v4 "-m$set")" ] || fail "-m$set: the name says nothing of it"
+  done
+  [ "$(name -march=haswell)" != "$(name -march=znver2)" ] || fail "a Zen has a Haswell's name"
   for level in -O0 -O2; do
     mix "$level" "$newer"
     objdump -d --no-show-raw-insn other.o >listing

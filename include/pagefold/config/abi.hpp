@@ -63,8 +63,7 @@
 #define PAGEFOLD_ABI_AVX                                                                                               \
     PAGEFOLD_ABI_JOIN(PAGEFOLD_ABI_IF(__AVX__, _avx), PAGEFOLD_ABI_IF(__AVX2__, _avx2),                                \
                       PAGEFOLD_ABI_IF(__BMI__, _bmi), PAGEFOLD_ABI_IF(__BMI2__, _bmi2),                                \
-                      PAGEFOLD_ABI_IF(__LZCNT__, _lzcnt), PAGEFOLD_ABI_IF(__MOVBE__, _movbe),                          \
-                      PAGEFOLD_ABI_IF(__XOP__, _xop), PAGEFOLD_ABI_IF(__TBM__, _tbm))
+                      PAGEFOLD_ABI_IF(__LZCNT__, _lzcnt), PAGEFOLD_ABI_IF(__MOVBE__, _movbe), , )
 #endif
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512CD__) && defined(__AVX512DQ__) &&                 \
     defined(__AVX512VL__)
@@ -86,11 +85,17 @@
                       PAGEFOLD_ABI_IF(__GFNI__, _gfni), )
 #endif
 #define PAGEFOLD_ABI_LATEST                                                                                            \
-    PAGEFOLD_ABI_JOIN(PAGEFOLD_ABI_IF(__AVXVNNI__, _avxvnni), PAGEFOLD_ABI_IF(__AVX10_1__, _avx10),                    \
-                      PAGEFOLD_ABI_IF(__AVX10_2__, _avx10_2), PAGEFOLD_ABI_IF(__APX_F__, _apx), , , , )
+    PAGEFOLD_ABI_JOIN(PAGEFOLD_ABI_IF(__AVXVNNI__, _avxvnni), PAGEFOLD_ABI_IF(__AVXVNNIINT8__, _vnniint8),             \
+                      PAGEFOLD_ABI_IF(__AVXVNNIINT16__, _vnniint16), PAGEFOLD_ABI_IF(__AVX512FP16__, _fp16),           \
+                      PAGEFOLD_ABI_IF(__CMPCCXADD__, _cmpccxadd), PAGEFOLD_ABI_IF(__AVX10_1__, _avx10),                \
+                      PAGEFOLD_ABI_IF(__AVX10_2__, _avx10_2), PAGEFOLD_ABI_IF(__APX_F__, _apx))
+// What processors of one maker alone have beside those sets: a Zen is no Haswell for who compiles a shuffle.
+#define PAGEFOLD_ABI_MAKER                                                                                             \
+    PAGEFOLD_ABI_JOIN(PAGEFOLD_ABI_IF(__SSE4A__, _sse4a), PAGEFOLD_ABI_IF(__XOP__, _xop),                              \
+                      PAGEFOLD_ABI_IF(__TBM__, _tbm), PAGEFOLD_ABI_IF(__AVXIFMA__, _avxifma), , , , )
 #define PAGEFOLD_ABI_PROCESSOR                                                                                         \
     PAGEFOLD_ABI_JOIN(PAGEFOLD_ABI_SSE2, PAGEFOLD_ABI_SSE, PAGEFOLD_ABI_AVX, PAGEFOLD_ABI_AVX512, PAGEFOLD_ABI_LATER,  \
-                      PAGEFOLD_ABI_LATEST, , )
+                      PAGEFOLD_ABI_LATEST, PAGEFOLD_ABI_MAKER, )
 #elif defined(__aarch64__)
 #define PAGEFOLD_ABI_PROCESSOR                                                                                         \
     PAGEFOLD_ABI_JOIN(_v, __ARM_ARCH, PAGEFOLD_ABI_IF(__ARM_FEATURE_ATOMICS, _lse),                                    \
