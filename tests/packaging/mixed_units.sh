@@ -105,6 +105,14 @@ if [ "$(uname -m)" = x86_64 ]; then
     fi
   done
 fi
+# The same of other architectures, where the compiler is one for all.
+for sets in aarch64:armv8.4-a:+sha3 aarch64:armv8.4-a:+i8mm riscv64:rv64gc:_zbkb riscv64:rv64gc:_zcb; do
+  target=${sets%%:*} more=${sets##*:} base=${sets#*:}
+  base=${base%:*}
+  plain=$(name "--target=$target-linux-gnu" "-march=$base")
+  [ -z "$plain" ] || [ "$plain" != "$(name "--target=$target-linux-gnu" "-march=$base$more")" ] ||
+    fail "$target$more: the name says nothing of it"
+done
 mix -O0 -DPAGEFOLD_NO_VECTORS -DPAGEFOLD_ASSERT_LEVEL=3
 
 # The check can fail: with one name for all, there is much to share.

@@ -98,6 +98,10 @@
                       PAGEFOLD_ABI_LATEST, PAGEFOLD_ABI_MAKER, )
 #elif defined(__aarch64__)
 #define PAGEFOLD_ABI_PROCESSOR                                                                                         \
+    PAGEFOLD_ABI_JOIN(PAGEFOLD_ABI_ARM, PAGEFOLD_ABI_IF(__ARM_FEATURE_SHA3, _sha3),                                    \
+                      PAGEFOLD_ABI_IF(__ARM_FEATURE_MATMUL_INT8, _i8mm), PAGEFOLD_ABI_IF(__ARM_FEATURE_CSSC, _cssc),   \
+                      PAGEFOLD_ABI_IF(__ARM_FEATURE_SVE2p1, _sve2p1), , , )
+#define PAGEFOLD_ABI_ARM                                                                                               \
     PAGEFOLD_ABI_JOIN(_v, __ARM_ARCH, PAGEFOLD_ABI_IF(__ARM_FEATURE_ATOMICS, _lse),                                    \
                       PAGEFOLD_ABI_IF(__ARM_FEATURE_RCPC, _rcpc), PAGEFOLD_ABI_IF(__ARM_FEATURE_DOTPROD, _dotprod),    \
                       PAGEFOLD_ABI_IF(__ARM_FEATURE_SVE, _sve), PAGEFOLD_ABI_IF(__ARM_FEATURE_SVE2, _sve2),            \
@@ -109,6 +113,9 @@
 #elif defined(__riscv)
 #define PAGEFOLD_ABI_IS_1000000 0, // their version, 1.0
 #define PAGEFOLD_ABI_PROCESSOR                                                                                         \
+    PAGEFOLD_ABI_JOIN(PAGEFOLD_ABI_RISCV, PAGEFOLD_ABI_IF(__riscv_zbkb, _zbkb), PAGEFOLD_ABI_IF(__riscv_zcb, _zcb),    \
+                      PAGEFOLD_ABI_IF(__riscv_zvbb, _zvbb), PAGEFOLD_ABI_IF(__riscv_zvkb, _zvkb), , , )
+#define PAGEFOLD_ABI_RISCV                                                                                             \
     PAGEFOLD_ABI_JOIN(PAGEFOLD_ABI_IF(__riscv_compressed, _c), PAGEFOLD_ABI_IF(__riscv_vector, _v),                    \
                       PAGEFOLD_ABI_IF(__riscv_zba, _zba), PAGEFOLD_ABI_IF(__riscv_zbb, _zbb),                          \
                       PAGEFOLD_ABI_IF(__riscv_zbs, _zbs), PAGEFOLD_ABI_IF(__riscv_zicond, _zicond),                    \
