@@ -28,7 +28,8 @@ namespace detail {
 
 template <std::size_t Position, compressor Codec>
 struct chain_member {
-    [[no_unique_address]] Codec codec{};
+    // Not no_unique_address: clang 16 gives such a member another place where it imports the class than in the module.
+    Codec codec{};
 };
 
 template <class Positions, compressor... Codec>
@@ -194,7 +195,7 @@ private:
             (call(static_cast<const detail::chain_member<Position, Codec>&>(members_).codec, Position) && ...));
     }
 
-    [[no_unique_address]] detail::chain_members<std::make_index_sequence<sizeof...(Codec)>, Codec...> members_{};
+    detail::chain_members<std::make_index_sequence<sizeof...(Codec)>, Codec...> members_{};
 };
 
 } // namespace pagefold

@@ -86,7 +86,7 @@ private:
     }
 
     basic_page_codec<Level> page_{};
-    [[no_unique_address]] lz_block lz_{};
+    lz_block lz_{};
 };
 
 using page_or_lz = basic_page_or_lz<>;

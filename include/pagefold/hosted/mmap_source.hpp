@@ -619,7 +619,7 @@ private:
     }
 
     mutable Lock lock_{};
-    [[no_unique_address]] Placement placement_;
+    Placement placement_; // takes room though it is empty: see chain.hpp
     const std::size_t page_size_;
     const std::size_t chunk_pages_;
     const std::size_t retain_bytes_;
