@@ -6,6 +6,7 @@
 #include "support/pager_modes.hpp"
 #include "support/refused_calls.hpp"
 #include "support/sanitized.hpp"
+#include "support/tsan_ordered.hpp"
 #include "support/uffd_skip.hpp"
 
 #include <pagefold/hosted/mmap_source.hpp>
@@ -117,6 +118,10 @@ void check_region(const uffd_pager_options& options, const expected_region& expe
 }
 
 TEST_CASE("uffd_pager: on every kernel it works in the way that there is, or says what is missing") {
+    if (PAGEFOLD_TEST_TSAN != 0) {
+        MESSAGE("skipped: this machine runs ThreadSanitizer, which sees no order between a page and its fault");
+        return;
+    }
     if (lacks_kernel()) {
         return;
     }
