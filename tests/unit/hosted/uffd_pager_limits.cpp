@@ -32,7 +32,7 @@
 namespace pagefold::testing::unit_hosted_uffd_pager_limits {
 namespace {
 
-using store_type = page_store<default_config>;
+using store_type = tsan_ordered<page_store<default_config>>;
 using pager_type = uffd_pager<store_type>;
 constexpr std::size_t page = 4096;
 constexpr std::size_t pages = 2048;
@@ -79,11 +79,6 @@ int code_of(Work work) {
 
 TEST_CASE(
     "uffd_pager: with every number of descriptors left it opens as it does with many, or says that there are none") {
-    if (PAGEFOLD_TEST_TSAN != 0) {
-        MESSAGE(
-            "skipped: this machine runs ThreadSanitizer, which opens files of its own and sees no order in a fault");
-        return;
-    }
     for_each_mode([](const pager_mode& mode) {
         const auto work = [&] {
             mmap_source<> source;
@@ -123,11 +118,6 @@ TEST_CASE(
 }
 
 TEST_CASE("uffd_pager: a process that may open nothing any more is served as before") {
-    if (PAGEFOLD_TEST_TSAN != 0) {
-        MESSAGE(
-            "skipped: this machine runs ThreadSanitizer, which opens files of its own and sees no order in a fault");
-        return;
-    }
     for_each_mode([](const pager_mode& mode) {
         const auto work = [&] {
             mmap_source<> source;
