@@ -25,7 +25,7 @@
 // (lock the memory, or have no swap), move pages when the process's cpuset changes or a node is taken away, or when somebody
 // asks for it (move_pages, migratepages). pages_elsewhere() asks where they all are.
 //
-// Costs: nothing where the machine has one node. Else 25 us for each 2 MiB that come in, besides the 160 us of bringing them in,
+// Costs: nothing where the machine has one node. Else some 65 us for each 2 MiB that come in, besides bringing them in,
 // and two ranges and books for each node (addresses; memory only where they are used).
 
 namespace pagefold::inline PAGEFOLD_ABI {
@@ -139,7 +139,7 @@ public:
         return pages;
     }
     /// Pages acquired with a wish for the node, strictly or not as it says, that are in memory and on another. Asks the kernel
-    /// for each page: some 50 ns.
+    /// for each page: some 150 ns.
     [[nodiscard]] std::size_t pages_elsewhere(node_id wish) const noexcept {
         std::size_t pages = 0;
         const node_source* const source = source_of(wish);
