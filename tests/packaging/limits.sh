@@ -9,11 +9,7 @@ set -eu
 compiler=$1 root=$2 scratch=$3
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/snippets.sh"
-rm -rf "$scratch"
-mkdir -p "$scratch"
-cd "$scratch"
-snippets "$root"
-cp "$root/tests/packaging/small_store/main.cpp" small_store.cpp
+programs "$root" "$scratch"
 for source in *.cpp; do
   quietly "$compiler" -std=c++20 -O1 -I "$root/include" "$source" -o "${source%.cpp}" -pthread
   for limit in 'v 1000000' 'v 200000' 'd 100000' 'd 50000' 'n 4' 'l 64'; do

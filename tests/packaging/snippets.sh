@@ -10,3 +10,12 @@ snippets() {
       inside { text = text $0 "\n" }' "$1/$readme"
   done
 }
+
+# programs ROOT SCRATCH: those, and a small store, as the only files of SCRATCH, where the script goes on.
+programs() {
+  rm -rf "$2"
+  mkdir -p "$2"
+  cd "$2"
+  snippets "$1"
+  cp "$1/tests/packaging/small_store/main.cpp" small_store.cpp
+}

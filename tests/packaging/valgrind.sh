@@ -10,11 +10,7 @@ compiler=$1 root=$2 scratch=$3
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/snippets.sh"
 needs valgrind
-rm -rf "$scratch"
-mkdir -p "$scratch"
-cd "$scratch"
-snippets "$root"
-cp "$root/tests/packaging/small_store/main.cpp" small_store.cpp
+programs "$root" "$scratch"
 for source in *.cpp; do
   quietly "$compiler" -std=c++20 -g -O1 -I "$root/include" "$source" -o "${source%.cpp}" -pthread
   quietly valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=all "./${source%.cpp}"

@@ -64,7 +64,7 @@ inline constexpr unsigned long mems_allowed = 1u << 2; // MPOL_F_MEMS_ALLOWED
     return syscall(SYS_move_pages, 0, count, pages, nullptr, nodes, 0) == 0;
 }
 
-/// Brings all pages of the range in, as writes would. False where there is no memory for all of them: those that came stay.
+/// Brings all pages of the range, which can be written to, in as writes would. False where there is no memory for all of them: those that came stay.
 /// Linux 5.14 has a call for it; before, each is touched, and where memory is short the kernel ends somebody.
 [[nodiscard]] inline bool populate(void* start, std::size_t bytes, std::size_t page_size) noexcept {
     constexpr int populate_write = 23; // MADV_POPULATE_WRITE, which older C libraries don't know
