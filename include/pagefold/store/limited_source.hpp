@@ -154,7 +154,8 @@ public:
         }
     }
 
-    /// Whether the last refusal with `limit` was for the node's, not the store's. The owner of the lock asks.
+    /// Whether the last refusal with `limit` was for the node's, not the store's. The owner of the lock asks; noted only
+    /// where releases are deferred, as other sources have no lock.
     [[nodiscard]] bool is_node_short() const noexcept { return is_node_short_; }
     /// A number that changes with every acquisition and release, where those are deferred.
     [[nodiscard]] std::uint64_t changes() const noexcept { return changes_; }
@@ -178,7 +179,9 @@ private:
     result<void*> acquire_charged(std::size_t pages, node_id node) noexcept {
         const std::size_t bytes = pages * source_.page_size();
         if (!budget_.charge(bytes, held_back_)) {
-            is_node_short_ = budget_.is_short_part(bytes);
+            if (mode_ == releases::deferred) {
+                is_node_short_ = budget_.is_short_part(bytes);
+            }
             return status::limit;
         }
         const result<void*> memory = source_.acquire(pages, node);
