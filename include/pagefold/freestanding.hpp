@@ -127,8 +127,11 @@
 #include <pagefold/store/index_sweep.hpp>
 #include <pagefold/store/limited_source.hpp>
 #include <pagefold/store/located_key.hpp>
+#include <pagefold/store/page_move.hpp>
 #include <pagefold/store/page_store.hpp>
 #include <pagefold/store/partition.hpp>
+#include <pagefold/store/partition_pair.hpp>
+#include <pagefold/store/partition_pools.hpp>
 #include <pagefold/store/partition_set.hpp>
 #include <pagefold/store/partition_state.hpp>
 #include <pagefold/store/partition_statistics.hpp>
@@ -137,6 +140,7 @@
 #include <pagefold/store/pool.hpp>
 #include <pagefold/store/pool_charge.hpp>
 #include <pagefold/store/pool_registry.hpp>
+#include <pagefold/store/pool_route.hpp>
 #include <pagefold/store/pool_shares.hpp>
 #include <pagefold/store/presence.hpp>
 #include <pagefold/store/range_erase.hpp>
@@ -145,6 +149,7 @@
 #include <pagefold/store/room.hpp>
 #include <pagefold/store/scratch_pool.hpp>
 #include <pagefold/store/stats.hpp>
+#include <pagefold/store/store_migration.hpp>
 #include <pagefold/store/store_pages.hpp>
 #include <pagefold/store/store_pools.hpp>
 #include <pagefold/store/store_set_up.hpp>

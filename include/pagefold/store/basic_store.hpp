@@ -11,6 +11,7 @@
 #include <pagefold/store/divided_source.hpp>
 #include <pagefold/store/located_key.hpp>
 #include <pagefold/store/partition.hpp>
+#include <pagefold/store/partition_pair.hpp>
 #include <pagefold/store/partition_set.hpp>
 #include <pagefold/store/pool_registry.hpp>
 #include <pagefold/store/reclaim.hpp>
@@ -82,6 +83,20 @@ public:
     /// `invalid` if there is no such pool; `busy` if this call interrupts another, and nothing happened.
     status destroy_pool(pool_id id) noexcept;
 
+    /// Moves a pool to another memory node, or to none; `strict` as in pool_options. Everybody goes on using the pool meanwhile,
+    /// and no page is missed; what is put from now on is put there. Pages move as they are, a few under the locks of two
+    /// partitions at a time, until about `work` bytes of pages have moved.
+    ///
+    /// ok: all pages are there. busy: not yet; call again. (Also where this call interrupts another, and nothing happened, and
+    /// where another thread has sent the pool elsewhere meanwhile.) limit, no_memory: there is no room for the rest, and nothing
+    /// can be dropped for it. Then, and after busy, pages are in both places, found by everybody, and either call again goes on:
+    /// this one, or one that sends the pool back. invalid: no such pool, or a strict node that no partition is on.
+    ///
+    /// A page takes its new place before it leaves the old one. The cost is that of the pool's pages, each a put's without the
+    /// compression; and of its extents, if they are all where they should be. An operation on a pool that moves takes two
+    /// locks in turn where it else takes one.
+    status set_node(pool_id id, node_id node, bool strict = false, std::size_t work = ~std::size_t{0}) noexcept;
+
     // Pages. All of these are safe from many threads; of puts to one key at the same time one wins. All answer `busy`, and
     // do nothing, where they interrupt another operation of the same thread that they would have to wait for.
 
@@ -94,26 +109,7 @@ public:
     /// the index (at least max_page_index).
     ///
     /// Costs a copy, a compression, and a copy of the stream under the lock.
-    status put(const page_key& key, byte_view page) noexcept {
-        if (page.size() != page_size || !is_valid(key)) {
-            return status::invalid;
-        }
-        const auto lease = scratch_.acquire();
-        if (!lease) {
-            return status::busy;
-        }
-        const located_key k = hasher_.locate(key);
-        const partition_id home = home_of(k);
-        partition_type& target = partitions_[home];
-        target.prefetch(k);
-        const result<byte_view> stream = codec_.pack(page, lease.page(), lease.buffer(), lease.scratch(), most_packed_,
-                                                     pool_ids::kind(key.pool), k.sum_seed);
-        if (!stream) {
-            const status s = target.refuse(k, stream.error());
-            return s == status::ok ? stream.error() : s;
-        }
-        return place_stream(home, k, *stream);
-    }
+    status put(const page_key& key, byte_view page) noexcept;
 
     /// Copies the page to `out`, which must be page_size bytes. Its content is undefined unless ok. not_found, corrupt, or
     /// invalid as for put. Costs a copy of the stream under the lock, its checksum, and a decompression.
@@ -123,13 +119,7 @@ public:
     status take(const page_key& key, byte_span out) noexcept { return read(key, out, true); }
 
     /// ok, not_found or invalid.
-    status erase(const page_key& key) noexcept {
-        if (!is_valid(key)) {
-            return status::invalid;
-        }
-        const located_key k = hasher_.locate(key);
-        return partitions_[home_of(k)].erase(k);
-    }
+    status erase(const page_key& key) noexcept;
     /// Erases all pages of an object; says how many there were. invalid: no such pool.
     result<std::size_t> erase_object(pool_id pool, std::uint64_t object) noexcept {
         return erase_range(pool, object, 0, max_page_index);
@@ -230,6 +220,8 @@ public:
 private:
     static constexpr std::size_t max_partitions = 1024;
     static constexpr unsigned between_erasures = 24;                  // pauses: about the time of a hold
+    static constexpr unsigned between_moves = 48;                     // a hold of two locks is longer
+    static constexpr unsigned moves_a_hold = 4;                       // pages
     static constexpr std::size_t resize_work = std::size_t{64} << 20; // bytes of pages dropped and of streams moved
 
     // Set-up.
@@ -281,9 +273,19 @@ private:
         const std::size_t live = registry_.table().records[pool_ids::slot(key.pool)].live.load(memory_order::relaxed);
         return live == pool_ids::mark(key.pool);
     }
-    [[nodiscard]] partition_id home_of(const located_key& k) const noexcept {
-        const node_id wish = registry_.table().records[k.pool].node.load(memory_order::relaxed);
+    [[nodiscard]] partition_id home_of(const located_key& k, node_id wish) const noexcept {
         return pagefold::home_of(place_, k.key, k.extent_hash, wish, partition_count_);
+    }
+    /// Where a page is: in `now`, or while its pool moves perhaps in `before` still, which is looked at first.
+    struct homes {
+        partition_id now, before;
+    };
+    /// By the newest route of the key's pool, which the key remembers.
+    [[nodiscard]] homes find_homes(located_key& k) const noexcept {
+        const pool_route route = registry_.table().records[k.pool].route.load();
+        k.route = route.number;
+        const partition_id now = home_of(k, route.now);
+        return {now, route.is_moving() ? home_of(k, route.before) : now};
     }
 
     /// Whether this call comes from within one of the same thread that is at a partition's lock.
@@ -294,13 +296,30 @@ private:
     // Pages.
 
     /// Puts the stream into its home partition, and makes room for it, step by step, as long as that comes to anything.
-    status place_stream(partition_id home, const located_key& k, byte_view stream) noexcept;
+    status place_stream(partition_id home, const located_key& k, byte_view stream,
+                        const old_version& elsewhere) noexcept;
+    /// The whole put by one route; has_moved where there is a newer one.
+    status put_by_route(located_key& k, byte_view page, const typename scratch_type::lease& lease) noexcept;
     [[nodiscard]] std::size_t held_back_from(const located_key& k) const noexcept {
         const pool_table& table = registry_.table();
         return pool_charge::held_back_from(table, table.records[k.pool]) + scratch_.kept_free();
     }
 
     status read(const page_key& key, byte_span out, bool removing) noexcept;
+    /// Erases an object's pages first to last in all partitions.
+    void sweep_range(const page_key& first, std::uint64_t last, std::size_t& erased) noexcept;
+
+    // Migration.
+
+    /// Sends the pool to a wish, unless it was sent already or has to end another move first: `route` is what to go by now.
+    /// busy: somebody else has sent it elsewhere.
+    status direct(pool_id id, node_id wish, bool& is_sent, pool_route& route) noexcept;
+    /// Moves all strays of a partition.
+    status move_strays(pool_id id, const pool_route& route, partition_id from, std::size_t& work) noexcept;
+    /// Moves one stray, and some pages behind it that go to the same partition; makes room for it.
+    status move_stray(const stray& found, const pool_route& route, partition_id from, std::size_t& work) noexcept;
+    /// Moves the page of a put to where it is at home now; what of it stays, if there is no room.
+    moved bring(const located_key& k, const homes& at, byte_span buffer) noexcept;
 
     // Memory.
 
@@ -346,6 +365,7 @@ private:
 
 } // namespace pagefold
 
+#include <pagefold/store/store_migration.hpp>
 #include <pagefold/store/store_pages.hpp>
 #include <pagefold/store/store_pools.hpp>
 #include <pagefold/store/store_set_up.hpp>

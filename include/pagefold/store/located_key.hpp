@@ -21,6 +21,7 @@ namespace pagefold::inline PAGEFOLD_ABI {
 struct located_key {
     page_key key;
     std::uint32_t pool;        ///< the pool's slot
+    std::uint32_t route;       ///< number of the pool's route by which it is looked for; 0 in a hasher's answer
     std::uint64_t object_hash; ///< of pool slot and object
     std::uint64_t extent_hash; ///< of pool slot, object and extent number
     std::uint64_t sum_seed;    ///< of the whole key: what the page's checksum is bound to
@@ -59,7 +60,7 @@ public:
         // The checksum is bound to the whole id: slots come again, ids don't.
         const std::uint64_t of_page =
             folded_multiply(of_extent ^ static_cast<std::uint64_t>(key.pool) ^ secrets_[1], key.index ^ secrets_[0]);
-        return {key, pool, of_object, of_extent, of_page};
+        return {key, pool, 0, of_object, of_extent, of_page};
     }
 
 private:

@@ -34,10 +34,25 @@
 namespace pagefold::inline PAGEFOLD_ABI {
 
 template <store_config Config>
+class partition_pair;
+
+/// A page of a pool that is not in the partition that it is at home in.
+struct stray {
+    page_key key{};
+    std::size_t home = 0;
+};
+/// Where a search for strays stands: behind an extent whose pages are all at home.
+struct stray_cursor {
+    std::uint64_t object = 0, number = 0;
+    bool has_begun = false;
+};
+
+template <store_config Config>
 class partition {
     using state_type = partition_state<Config>;
     using pool_state = typename state_type::pool_state;
     using index_type = typename state_type::index_type;
+    friend class partition_pair<Config>;
 
 public:
     using allocator_type = typename state_type::allocator_type;
@@ -68,48 +83,19 @@ public:
     // Pools.
 
     /// Makes the pool known here. Fails with what the source answered.
-    status open_pool(pool_id id) noexcept {
-        const hold held{*this};
-        if (!held) {
-            return status::busy;
-        }
-        if (const status s = state_.pools.reserve(pool_ids::slot(id)); s != status::ok) {
-            return s;
-        }
-        pool_state& pool = state_.pools[pool_ids::slot(id)];
-        pool = pool_state{};
-        pool.id = id;
-        return status::ok;
-    }
+    status open_pool(pool_id id) noexcept;
     /// No operation on the pool succeeds from here on; its pages are still there.
-    void close_pool(pool_id id) noexcept {
-        const hold held{*this};
-        PAGEFOLD_CHECK(static_cast<bool>(held));
-        if (pool_state* const pool = held ? state_.find_pool(id) : nullptr; pool != nullptr) {
-            pool->id = pool_id{};
-            pool->eviction = typename state_type::eviction_type{};
-        }
-    }
+    void close_pool(pool_id id) noexcept;
     /// Erases some pages of a closed pool; true when none are left.
-    [[nodiscard]] bool drain_pool(std::uint32_t slot) noexcept {
-        const hold held{*this};
-        if (!held || slot >= state_.pools.size()) {
-            return true;
-        }
-        pool_state& pool = state_.pools[slot];
-        const bool done = range_erase<Config>{state_}.drain(pool, slot);
-        state_.settle(pool, state_.table.records[slot], static_cast<std::size_t>(pool.counts.payload_bytes),
-                      pool.ring.bytes);
-        return done;
-    }
-
+    [[nodiscard]] bool drain_pool(std::uint32_t slot) noexcept;
     /// Gives back the memory of pool slots at and above a number; none of them has a pool.
-    void trim_pools(std::uint32_t bound) noexcept {
-        const hold held{*this};
-        if (held) {
-            state_.pools.trim(bound);
-        }
-    }
+    void trim_pools(std::uint32_t bound) noexcept;
+    /// Looks for a page of a pool that is not at home here, from where the cursor stands; `home_of(key)` is a partition's
+    /// number, `own` this one's. ok: `found` is one. busy: not yet. not_found: there are none, and there will be none, as
+    /// nobody can come by an older route now. has_moved: somebody came by a newer one. invalid: no such pool.
+    template <class HomeOf>
+    status next_stray(pool_id id, std::uint32_t route, stray_cursor& cursor, std::size_t own, HomeOf home_of,
+                      stray& found) noexcept;
 
     // Pages.
 
@@ -126,6 +112,7 @@ public:
         std::uint32_t victims = no_pool; ///< the slot of the pool whose pages may be dropped for it here
         bool begins_with_drop = false;   ///< there was no place a moment ago
         bool is_last = false;            ///< nothing else can be done: it ends here, one way or the other
+        old_version elsewhere{};         ///< of the page
     };
     /// What a put left for its caller to do.
     struct put_outcome {
@@ -144,12 +131,13 @@ public:
         if (!held) {
             return {status::busy};
         }
-        pool_state* const pool = state_.find_pool(k.key.pool);
-        if (pool == nullptr) {
-            return {status::invalid};
+        const result<pool_state*> entered = state_.enter(k.key.pool, k.route);
+        if (!entered) {
+            return {entered.error()};
         }
+        pool_state* const pool = *entered;
         const limited_source::holding_back scope{state_.source, held_back};
-        placement<Config> places{state_};
+        placement<Config> places{state_, terms.elsewhere};
         placed outcome{status::limit};
         if (!terms.begins_with_drop) {
             outcome = places.put(*pool, k, stream, sum);
@@ -193,13 +181,13 @@ public:
         if (!held) {
             return status::busy;
         }
-        pool_state* const pool = state_.find_pool(k.key.pool);
-        if (pool == nullptr) {
-            return status::invalid;
+        const result<pool_state*> pool = state_.enter(k.key.pool, k.route);
+        if (!pool) {
+            return pool.error();
         }
-        placement<Config>{state_}.remove_all(*pool, k);
-        note_refusal(*pool, why);
-        state_.settle(*pool);
+        placement<Config>{state_}.remove_all(**pool, k);
+        note_refusal(**pool, why);
+        state_.settle(**pool);
         return status::ok;
     }
     /// A put met the byte limit or its pool's cap.
@@ -215,9 +203,9 @@ public:
         if (!held) {
             return status::busy;
         }
-        pool_state* const pool = state_.find_pool(k.key.pool);
-        return pool != nullptr ? retrieval<Config, exclusive>{state_}.fetch(*pool, k, out, buffer, removing, found)
-                               : status::invalid;
+        const result<pool_state*> pool = state_.enter(k.key.pool, k.route);
+        return pool ? retrieval<Config, exclusive>{state_}.fetch(**pool, k, out, buffer, removing, found)
+                    : pool.error();
     }
     /// A stream that fetch handed out failed its check.
     void note_corruption() noexcept {
@@ -230,17 +218,17 @@ public:
         if (!held) {
             return status::busy;
         }
-        pool_state* const pool = state_.find_pool(k.key.pool);
-        if (pool == nullptr) {
-            return status::invalid;
+        const result<pool_state*> pool = state_.enter(k.key.pool, k.route);
+        if (!pool) {
+            return pool.error();
         }
         bool is_damaged = false;
-        const slot_id slot = state_.find(*pool, k, is_damaged);
+        const slot_id slot = state_.find(**pool, k, is_damaged);
         if (slot != no_slot) {
-            state_.remove(*pool, slot);
+            state_.remove(**pool, slot);
             ++state_.erased_pages;
         }
-        state_.settle(*pool);
+        state_.settle(**pool);
         return slot != no_slot || is_damaged ? status::ok : status::not_found;
     }
     /// Erases some of the object's pages `first` to `last`; ok when all are gone, busy when there are more (and where this call
@@ -354,20 +342,9 @@ private:
             }
         }
         ~hold() {
-            if (!stay_) {
-                return;
+            if (stay_) {
+                partition_.release(partition_.unlock());
             }
-            partition_.state_.show();
-            const limited_source::deferred_runs runs = partition_.state_.source.take_deferred();
-            if (runs.empty()) [[likely]] {
-                partition_.lock_.unlock();
-                return;
-            }
-            atomic<std::uint32_t>& releasing = partition_.state_.table.releasing;
-            releasing.fetch_add(1, memory_order::relaxed); // the unlock publishes it to who takes the lock next
-            partition_.lock_.unlock();
-            partition_.state_.source.release_all(runs);
-            releasing.fetch_sub(1, memory_order::release); // pages and budget as they are now
         }
         hold(const hold&) = delete;
         hold& operator=(const hold&) = delete;
@@ -377,6 +354,24 @@ private:
         partition& partition_;
         presence::stay stay_;
     };
+
+    /// Lets the lock go, and leaves what is to be released behind it.
+    [[nodiscard]] limited_source::deferred_runs unlock() noexcept {
+        state_.show();
+        const limited_source::deferred_runs runs = state_.source.take_deferred();
+        if (!runs.empty()) [[unlikely]] {
+            state_.table.releasing.fetch_add(
+                1, memory_order::relaxed); // the unlock publishes it to who takes the lock next
+        }
+        lock_.unlock();
+        return runs;
+    }
+    void release(limited_source::deferred_runs runs) noexcept {
+        if (!runs.empty()) [[unlikely]] {
+            state_.source.release_all(runs);
+            state_.table.releasing.fetch_sub(1, memory_order::release); // pages and budget as they are now
+        }
+    }
 
     void note_refusal(pool_state& pool, status why) noexcept {
         ++pool.counts.rejected_puts;
@@ -396,4 +391,5 @@ private:
 
 } // namespace pagefold
 
+#include <pagefold/store/partition_pools.hpp>
 #include <pagefold/store/partition_statistics.hpp>

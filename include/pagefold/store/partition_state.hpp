@@ -71,6 +71,7 @@ struct partition_state {
         std::size_t payload_counted = 0; // of these, what the pool's record knows
         std::size_t tables_counted = 0;
         std::uint32_t searched = 0; // of a closed pool whose ring is broken: extents below were looked at
+        std::uint32_t route = 0;    // number of the newest that somebody came by
 
         [[nodiscard]] bool is_ephemeral() const noexcept { return pool_ids::kind(id) == pool_kind::ephemeral; }
     };
@@ -139,6 +140,20 @@ struct partition_state {
     [[nodiscard]] pool_state* find_pool(pool_id id) noexcept {
         const std::uint32_t slot = pool_ids::slot(id);
         return id != pool_id{} && slot < pools.size() && pools[slot].id == id ? &pools[slot] : nullptr;
+    }
+    /// The pool, for who comes by a route; has_moved where somebody came by a newer one, and a page may be elsewhere.
+    [[nodiscard]] result<pool_state*> enter(pool_id id, std::uint32_t route) noexcept {
+        pool_state* const pool = find_pool(id);
+        if (pool == nullptr) {
+            return status::invalid;
+        }
+        if (pool->route != route) [[unlikely]] {
+            if (pool_route::is_newer(pool->route, route)) {
+                return has_moved;
+            }
+            pool->route = route;
+        }
+        return pool;
     }
     [[nodiscard]] pool_state* pool_at(std::uint32_t slot) noexcept {
         return slot < pools.size() && pools[slot].id != pool_id{} ? &pools[slot] : nullptr;
@@ -305,7 +320,21 @@ struct partition_state {
         }
     }
 
-    // Leaving.
+    // Coming and leaving.
+
+    /// An entry for a page that has none, as the newest of its pool. Fails as the index does, and has changed nothing then.
+    result<slot_id> add(pool_state& pool, const located_key& k, const entry_type& e) noexcept {
+        const result<slot_id> added = index.insert(pool.ring, k, e);
+        if (added) {
+            account(pool, e, true);
+            tag(e, *added);
+            if (pool.is_ephemeral()) {
+                slots_of view = slots(pool);
+                pool.eviction.on_insert(view, *added);
+            }
+        }
+        return added;
+    }
 
     // `goes_on`: the other pages of the extent are to follow.
 
@@ -345,7 +374,7 @@ struct partition_state {
     partition_counters totals{};
     std::uint64_t huge_pages_since = 0, erased_pages = 0, corruptions = 0, damage = 0, limit_hits = 0;
     std::uint64_t refused_by_limit = 0, refused_by_source = 0, refused_by_admission = 0;
-    std::uint64_t objects_moved = 0, compacted_bytes = 0;
+    std::uint64_t objects_moved = 0, compacted_bytes = 0, pages_migrated = 0;
     std::uint64_t changes = 0, changes_shown = 0, source_shown = 0, shows = 0;
 };
 

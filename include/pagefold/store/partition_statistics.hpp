@@ -36,6 +36,7 @@ void partition<Config>::add_to(store_stats& s) noexcept {
     s.erased_pages += state_.erased_pages;
     s.evicted_pages += totals.evicted_pages;
     s.objects_moved += state_.objects_moved;
+    s.pages_migrated += state_.pages_migrated;
 }
 
 template <store_config Config>

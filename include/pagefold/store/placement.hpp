@@ -14,6 +14,12 @@ struct placed {
     bool at_cap = false; ///< the pool's cap refused, not the store's limit or its source
 };
 
+/// A version of a page in another partition, which goes for the one that is placed here.
+struct old_version {
+    bool exists = false;
+    std::size_t occupied = 0; ///< bytes of payload
+};
+
 /// Placing streams in a partition: the new content gets its place first, and then takes the old one's entry, so that
 /// whoever reads finds the one or the other. The partition's lock is held around every call.
 template <store_config Config>
@@ -24,7 +30,8 @@ class placement {
     using allocator_type = typename state_type::allocator_type;
 
 public:
-    explicit placement(state_type& state) noexcept : state_{state} {}
+    explicit placement(state_type& state, const old_version& elsewhere = {}) noexcept
+        : state_{state}, elsewhere_{elsewhere} {}
 
     /// Stores the stream as the page's content. After a failure nothing has changed.
     placed put(pool_state& pool, const located_key& k, byte_view stream, std::uint64_t sum) noexcept {
@@ -119,8 +126,8 @@ private:
         }
         const std::size_t need = state_type::object_bytes(stream.size());
         const std::size_t now = is_inline(stream) ? 0 : state_.allocator.rounded(need);
-        const std::size_t before = slot != no_slot ? state_.occupied_by(state_.index.get(slot)) : 0;
-        const std::size_t tables = state_.index.bytes_for(k);
+        const std::size_t before = slot != no_slot ? state_.occupied_by(state_.index.get(slot)) : elsewhere_.occupied;
+        const std::size_t tables = elsewhere_.exists ? 0 : state_.index.bytes_for(k);
         if (now <= before && tables == 0) {
             return false; // it gets no larger
         }
@@ -155,17 +162,7 @@ private:
             state_.free_object(old);
             return status::ok;
         }
-        const result<slot_id> added = state_.index.insert(pool.ring, k, now);
-        if (!added) {
-            return added.error();
-        }
-        state_.account(pool, now, true);
-        state_.tag(now, *added);
-        if (pool.is_ephemeral()) {
-            auto view = state_.slots(pool);
-            pool.eviction.on_insert(view, *added);
-        }
-        return status::ok;
+        return state_.add(pool, k, now).error();
     }
     void replace_entry(pool_state& pool, slot_id slot, const entry_type& old, entry_type now) noexcept {
         state_.account(pool, old, false);
@@ -181,6 +178,7 @@ private:
     }
 
     state_type& state_;
+    old_version elsewhere_;
 };
 
 } // namespace pagefold

@@ -3,6 +3,7 @@
 
 #include <pagefold/core/atomic.hpp>
 #include <pagefold/core/types.hpp>
+#include <pagefold/store/pool_route.hpp>
 #include <pagefold/store/presence.hpp>
 
 #include <cstddef>
@@ -26,6 +27,8 @@ struct pool_options {
     /// Whether the pool's pages must be on that node: create_pool fails with `invalid` where the store or its page source can't
     /// keep to it, and puts are refused where the node has no memory left. Else the node is a wish.
     bool strict_node = false;
+
+    [[nodiscard]] constexpr node_id wish() const noexcept { return strict_node ? strictly(node) : node; }
 };
 
 /// A pool's life: a slot is free, its pool is live, and then dying until its last page is gone.
@@ -42,7 +45,7 @@ struct alignas(64) pool_record {
     atomic<std::size_t> reserved{0}; // options.reserved_bytes while the pool lives
     atomic<std::size_t> unmet{0};    // of those, what it does not use; its part of pool_table::unmet
     atomic<std::uint32_t> weight{0}; // options.weight of a live ephemeral pool, else 0
-    atomic<node_id> node{any_node}; // the wish, strict or not, for whoever comes with the id of a pool that may be gone
+    shared_route route{};            // for whoever comes with the id of a pool that may be gone
     atomic<std::size_t> live{
         0}; // the pool's id (of 32 bits, its low half) from its first moment to the first of its end
     pool_stage stage = pool_stage::free;

@@ -73,9 +73,9 @@ public:
             if (record.stage == pool_stage::free && id != pool_id{}) {
                 record.id = id;
                 record.options = options;
-                const node_id wish = options.strict_node ? strictly(options.node) : options.node;
-                record.node.store(wish, memory_order::relaxed); // the id carries its own order
-                record.stage = pool_stage::dying;               // until it is published
+                const node_id wish = options.wish();
+                record.route.store({record.route.load().number + 1, wish, wish}); // the id carries its own order
+                record.stage = pool_stage::dying;                                 // until it is published
                 return id;
             }
         }
@@ -125,6 +125,25 @@ public:
         record.reserved.store(0, memory_order::relaxed);
         table_.unmet.fetch_sub(record.unmet.exchange(0, memory_order::relaxed), memory_order::relaxed);
         return true;
+    }
+
+    /// Sends a live pool to a wish, or back; nothing changes where it is there or on its way, and where a move to another has to
+    /// end first. Returns its route. The lock is held.
+    pool_route reroute(pool_id id, node_id wish) noexcept {
+        pool_record& record = table_.records[pool_ids::slot(id)];
+        pool_route route = record.route.load();
+        if (route.now != wish && (!route.is_moving() || route.before == wish)) {
+            route = {route.number + 1, wish, route.now};
+            record.route.store(route);
+        }
+        return route;
+    }
+    /// All pages went by that route, if it is the pool's still. The lock is held.
+    void settle(pool_id id, const pool_route& by) noexcept {
+        pool_record& record = table_.records[pool_ids::slot(id)];
+        if (record.id == id && record.route.load().number == by.number) {
+            record.route.store({by.number + 1, by.now, by.now});
+        }
     }
 
     /// Whether the sums are those of the records; for tests.

@@ -14,6 +14,7 @@ template <class Entry>
 struct fetched {
     byte_view stream{};
     Entry e{};
+    bool is_last_place = true; ///< whether the page can't be elsewhere: a miss is one of the pool's
     std::byte inline_stream[min_stream_size];
 };
 
@@ -40,8 +41,8 @@ public:
             if (is_damaged) {
                 return status::corrupt;
             }
-            ++pool.counts.misses;
-            ++state_.totals.misses;
+            pool.counts.misses += found.is_last_place ? 1u : 0u;
+            state_.totals.misses += found.is_last_place ? 1u : 0u;
             return status::not_found;
         }
         found.e = state_.index.get(slot);

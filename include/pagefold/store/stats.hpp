@@ -41,6 +41,7 @@ struct store_stats {
     std::uint64_t erased_pages;    ///< pages erased, replaced or taken
     std::uint64_t evicted_pages;   ///< ephemeral pages dropped to make room
     std::uint64_t objects_moved;   ///< by compaction
+    std::uint64_t pages_migrated;  ///< from one partition to another, for set_node
     std::uint64_t damaged_tables;  ///< times that a table contradicted itself; pages were lost, and none mixed up
 
     /// Thousandths of data over memory, all overhead included; 0 for an empty store.

@@ -3,15 +3,62 @@
 
 #include <pagefold/store/basic_store.hpp>
 
-// How a store puts, reads and erases pages.
+// How a store puts, reads and erases pages. Every operation goes by the route of its pool (pool_route.hpp), and once more
+// where a partition says that there is a newer one. While the pool moves it has two places to look at: store_migration.hpp.
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
 template <store_config Config, partition_policy Place>
-status basic_store<Config, Place>::place_stream(partition_id home, const located_key& k, byte_view stream) noexcept {
+status basic_store<Config, Place>::put(const page_key& key, byte_view page) noexcept {
+    if (page.size() != page_size || !is_valid(key)) {
+        return status::invalid;
+    }
+    const auto lease = scratch_.acquire();
+    if (!lease) {
+        return status::busy;
+    }
+    located_key k = hasher_.locate(key);
+    status s = has_moved;
+    while (s == has_moved) {
+        s = put_by_route(k, page, lease);
+    }
+    return s;
+}
+
+template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::put_by_route(located_key& k, byte_view page,
+                                                const typename scratch_type::lease& lease) noexcept {
+    const homes at = find_homes(k);
+    partition_type& target = partitions_[at.now];
+    old_version elsewhere;
+    if (at.before != at.now) [[unlikely]] {
+        const moved one = bring(k, at, lease.buffer());
+        if (one.result == has_moved || one.result == status::invalid || one.result == status::busy) {
+            return one.result;
+        }
+        elsewhere = one.left;
+    }
+    target.prefetch(k);
+    const result<byte_view> stream = codec_.pack(page, lease.page(), lease.buffer(), lease.scratch(), most_packed_,
+                                                 pool_ids::kind(k.key.pool), k.sum_seed);
+    status s = stream ? place_stream(at.now, k, *stream, elsewhere) : target.refuse(k, stream.error());
+    const bool is_done = s != has_moved && s != status::invalid && s != status::busy;
+    if (is_done && elsewhere.exists) [[unlikely]] {
+        // Until here readers found it. What is newer now stands in its home, or nothing.
+        if (const status old = partitions_[at.before].erase(k); old == has_moved || old == status::invalid) {
+            return old;
+        }
+    }
+    return !stream && s == status::ok ? stream.error() : s;
+}
+
+template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::place_stream(partition_id home, const located_key& k, byte_view stream,
+                                                const old_version& elsewhere) noexcept {
     const std::uint64_t sum = checksum(stream, k.sum_seed);
     partition_type& target = partitions_[home];
     typename partition_type::put_terms terms;
+    terms.elsewhere = elsewhere;
     put_effort effort;
     for (;;) {
         const auto outcome = target.put(k, stream, sum, held_back_from(k), terms);
@@ -39,20 +86,52 @@ status basic_store<Config, Place>::read(const page_key& key, byte_span out, bool
     if (!lease) {
         return status::busy;
     }
-    const located_key k = hasher_.locate(key);
-    partition_type& partition = partitions_[home_of(k)];
+    located_key k = hasher_.locate(key);
+    partition_type* partition = nullptr;
     typename partition_type::fetched found;
-    if (const status s = partition.fetch(k, out, lease.buffer(), removing, found); s != status::ok) {
+    status s = has_moved;
+    while (s == has_moved) {
+        const homes at = find_homes(k);
+        partition = &partitions_[at.before];
+        found.is_last_place = at.before == at.now;
+        s = partition->fetch(k, out, lease.buffer(), removing, found);
+        if (s == status::not_found && !found.is_last_place) {
+            partition = &partitions_[at.now];
+            found.is_last_place = true;
+            s = partition->fetch(k, out, lease.buffer(), removing, found);
+        }
+    }
+    if (s != status::ok) {
         return s;
     }
-    status s = removing || found.e.matches(checksum(found.stream, k.sum_seed)) ? status::ok : status::corrupt;
+    s = removing || found.e.matches(checksum(found.stream, k.sum_seed)) ? status::ok : status::corrupt;
     if (s == status::ok) {
         s = codec_.unpack(found.stream, out, lease.scratch());
     }
     if (s != status::ok) {
-        partition.note_corruption();
+        partition->note_corruption();
     }
     return s;
+}
+
+template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::erase(const page_key& key) noexcept {
+    if (!is_valid(key)) {
+        return status::invalid;
+    }
+    located_key k = hasher_.locate(key);
+    bool any = false;
+    status s = has_moved;
+    while (s == has_moved) {
+        const homes at = find_homes(k);
+        s = partitions_[at.before].erase(k);
+        any = any || s == status::ok;
+        if (at.before != at.now && (s == status::ok || s == status::not_found)) {
+            s = partitions_[at.now].erase(k);
+            any = any || s == status::ok;
+        }
+    }
+    return s == status::not_found && any ? status::ok : s;
 }
 
 template <store_config Config, partition_policy Place>
@@ -69,15 +148,30 @@ result<std::size_t> basic_store<Config, Place>::erase_range(pool_id pool, std::u
         return erased;
     }
     const std::uint64_t last = count > max_page_index - first ? max_page_index - 1 : first + count - 1;
+    // By one route a page moves once at most: from a partition that is swept later to one that was swept before, say. In the
+    // second sweep it is where it stays.
+    const shared_route& route = registry_.table().records[pool_ids::slot(pool)].route;
+    pool_route before, after = route.load();
+    do {
+        before = after;
+        for (unsigned sweeps = before.is_moving() ? 2 : 1; sweeps != 0; --sweeps) {
+            sweep_range({pool, object, first}, last, erased);
+        }
+        after = route.load();
+    } while (after.number != before.number);
+    return erased;
+}
+
+template <store_config Config, partition_policy Place>
+void basic_store<Config, Place>::sweep_range(const page_key& first, std::uint64_t last, std::size_t& erased) noexcept {
     for (std::size_t i = 0; i < partition_count_; ++i) {
-        range_cursor cursor{first / extent_pages};
+        range_cursor cursor{first.index / extent_pages};
         status s = status::busy;
         while (s == status::busy) {
-            s = partitions_[i].erase_range(pool, object, first, last, cursor, erased);
+            s = partitions_[i].erase_range(first.pool, first.object, first.index, last, cursor, erased);
             give_way<Config>(between_erasures);
         }
     }
-    return erased;
 }
 
 } // namespace pagefold

@@ -49,6 +49,52 @@ constexpr pool_id last_of(std::uint32_t slot) {
 
 } // namespace
 
+TEST_CASE("pool_registry: a pool is sent to a wish and back, ends a move before another, and settles by its own route "
+          "alone") {
+    slots s{2};
+    const node_id one{1}, two{2}, three{3};
+    const pool_id pool = s.registry.open({.node = one}, unlimited).value();
+    s.registry.publish(pool);
+    const auto route = [&] { return s.records[0].route.load(); };
+    const std::uint32_t first = route().number;
+    CHECK(route().now == one);
+    CHECK(!route().is_moving());
+    CHECK(!s.registry.reroute(pool, one).is_moving()); // it is there
+    CHECK(route().number == first);
+
+    const pool_route there = s.registry.reroute(pool, two);
+    CHECK(there.number == first + 1);
+    CHECK(there.now == two);
+    CHECK(there.before == one);
+    CHECK(s.registry.reroute(pool, two).number == there.number); // on its way
+    CHECK(s.registry.reroute(pool, three).number == there.number);
+    CHECK(route().now == two);
+
+    const pool_route back = s.registry.reroute(pool, one);
+    CHECK(back.number == first + 2);
+    CHECK(back.now == one);
+    CHECK(back.before == two);
+    s.registry.settle(pool, there); // somebody who went by the route before
+    CHECK(route().number == back.number);
+    CHECK(route().is_moving());
+    s.registry.settle(pool, back);
+    CHECK(route().number == first + 3);
+    CHECK(route().now == one);
+    CHECK(!route().is_moving());
+
+    // A pool that came to the slot meanwhile is not the one that moved.
+    const pool_route last = s.registry.reroute(pool, three);
+    REQUIRE(s.registry.retire(pool));
+    s.registry.free(pool);
+    const pool_id next = s.registry.open({.node = two, .strict_node = true}, unlimited).value();
+    CHECK(route().now == strictly(two));
+    CHECK(!route().is_moving());
+    CHECK(route().number == last.number + 1);
+    s.registry.settle(pool, route());
+    CHECK(route().number == last.number + 1);
+    CHECK(pool_ids::slot(next) == 0);
+}
+
 TEST_CASE("pool_registry: the lowest free slot is given out, and a dying one is not free") {
     slots s{4};
     const pool_id a = s.make(), b = s.make(), c = s.make();

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/config/assert.hpp>
+#include <pagefold/store/page_move.hpp>
+#include <pagefold/store/partition.hpp>
+
+#include <cstddef>
+
+namespace pagefold::inline PAGEFOLD_ABI {
+
+/// Two partitions of a store, for a scope in which pages move from one to the other: nobody else is at either. It takes both
+/// locks, that of the lower number first, as a standstill does; nobody else takes a second one.
+template <store_config Config>
+class [[nodiscard]] partition_pair {
+    using partition_type = partition<Config>;
+    using pool_state = typename partition_state<Config>::pool_state;
+
+public:
+    partition_pair(partition_type& from, partition_type& to, bool from_is_lower) noexcept
+        : from_{from}, to_{to}, stay_{from.state_.table.at_locks, partition_type::token()} {
+        PAGEFOLD_CHECK(&from != &to);
+        if (stay_) {
+            (from_is_lower ? from : to).lock_.lock();
+            (from_is_lower ? to : from).lock_.lock();
+        }
+    }
+    ~partition_pair() {
+        if (!stay_) {
+            return;
+        }
+        const limited_source::deferred_runs arrived = to_.unlock(), left = from_.unlock();
+        to_.release(arrived);
+        from_.release(left);
+    }
+    partition_pair(const partition_pair&) = delete;
+    partition_pair& operator=(const partition_pair&) = delete;
+    /// False where this call interrupts another of its thread.
+    [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(stay_); }
+
+    /// Moves a page, if it is there; see page_move. has_moved, invalid: as for other operations on it. `held_back`: bytes of
+    /// the limit that must stay free.
+    moved move(const located_key& k, byte_span buffer, std::size_t held_back) noexcept {
+        const result<pool_state*> leaves = from_.state_.enter(k.key.pool, k.route);
+        if (!leaves) {
+            return {leaves.error()};
+        }
+        const result<pool_state*> enters = to_.state_.enter(k.key.pool, k.route);
+        if (!enters) {
+            return {enters.error()};
+        }
+        const limited_source::holding_back scope{to_.state_.source, held_back};
+        return page_move<Config>{from_.state_, to_.state_}.move(**leaves, **enters, k, buffer);
+    }
+    /// Whether the last refusal with `limit` was for the node's.
+    [[nodiscard]] bool is_node_short() const noexcept { return to_.state_.source.is_node_short(); }
+
+private:
+    partition_type& from_;
+    partition_type& to_;
+    presence::stay stay_;
+};
+
+} // namespace pagefold

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/store/partition.hpp>
+
+// How pools come to a partition, and leave it.
+
+namespace pagefold::inline PAGEFOLD_ABI {
+
+template <store_config Config>
+status partition<Config>::open_pool(pool_id id) noexcept {
+    const hold held{*this};
+    if (!held) {
+        return status::busy;
+    }
+    if (const status s = state_.pools.reserve(pool_ids::slot(id)); s != status::ok) {
+        return s;
+    }
+    pool_state& pool = state_.pools[pool_ids::slot(id)];
+    pool = pool_state{};
+    pool.id = id;
+    pool.route = state_.record_of(pool).route.load().number;
+    return status::ok;
+}
+
+template <store_config Config>
+void partition<Config>::close_pool(pool_id id) noexcept {
+    const hold held{*this};
+    PAGEFOLD_CHECK(static_cast<bool>(held));
+    if (pool_state* const pool = held ? state_.find_pool(id) : nullptr; pool != nullptr) {
+        pool->id = pool_id{};
+        pool->eviction = typename state_type::eviction_type{};
+    }
+}
+
+template <store_config Config>
+bool partition<Config>::drain_pool(std::uint32_t slot) noexcept {
+    const hold held{*this};
+    if (!held || slot >= state_.pools.size()) {
+        return true;
+    }
+    pool_state& pool = state_.pools[slot];
+    const bool done = range_erase<Config>{state_}.drain(pool, slot);
+    state_.settle(pool, state_.table.records[slot], static_cast<std::size_t>(pool.counts.payload_bytes),
+                  pool.ring.bytes);
+    return done;
+}
+
+template <store_config Config>
+void partition<Config>::trim_pools(std::uint32_t bound) noexcept {
+    const hold held{*this};
+    if (held) {
+        state_.pools.trim(bound);
+    }
+}
+
+template <store_config Config>
+template <class HomeOf>
+status partition<Config>::next_stray(pool_id id, std::uint32_t route, stray_cursor& cursor, std::size_t own,
+                                     HomeOf home_of, stray& found) noexcept {
+    const hold held{*this};
+    if (!held) {
+        return status::busy;
+    }
+    const result<pool_state*> entered = state_.enter(id, route);
+    if (!entered) {
+        return entered.error();
+    }
+    const pool_state& pool = **entered;
+    const index_type& index = state_.index;
+    const std::uint32_t slot = pool_ids::slot(id);
+    unsigned looks = 0;
+    const auto has_stray = [&](std::uint32_t x) noexcept {
+        for (std::uint64_t pages = index.pages_of(x); pages != 0; pages &= pages - 1) {
+            const page_key key{id, index.object_of(x), index.number_of(x) * extent_pages + trailing_zeros(pages)};
+            ++looks;
+            if (const std::size_t home = home_of(key); home != own) {
+                found = {key, home};
+                return true;
+            }
+        }
+        return false;
+    };
+    // Behind the extent that was looked at last. If it is gone, from the beginning again: what was seen is at home still.
+    std::uint32_t last = cursor.has_begun ? index.find_extent(slot, cursor.object, cursor.number) : index_type::none;
+    while (looks < extent_pages) {
+        const std::uint32_t x = last == index_type::none ? pool.ring.head : index.next_in_ring(last);
+        if (x == index_type::none || !index.is_live(x) || index.pool_of(x) != slot) {
+            break;
+        }
+        if (last != index_type::none && x == pool.ring.head) {
+            return status::not_found;
+        }
+        if (has_stray(x)) {
+            return status::ok;
+        }
+        cursor = {index.object_of(x), index.number_of(x), true};
+        last = x;
+    }
+    if (looks >= extent_pages) {
+        return status::busy;
+    }
+    // The pool has no pages here, or its ring is broken: then all extents are walked, for each stray.
+    std::uint32_t x = pool.ring.extents != 0 ? index.next_extent(0) : index_type::none;
+    while (x != index_type::none && (index.pool_of(x) != slot || !has_stray(x))) {
+        x = index.next_extent(x + 1);
+    }
+    return x != index_type::none ? status::ok : status::not_found;
+}
+
+} // namespace pagefold

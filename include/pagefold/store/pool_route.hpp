@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pagefold/core/atomic.hpp>
+#include <pagefold/core/status.hpp>
+#include <pagefold/core/types.hpp>
+
+#include <cstdint>
+
+namespace pagefold::inline PAGEFOLD_ABI {
+
+/// What a partition answers to who comes by an older route than somebody before; never to a store's user.
+inline constexpr status has_moved = static_cast<status>(0xff);
+
+/// Which nodes a pool's pages are wished to be on. While the pool moves (store_migration.hpp), a page is where it was wished
+/// before, or where it is wished now.
+struct pool_route {
+    std::uint32_t number = 0; ///< one more for each change; a pool's first is 0
+    node_id now = any_node, before = any_node;
+
+    [[nodiscard]] constexpr bool is_moving() const noexcept { return now != before; }
+    /// Whether it came after the one of that number; right while the two are less than 2^31 changes apart.
+    [[nodiscard]] static constexpr bool is_newer(std::uint32_t number, std::uint32_t than) noexcept {
+        return static_cast<std::int32_t>(number - than) > 0;
+    }
+};
+
+/// A pool's route as everybody reads it, without a lock. One thread at a time writes.
+///
+/// The wishes of route n stand in word n % 2, so that a writer changes the word that readers of the last route don't use. Who
+/// read it too late to be one of those finds another number behind it, and reads again.
+class shared_route {
+public:
+    /// Costs three loads; more only while somebody writes.
+    [[nodiscard]] pool_route load() const noexcept {
+        for (;;) {
+            // acquire: the wishes are those of this number, or later ones.
+            const std::uint32_t number = number_.load(memory_order::acquire);
+            // acquire: who read wishes that are later reads a later number as well.
+            const std::uint32_t wishes = wishes_[number % 2].load(memory_order::acquire);
+            if (number_.load(memory_order::relaxed) == number) [[likely]] {
+                return {number, static_cast<node_id>(wishes & 0xffff), static_cast<node_id>(wishes >> 16)};
+            }
+        }
+    }
+    void store(const pool_route& route) noexcept {
+        const std::uint32_t wishes = static_cast<std::uint32_t>(route.now) | static_cast<std::uint32_t>(route.before)
+                                                                                 << 16;
+        // release: behind the number before it, for who reads this too early.
+        wishes_[route.number % 2].store(wishes, memory_order::release);
+        number_.store(route.number, memory_order::release); // the wishes come first
+    }
+
+private:
+    static constexpr std::uint32_t none = 0xffffffffu; // any_node, and before it any_node
+    atomic<std::uint32_t> number_{0};
+    atomic<std::uint32_t> wishes_[2] = {atomic<std::uint32_t>{none}, atomic<std::uint32_t>{none}};
+};
+
+} // namespace pagefold

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#include <pagefold/store/partition_pair.hpp>
+
+#include "support/partition_fixture.hpp"
+
+#include <pagefold/store/default_config.hpp>
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace pagefold::testing::unit_store_partition_pair {
+namespace {
+
+/// Notes who locks and unlocks, in order.
+struct noting_lock {
+    void lock() noexcept { calls.push_back({this, true}); }
+    void unlock() noexcept { calls.push_back({this, false}); }
+    struct call {
+        const noting_lock* lock;
+        bool takes;
+    };
+    static inline std::vector<call> calls;
+};
+struct noting_config : default_config {
+    using lock_type = noting_lock;
+};
+
+/// Two partitions with the same pool.
+template <class Config>
+struct two_partitions : lone_partition<Config> {
+    explicit two_partitions(pool_kind kind) : lone_partition<Config>{kind} {
+        REQUIRE(other.open_pool(this->id) == status::ok);
+    }
+    moved move(std::uint64_t index, std::uint32_t route = 0, std::size_t held_back = 0) {
+        partition_pair<Config> pair{this->part, other, true};
+        located_key k = this->at(1, index);
+        k.route = route;
+        return pair ? pair.move(k, buffer, held_back) : moved{status::busy};
+    }
+    [[nodiscard]] bool is_in(partition<Config>& which, std::uint64_t index, std::uint32_t route = 0) {
+        std::array<std::byte, 4096> out;
+        typename partition<Config>::fetched found;
+        located_key k = this->at(1, index);
+        k.route = route;
+        return which.fetch(k, out, buffer, false, found) == status::ok;
+    }
+
+    partition_gauge other_gauge;
+    partition<Config> other{this->source, this->budget, this->table, this->hasher, other_gauge, any_node};
+    std::array<std::byte, 4096> buffer{};
+};
+
+TEST_CASE("partition_pair: a page goes from the one to the other") {
+    two_partitions<default_config> s{pool_kind::persistent};
+    REQUIRE(s.put(1, 800) == status::ok);
+    CHECK(s.move(1).has_gone);
+    CHECK(!s.is_in(s.part, 1));
+    CHECK(s.is_in(s.other, 1));
+    CHECK(!s.move(1).has_gone);
+    CHECK(s.part.check());
+    CHECK(s.other.check());
+}
+
+TEST_CASE("partition_pair: the lower number's lock comes first, and both are let go before pages are released") {
+    for (const bool from_is_lower : {false, true}) {
+        two_partitions<noting_config> s{pool_kind::persistent};
+        noting_lock::calls.clear();
+        { const partition_pair<noting_config> pair{s.part, s.other, from_is_lower}; }
+        REQUIRE(noting_lock::calls.size() == 4);
+        const auto& calls = noting_lock::calls;
+        CHECK(calls[0].takes);
+        CHECK(calls[1].takes);
+        CHECK(!calls[2].takes);
+        CHECK(!calls[3].takes);
+        CHECK(calls[0].lock != calls[1].lock);
+        CHECK(calls[2].lock != calls[3].lock);
+        CHECK((reinterpret_cast<std::uintptr_t>(calls[0].lock) - reinterpret_cast<std::uintptr_t>(&s.part) <
+               sizeof s.part) == from_is_lower);
+    }
+}
+
+TEST_CASE("partition_pair: who comes by an older route is sent back, by either partition") {
+    for (const bool first : {false, true}) {
+        two_partitions<default_config> s{pool_kind::persistent};
+        REQUIRE(s.put(1, 800) == status::ok);
+        CHECK((first ? s.is_in(s.part, 1, 5) : !s.is_in(s.other, 1, 5))); // leaves its number there
+        CHECK(s.move(1, 4).result == has_moved);
+        CHECK(s.is_in(s.part, 1, 5));
+        CHECK(s.move(1, 5).result == status::ok);
+        CHECK(s.is_in(s.other, 1, 5));
+    }
+}
+
+TEST_CASE("partition_pair: a pool that is closed in one of the two is none") {
+    for (const bool first : {false, true}) {
+        two_partitions<default_config> s{pool_kind::persistent};
+        REQUIRE(s.put(1, 800) == status::ok);
+        (first ? s.part : s.other).close_pool(s.id);
+        CHECK(s.move(1).result == status::invalid);
+    }
+}
+
+TEST_CASE("partition_pair: what others have reserved stays free") {
+    two_partitions<default_config> s{pool_kind::persistent};
+    REQUIRE(s.put(1, 4096) == status::ok);
+    s.budget.set_limit(s.budget.used() + 100'000);
+    CHECK(s.move(1, 0, 100'000).result == status::limit);
+    CHECK(s.is_in(s.part, 1));
+    CHECK(s.move(1, 0, 0).result == status::ok);
+}
+
+TEST_CASE("partition_pair: within a hold of the same thread it is not to be had") {
+    two_partitions<default_config> s{pool_kind::persistent};
+    const partition_pair<default_config> outer{s.part, s.other, true};
+    CHECK(static_cast<bool>(outer));
+    CHECK(s.move(1).result == status::busy);
+}
+
+} // namespace
+} // namespace pagefold::testing::unit_store_partition_pair

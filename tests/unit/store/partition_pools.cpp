@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+//
+// How a partition looks for a pool's pages that are not at home. How pools come and go there: partition.cpp.
+#include <pagefold/store/partition_pools.hpp>
+
+#include "support/partition_fixture.hpp"
+#include "support/rng.hpp"
+
+#include <pagefold/store/default_config.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <set>
+
+namespace pagefold::testing::unit_store_partition_pools {
+namespace {
+
+using fixture = lone_partition<default_config>;
+
+/// Pages of object 1 whose number is a multiple of three are at home in partition 0, the others in partition 2.
+std::size_t home_of(const page_key& key) noexcept { return key.index % 3 == 0 ? 0u : 2u; }
+
+status look(fixture& f, stray_cursor& cursor, stray& found, std::uint32_t route = 0) {
+    return f.part.next_stray(
+        f.id, route, cursor, 0, [](const page_key& key) noexcept { return home_of(key); }, found);
+}
+
+TEST_CASE("partition_pools: every stray is found once it is looked for, and then none") {
+    fixture f{pool_kind::persistent};
+    std::set<std::uint64_t> strays;
+    rng random{3};
+    for (unsigned i = 0; i < 400; ++i) {
+        const std::uint64_t index = random.below(20'000);
+        REQUIRE(f.put(index, 200) == status::ok);
+        if (index % 3 != 0) {
+            strays.insert(index);
+        }
+    }
+    stray_cursor cursor;
+    stray found;
+    for (unsigned calls = 0;; ++calls) {
+        REQUIRE(calls < 2000);
+        const status s = look(f, cursor, found);
+        if (s == status::not_found) {
+            break;
+        }
+        REQUIRE((s == status::ok || s == status::busy));
+        if (s == status::ok) {
+            CHECK(found.home == 2);
+            REQUIRE(strays.erase(found.key.index) == 1);
+            REQUIRE(f.part.erase(f.at(1, found.key.index)) == status::ok);
+        }
+    }
+    CHECK(strays.empty());
+    CHECK(f.part.check());
+}
+
+TEST_CASE("partition_pools: a call looks at 64 pages, or one extent's more") {
+    fixture f{pool_kind::persistent};
+    for (std::uint64_t i = 0; i < 3000; ++i) {
+        REQUIRE(f.put(i * 3, 100) == status::ok); // all at home
+    }
+    stray_cursor cursor;
+    stray found;
+    unsigned calls = 1, looks = 0, most = 0;
+    for (;; ++calls) {
+        unsigned here = 0;
+        const status s = f.part.next_stray(
+            f.id, 0, cursor, 0,
+            [&](const page_key& key) noexcept {
+                ++here;
+                return home_of(key);
+            },
+            found);
+        looks += here;
+        most = here > most ? here : most;
+        if (s != status::busy) {
+            CHECK(s == status::not_found);
+            break;
+        }
+    }
+    CHECK(looks == 3000);
+    CHECK(most <= 64 + 22);
+    CHECK(calls >= 3000 / 86);
+    CHECK(calls <= 3000 / 64 + 1);
+}
+
+TEST_CASE("partition_pools: where the extent that was seen last is gone, the search begins again and misses nothing") {
+    fixture f{pool_kind::persistent};
+    REQUIRE(f.put(0, 100) == status::ok);
+    REQUIRE(f.put(20'000, 100) == status::ok); // 20000 % 3 != 0; the others come between the two
+    for (std::uint64_t i = 1; i < 300; ++i) {
+        REQUIRE(f.put(i * 3, 100) == status::ok);
+    }
+    stray_cursor cursor;
+    stray found;
+    REQUIRE(look(f, cursor, found) == status::busy);
+    REQUIRE(cursor.has_begun);
+    for (std::uint64_t i = cursor.number * extent_pages; i < (cursor.number + 1) * extent_pages; ++i) {
+        static_cast<void>(f.part.erase(f.at(1, i)));
+    }
+    status s = status::busy;
+    for (unsigned calls = 0; s == status::busy; ++calls) {
+        REQUIRE(calls < 20);
+        s = look(f, cursor, found);
+    }
+    CHECK(s == status::ok);
+    CHECK(found.key.index == 20'000);
+}
+
+TEST_CASE("partition_pools: an empty pool has no strays, a closed one is invalid, and an older route is sent back") {
+    fixture f{pool_kind::persistent};
+    stray_cursor cursor;
+    stray found;
+    CHECK(look(f, cursor, found, 9) == status::not_found);
+    CHECK(look(f, cursor, found, 8) == has_moved);
+    CHECK(f.put(3, 100) == has_moved); // it came by route 0
+    CHECK(f.part.erase(f.at(1, 3)) == has_moved);
+    located_key k = f.at(1, 3);
+    k.route = 9;
+    CHECK(f.part.erase(k) == status::not_found);
+    CHECK(f.part.refuse(f.at(1, 3), status::incompressible) == has_moved);
+    f.part.close_pool(f.id);
+    CHECK(look(f, cursor, found, 9) == status::invalid);
+}
+
+TEST_CASE("partition_pools: a pool begins with the number of its route, however high") {
+    fixture f{pool_kind::persistent};
+    f.part.close_pool(f.id);
+    f.record.route.store({0x90000000u, any_node, any_node});
+    REQUIRE(f.part.open_pool(f.id) == status::ok);
+    located_key k = f.at(1, 3);
+    k.route = 0x90000000u;
+    CHECK(f.part.erase(k) == status::not_found);
+}
+
+} // namespace
+} // namespace pagefold::testing::unit_store_partition_pools

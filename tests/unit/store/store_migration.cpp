@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: MIT
+//
+// Pools that go from node to node, in one thread: stopped at every step, refused at every acquisition, and used meanwhile. With
+// threads: tests/stress/store_migration.cpp; with real nodes: tests/numa.
+#include <pagefold/store/store_migration.hpp>
+
+#include "support/node_test_source.hpp"
+#include "support/pages.hpp"
+#include "support/rng.hpp"
+
+#include <pagefold/place/by_node.hpp>
+#include <pagefold/platform/parking.hpp>
+#include <pagefold/platform/spin_lock.hpp>
+#include <pagefold/store/default_config.hpp>
+#include <pagefold/store/partitioned_store.hpp>
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace pagefold::testing::unit_store_store_migration {
+namespace {
+
+struct node_config : default_config {
+    using place_type = by_node;
+};
+using machine = node_test_source<3>;
+using store_type = partitioned_store<node_config>;
+constexpr std::size_t plenty = 1u << 20;
+constexpr node_id nodes[] = {node_id{0}, node_id{1}, node_id{2}};
+
+struct fixture {
+    explicit fixture(std::size_t pages_a_node = plenty, std::size_t limit = ~std::size_t{0})
+        : source{pages_a_node}, store{source,
+                                      {.limit_bytes = limit, .partitions = 12, .seed = 1},
+                                      {},
+                                      {},
+                                      by_node{source}} {}
+
+    [[nodiscard]] pool_id strict(node_id node, pool_kind kind = pool_kind::persistent,
+                                 std::size_t cap = ~std::size_t{0}) {
+        return store.create_pool({.kind = kind, .cap_bytes = cap, .node = node, .strict_node = true}).value();
+    }
+    [[nodiscard]] status put(const page_key& key, std::uint64_t seed) {
+        return store.put(key, page_of(4096, kind_of(seed), seed));
+    }
+    [[nodiscard]] status get(const page_key& key) { return store.get(key, page_); }
+    [[nodiscard]] bool got(std::uint64_t seed) const {
+        const auto expected = page_of(4096, kind_of(seed), seed);
+        return std::memcmp(page_.data(), expected.data(), page_.size()) == 0;
+    }
+    [[nodiscard]] bool has(const page_key& key, std::uint64_t seed) { return get(key) == status::ok && got(seed); }
+    /// Pages of the source that were asked for strictly of a node. What is empty stays until it is shrunk.
+    [[nodiscard]] std::size_t strict_pages(node_id node) {
+        static_cast<void>(store.compact(~std::size_t{0}));
+        return source.pages_for(strictly(node), static_cast<std::size_t>(node));
+    }
+    [[nodiscard]] std::uint64_t stored(node_id node) { return store.stats(node).value().stored_pages; }
+    /// One small step: a few pages.
+    [[nodiscard]] status step(pool_id pool, node_id node, bool is_strict = true) {
+        return store.set_node(pool, node, is_strict, 1);
+    }
+
+    machine source;
+    store_type store;
+    std::array<std::byte, 4096> page_{};
+};
+
+TEST_CASE(
+    "store_migration: all of a pool's pages go to the node, with their memory, and those put behind them as well") {
+    for (const pool_kind kind : {pool_kind::persistent, pool_kind::ephemeral}) {
+        fixture f;
+        const pool_id pool = f.strict(nodes[0], kind), other = f.strict(nodes[0]);
+        const std::size_t empty = f.strict_pages(nodes[0]), empty_there = f.strict_pages(nodes[2]);
+        for (std::uint64_t i = 0; i < 1000; ++i) {
+            REQUIRE(f.put({pool, i / 100, i}, i) == status::ok);
+        }
+        REQUIRE(f.put({other, 1, 1}, 7) == status::ok);
+        REQUIRE(f.strict_pages(nodes[0]) > empty + 200);
+        CHECK(f.store.set_node(pool, nodes[2], true) == status::ok);
+        CHECK(f.store.check());
+        CHECK(f.stored(nodes[0]) == 1); // the other pool's
+        CHECK(f.stored(nodes[2]) == 1000);
+        CHECK(f.strict_pages(nodes[0]) <= empty + 12);
+        CHECK(f.strict_pages(nodes[2]) > empty_there + 200);
+        CHECK(f.store.stats().pages_migrated == 1000);
+        for (std::uint64_t i = 0; i < 1000; ++i) {
+            REQUIRE(f.has({pool, i / 100, i}, i));
+        }
+        CHECK(f.put({pool, 55, 1}, 1) == status::ok);
+        CHECK(f.stored(nodes[2]) == 1001);
+        CHECK(f.has({other, 1, 1}, 7));
+        CHECK(f.store.set_node(pool, nodes[2], true) == status::ok); // nothing to do
+        CHECK(f.store.stats().pages_migrated == 1000);
+        CHECK(f.store.destroy_pool(pool) == status::ok);
+        CHECK(f.store.set_node(pool, nodes[1]) == status::invalid);
+        CHECK(f.store.check());
+    }
+}
+
+TEST_CASE("store_migration: from no node to one, to a wish for it, and back to none") {
+    fixture f;
+    const pool_id pool = f.store.create_pool().value();
+    for (std::uint64_t i = 0; i < 600; ++i) {
+        REQUIRE(f.put({pool, 1, i * 7}, i) == status::ok);
+    }
+    const struct {
+        node_id node;
+        bool strict;
+    } steps[] = {{nodes[1], true},  {nodes[1], false}, {nodes[2], false},
+                 {any_node, false}, {any_node, true},  {nodes[0], true}};
+    for (const auto& to : steps) {
+        REQUIRE(f.store.set_node(pool, to.node, to.strict) == status::ok);
+        REQUIRE(f.store.check());
+        if (to.node != any_node) {
+            CHECK(f.stored(to.node) == 600);
+        } else {
+            CHECK(f.stored(nodes[0]) < 400);
+            CHECK(f.stored(nodes[1]) < 400);
+        }
+        for (std::uint64_t i = 0; i < 600; ++i) {
+            REQUIRE(f.has({pool, 1, i * 7}, i));
+        }
+    }
+    CHECK(f.store.set_node(pool, node_id{9}, true) == status::invalid);
+    CHECK(f.store.set_node(pool_id{}, nodes[1]) == status::invalid);
+    CHECK(f.store.stats().pages_migrated > 600);
+}
+
+TEST_CASE("store_migration: half-way every operation means what it means elsewhere") {
+    // Stopped after each step, compared with a map; then on, back, or to a third node.
+    rng random{11};
+    for (unsigned round = 0; round < 12; ++round) {
+        CAPTURE(round);
+        fixture f;
+        const pool_kind kind = round % 3 == 2 ? pool_kind::ephemeral : pool_kind::persistent;
+        const pool_id pool = f.strict(nodes[0], kind);
+        std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint64_t> model;
+        std::uint64_t seed = 0;
+        const auto any_key = [&] { return std::pair{random.below(6), random.below(300)}; };
+        const auto put = [&](std::pair<std::uint64_t, std::uint64_t> at) {
+            REQUIRE(f.put({pool, at.first, at.second}, ++seed) == status::ok);
+            model[at] = seed;
+        };
+        for (unsigned i = 0; i < 500; ++i) {
+            put(any_key());
+        }
+        node_id target = nodes[1];
+        unsigned steps = 0, arrivals = 0;
+        while (arrivals < 3) {
+            REQUIRE(++steps < 4000);
+            const status s = f.step(pool, target);
+            REQUIRE((s == status::ok || s == status::busy));
+            if (s == status::ok) {
+                ++arrivals;
+                REQUIRE(f.stored(target) == model.size());
+                target = nodes[(static_cast<std::size_t>(target) + 1) % 3];
+            } else if (random.below(40) == 0) {
+                target = nodes[random.below(3)]; // it is under way to another, which ends first, or it turns back
+            }
+            for (unsigned i = 0; i < 4; ++i) {
+                const auto at = any_key();
+                const page_key key{pool, at.first, at.second};
+                const auto known = model.find(at);
+                switch (random.below(6)) {
+                case 0: put(at); break;
+                case 1:
+                    REQUIRE(f.store.erase(key) == (known != model.end() ? status::ok : status::not_found));
+                    model.erase(at);
+                    break;
+                case 2: {
+                    const status taken = f.store.take(key, f.page_);
+                    REQUIRE(taken == (known != model.end() ? status::ok : status::not_found));
+                    REQUIRE((taken != status::ok || f.got(known->second)));
+                    model.erase(at);
+                    break;
+                }
+                case 3:
+                    if (random.below(20) == 0) {
+                        const auto count = static_cast<std::uint64_t>(random.below(200));
+                        std::size_t expected = 0;
+                        for (std::uint64_t index = at.second; index < at.second + count; ++index) {
+                            expected += model.erase({at.first, index});
+                        }
+                        REQUIRE(f.store.erase_range(pool, at.first, at.second, count).value() == expected);
+                    }
+                    break;
+                default: REQUIRE(f.get(key) == (known != model.end() ? status::ok : status::not_found));
+                }
+            }
+            if (steps % 16 == 0) {
+                REQUIRE(f.store.check());
+                REQUIRE(f.store.statistics_of(pool).value().stored_pages == model.size());
+            }
+        }
+        for (const auto& [at, content] : model) {
+            REQUIRE(f.has({pool, at.first, at.second}, content));
+        }
+    }
+}
+
+TEST_CASE("store_migration: a page that is not there is one miss, wherever it is looked for") {
+    fixture f;
+    const pool_id pool = f.strict(nodes[0]);
+    for (std::uint64_t i = 0; i < 200; ++i) {
+        REQUIRE(f.put({pool, 1, i}, i) == status::ok);
+    }
+    REQUIRE(f.step(pool, nodes[1]) == status::busy);
+    for (std::uint64_t i = 0; i < 400; ++i) {
+        CHECK(f.get({pool, 1, i}) == (i < 200 ? status::ok : status::not_found));
+    }
+    CHECK(f.store.statistics_of(pool).value().misses == 200);
+    CHECK(f.store.statistics_of(pool).value().hits == 200);
+    CHECK(f.store.stats().misses == 200);
+}
+
+TEST_CASE("store_migration: a node that is full stops a move; every page stays, is found, and goes on or back") {
+    for (const bool goes_on : {false, true}) {
+        fixture f{600};
+        const pool_id pool = f.strict(nodes[0]), blocker = f.strict(nodes[1]);
+        std::uint64_t in_the_way = 0;
+        while (f.put({blocker, 1, in_the_way}, in_the_way * 16 + 3) == status::ok) {
+            ++in_the_way;
+        }
+        for (std::uint64_t i = 0; i < 200; ++i) {
+            REQUIRE(f.put({pool, 1, i}, i) == status::ok);
+        }
+        REQUIRE(f.store.set_node(pool, nodes[1], true) == status::no_memory);
+        REQUIRE(f.store.check());
+        for (std::uint64_t i = 0; i < 200; ++i) {
+            REQUIRE(f.has({pool, 1, i}, i));
+        }
+        // An overwrite that finds no room there is refused, and the page is gone in every version.
+        unsigned refused = 0;
+        for (std::uint64_t i = 0; i < 200; i += 10) {
+            const status s = f.put({pool, 1, i}, 1000 + i);
+            refused += s != status::ok ? 1u : 0u;
+            REQUIRE((s == status::ok ? f.has({pool, 1, i}, 1000 + i) : f.get({pool, 1, i}) == status::not_found));
+        }
+        CHECK(refused != 0);
+        const std::uint64_t left = f.store.statistics_of(pool).value().stored_pages;
+        CHECK(left == 200 - refused);
+        if (goes_on) {
+            REQUIRE(f.store.erase_object(blocker, 1).value() == in_the_way);
+        }
+        CHECK(f.store.set_node(pool, nodes[goes_on ? 1 : 0], true) == status::ok);
+        CHECK(f.stored(nodes[goes_on ? 1 : 0]) == left);
+        CHECK(f.store.check());
+        for (std::uint64_t i = 1; i < 200; i += 10) {
+            REQUIRE(f.has({pool, 1, i}, i));
+        }
+    }
+}
+
+TEST_CASE("store_migration: what may be dropped on a node makes room for pages that come") {
+    fixture f{600};
+    const pool_id pool = f.strict(nodes[0]), cache = f.strict(nodes[1], pool_kind::ephemeral);
+    for (std::uint64_t i = 0; i < 900; ++i) {
+        static_cast<void>(f.put({cache, 1, i}, i * 16 + 3));
+    }
+    for (std::uint64_t i = 0; i < 400; ++i) {
+        REQUIRE(f.put({pool, 1, i}, i) == status::ok);
+    }
+    const std::uint64_t cached = f.store.statistics_of(cache).value().stored_pages;
+    CHECK(f.store.set_node(pool, nodes[1], true) == status::ok);
+    CHECK(f.store.statistics_of(cache).value().stored_pages < cached);
+    CHECK(f.store.statistics_of(pool).value().stored_pages == 400);
+    for (std::uint64_t i = 0; i < 400; ++i) {
+        REQUIRE(f.has({pool, 1, i}, i));
+    }
+    CHECK(f.store.check());
+}
+
+TEST_CASE("store_migration: whichever acquisition is refused, no page is lost and the next try ends it") {
+    bool was_refused = true;
+    for (std::uint64_t n = 1; was_refused; ++n) {
+        CAPTURE(n);
+        REQUIRE(n < 400);
+        fixture f;
+        const pool_id pool = f.strict(nodes[0]);
+        for (std::uint64_t i = 0; i < 150; ++i) {
+            REQUIRE(f.put({pool, i % 3, i}, i) == status::ok);
+        }
+        f.source.refuse_nth(n);
+        const status s = f.store.set_node(pool, nodes[1], true);
+        f.source.refuse_nth(0);
+        was_refused = n < 12 || s != status::ok; // one refusal alone need not stop it
+        REQUIRE((s == status::ok || s == status::no_memory || s == status::limit));
+        REQUIRE(f.store.check());
+        for (std::uint64_t i = 0; i < 150; ++i) {
+            REQUIRE(f.has({pool, i % 3, i}, i));
+        }
+        REQUIRE(f.store.set_node(pool, nodes[1], true) == status::ok);
+        REQUIRE(f.stored(nodes[1]) == 150);
+        REQUIRE(f.store.check());
+    }
+}
+
+TEST_CASE("store_migration: a pool at its cap overwrites its pages half-way as it did before") {
+    fixture f;
+    const pool_id pool = f.strict(nodes[0], pool_kind::persistent, 400'000);
+    std::uint64_t pages = 0;
+    while (f.put({pool, 1, pages}, pages * 16 + 3) == status::ok) {
+        ++pages;
+    }
+    REQUIRE(pages > 50);
+    REQUIRE(f.step(pool, nodes[1]) == status::busy);
+    for (std::uint64_t i = 0; i < pages; ++i) {
+        REQUIRE(f.put({pool, 1, i}, i * 16 + 3) == status::ok); // as large as before
+    }
+    CHECK(f.store.statistics_of(pool).value().stored_pages == pages);
+    CHECK(f.put({pool, 1, pages}, pages * 16 + 3) == status::limit);
+    CHECK(f.store.set_node(pool, nodes[1], true) == status::ok);
+    CHECK(f.store.check());
+}
+
+TEST_CASE(
+    "store_migration: a version that found no room to move is counted once, and goes for a new one that finds it") {
+    // Node 1 has room for small streams only, and the pool, of raw pages, is at its cap.
+    fixture f{700};
+    const auto raw = [](std::uint64_t i) { return i * page_kinds + 5; };
+    const auto small = [](std::uint64_t i) { return i * page_kinds + 3; };
+    const pool_id pool = f.strict(nodes[0], pool_kind::persistent, 400'000), blocker = f.strict(nodes[1]);
+    std::uint64_t pages = 0, blocks = 0;
+    while (f.put({pool, 1, pages}, raw(pages)) == status::ok) {
+        ++pages;
+    }
+    REQUIRE(pages > 50);
+    while (f.put({blocker, 1, blocks}, blocks % 2 == 0 ? raw(blocks) : small(blocks)) == status::ok) {
+        ++blocks;
+    }
+    REQUIRE(f.store.set_node(pool, nodes[1], true) == status::no_memory);
+    const std::uint64_t first = f.store.stats().pages_migrated; // some fit still
+    for (std::uint64_t i = 1; i < blocks; i += 4) {
+        REQUIRE(f.store.erase({blocker, 1, i}) == status::ok);
+    }
+    unsigned replaced = 0;
+    for (std::uint64_t i = pages; i-- > first;) {
+        CAPTURE(i);
+        const status s = f.put({pool, 1, i}, small(i));
+        REQUIRE((s == status::ok || s == status::no_memory));
+        REQUIRE((s == status::ok ? f.has({pool, 1, i}, small(i)) : f.get({pool, 1, i}) == status::not_found));
+        replaced += s == status::ok ? 1u : 0u;
+    }
+    CHECK(replaced > 10);
+    CHECK(f.store.statistics_of(pool).value().stored_pages == first + replaced);
+    CHECK(f.store.set_node(pool, nodes[0], true) == status::ok);
+    CHECK(f.stored(nodes[0]) == first + replaced);
+    CHECK(f.store.check());
+}
+
+TEST_CASE("store_migration: a pool that is destroyed half-way leaves nothing") {
+    fixture f;
+    const pool_id keeper = f.strict(nodes[1]);
+    const std::uint64_t before = f.store.stats().stored_pages;
+    for (unsigned steps = 1; steps < 40; steps += 3) {
+        const pool_id pool = f.strict(nodes[0]);
+        for (std::uint64_t i = 0; i < 200; ++i) {
+            REQUIRE(f.put({pool, i % 5, i}, i) == status::ok);
+        }
+        for (unsigned i = 0; i < steps; ++i) {
+            REQUIRE(f.step(pool, nodes[1]) == status::busy);
+        }
+        REQUIRE(f.store.destroy_pool(pool) == status::ok);
+        REQUIRE(f.step(pool, nodes[1]) == status::invalid);
+        REQUIRE(f.store.check());
+        REQUIRE(f.store.stats().stored_pages == before);
+        // The next pool of the slot is where it was made.
+        const pool_id next = f.strict(nodes[2]);
+        REQUIRE(pool_ids::slot(next) == pool_ids::slot(pool));
+        REQUIRE(f.put({next, 1, 1}, 1) == status::ok);
+        REQUIRE(f.stored(nodes[2]) == 1);
+        REQUIRE(f.store.destroy_pool(next) == status::ok);
+    }
+    CHECK(f.store.destroy_pool(keeper) == status::ok);
+}
+
+TEST_CASE("store_migration: steps and holds are in proportion to the pool, however much else there is") {
+    for (const std::uint64_t others : {0u, 20'000u}) {
+        fixture f;
+        const pool_id pool = f.strict(nodes[0]), other = f.strict(nodes[0]);
+        for (std::uint64_t i = 0; i < others; ++i) {
+            REQUIRE(f.put({other, i, 0}, 16 * i) == status::ok);
+        }
+        for (std::uint64_t i = 0; i < 200; ++i) {
+            REQUIRE(f.put({pool, 1, i}, i) == status::ok);
+        }
+        unsigned steps = 0;
+        while (f.step(pool, nodes[1]) == status::busy) {
+            ++steps;
+        }
+        CHECK(steps >= 200 / 4 - 1);
+        CHECK(steps <= 200 / 4 + 16);
+        CHECK(f.store.stats().pages_migrated == 200);
+    }
+}
+
+/// Calls back when it was let go: between any two holds of an operation somebody else may come.
+struct calling_lock {
+    void lock() noexcept {
+        inner.lock();
+        ++held;
+    }
+    void unlock() noexcept {
+        inner.unlock();
+        if (--held == 0 && after_unlock && !is_within) {
+            is_within = true;
+            after_unlock();
+            is_within = false;
+        }
+    }
+    spin_lock inner{};
+    static inline unsigned held = 0; // of all locks: a move has two
+    static inline bool is_within = false;
+    static inline std::function<void()> after_unlock;
+};
+struct calling_config : node_config {
+    using lock_type = calling_lock;
+    using parking_type = spin_parking; // the lock calls the store, which would take that for a call within a call
+};
+
+/// Between the n-th and the next hold of an operation, or behind each from there on, `meanwhile` happens. The number of holds.
+template <class Operation, class Meanwhile>
+unsigned between_holds(unsigned n, bool each, Operation operation, Meanwhile meanwhile) {
+    unsigned holds = 0;
+    calling_lock::after_unlock = [&] {
+        if (++holds == n || (each && holds > n)) {
+            meanwhile();
+        }
+    };
+    operation();
+    calling_lock::after_unlock = nullptr;
+    return holds;
+}
+
+TEST_CASE("store_migration: whatever moves between two holds of an operation, it does what it says") {
+    enum class kind : unsigned { erase_range, erase, take, get, put };
+    for (const kind what : {kind::erase_range, kind::erase, kind::take, kind::get, kind::put}) {
+        for (const bool is_moving : {false, true}) {
+            // All of it goes to a third node; or some of it onwards, by the same route; or it is sent around all the time.
+            for (const unsigned manner : {0u, 1u, 2u}) {
+                const bool each = manner == 2;
+                unsigned holds = 1;
+                for (unsigned n = 1; n <= holds && n < 60; ++n) {
+                    CAPTURE(static_cast<unsigned>(what));
+                    CAPTURE(is_moving);
+                    CAPTURE(manner);
+                    CAPTURE(n);
+                    machine source{plenty};
+                    partitioned_store<calling_config> store{
+                        source, {.partitions = 6, .seed = 1}, {}, {}, by_node{source}};
+                    const pool_id pool = store.create_pool({.node = nodes[1], .strict_node = true}).value();
+                    const auto page = [](std::uint64_t i) { return page_of(4096, page_kind::pointers, i); };
+                    for (std::uint64_t i = 0; i < 60; ++i) {
+                        REQUIRE(store.put({pool, 1, i}, page(i)) == status::ok);
+                    }
+                    if (is_moving) {
+                        REQUIRE(store.set_node(pool, nodes[0], true, 1) == status::busy);
+                    }
+                    unsigned turns = 0;
+                    const auto move = [&] {
+                        const node_id to = nodes[each ? turns++ / 4 % 3 : manner == 1 ? 0 : 2];
+                        const std::size_t work = each ? 40'000 : manner == 1 ? 100'000 : ~std::size_t{0};
+                        static_cast<void>(store.set_node(pool, to, true, work));
+                    };
+                    const page_key key{pool, 1, 40};
+                    std::vector<std::byte> out(4096);
+                    status s = status::invalid;
+                    std::size_t erased = 0;
+                    holds = between_holds(
+                        n, each && turns < 100,
+                        [&] {
+                            switch (what) {
+                            case kind::erase_range: {
+                                const result<std::size_t> done = store.erase_range(pool, 1, 0, 60);
+                                s = done.error();
+                                erased = done.value_or(0);
+                                break;
+                            }
+                            case kind::erase: s = store.erase(key); break;
+                            case kind::take: s = store.take(key, out); break;
+                            case kind::get: s = store.get(key, out); break;
+                            case kind::put: s = store.put(key, page(99)); break;
+                            }
+                        },
+                        [&] {
+                            if (turns < 100) {
+                                move();
+                            }
+                        });
+                    REQUIRE(s == status::ok);
+                    REQUIRE(store.check());
+                    const std::uint64_t left = store.statistics_of(pool).value().stored_pages;
+                    switch (what) {
+                    case kind::erase_range:
+                        REQUIRE(erased == 60);
+                        REQUIRE(left == 0);
+                        break;
+                    case kind::erase:
+                    case kind::take: REQUIRE(left == 59); break;
+                    default: REQUIRE(left == 60);
+                    }
+                    REQUIRE((what != kind::take && what != kind::get ? true : out == page(40)));
+                    const status now = store.get(key, out);
+                    REQUIRE(now == (what == kind::get || what == kind::put ? status::ok : status::not_found));
+                    REQUIRE((now != status::ok || out == page(what == kind::put ? 99 : 40)));
+                }
+            }
+        }
+    }
+}
+
+} // namespace
+} // namespace pagefold::testing::unit_store_store_migration
