@@ -17,6 +17,7 @@
 #include <pagefold/alloc/xv.hpp>
 #include <pagefold/evict/lru.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
+#include <pagefold/place/hashed.hpp>
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/page_store.hpp>
 #include <pagefold/store/partitioned_store.hpp>
@@ -76,6 +77,20 @@ struct tlsf_config : default_config {
     using lock_type = std_mutex;
 };
 
+/// Two of eight partitions for each of four nodes.
+struct four_nodes : hashed {
+    [[nodiscard]] partition_id home(const page_key& key, std::uint64_t hash, node_id wish,
+                                    std::size_t count) const noexcept {
+        const partition_id any = hashed::home(key, hash, any_node, count);
+        return wish == any_node ? any : any % (count / 4) * 4 + static_cast<std::size_t>(wish) % 4;
+    }
+};
+struct wandering_config : default_config {
+    using lock_type = std_mutex;
+    using place_type = four_nodes;
+    static constexpr unsigned max_pools = 9;
+};
+
 /// `percent` of all operations. A spin_lock gets few where threads outnumber processors: they go by in waiting for a thread
 /// that doesn't run.
 template <template <class> class Store, class Config>
@@ -86,6 +101,7 @@ void contend(unsigned threads, std::size_t limit, std::uint64_t percent) {
     plan.operations = number_from("PAGEFOLD_ORACLE_OPERATIONS", default_operations) / 100 * percent;
     plan.limit = limit + std::min(threads, Config::max_scratch) * 46'000; // scratch
     plan.is_warm = std::getenv("PAGEFOLD_ORACLE_COLD") == nullptr;
+    plan.moves_pools = std::same_as<typename Config::place_type, four_nodes>;
     oracle_source source{plan.seed};
     contest_tally tally;
     {
@@ -122,6 +138,13 @@ void contend(unsigned threads, std::size_t limit, std::uint64_t percent) {
     if constexpr (std::same_as<typename Config::admission_type, picky>) {
         happened(call::put, status::incompressible);
     }
+    if (plan.moves_pools) {
+        for (const status s : {status::ok, status::busy, status::invalid}) {
+            happened(call::set_node, s);
+        }
+        CHECK(tally.of(call::set_node, status::limit) + tally.of(call::set_node, status::no_memory) != 0);
+        CHECK(tally.pages_migrated != 0);
+    }
     CHECK(tally.overlaps != 0);
     CHECK(tally.pages_erased_in_ranges != 0);
     CHECK(tally.pages_evicted != 0);
@@ -153,8 +176,11 @@ TEST_CASE("oracle: xv, few pools") {
     contend<partitioned_store, xv_config>(8, 1'500'000, 10);
 }
 TEST_CASE("oracle: tlsf, std_mutex") {
-    contend<page_store, tlsf_config>(8, 700'000, 8);
-    contend<partitioned_store, tlsf_config>(32, 1'500'000, 10);
+    contend<page_store, tlsf_config>(8, 700'000, 6);
+    contend<partitioned_store, tlsf_config>(32, 1'500'000, 6);
+}
+TEST_CASE("oracle: pools that are sent from node to node") {
+    contend<partitioned_store, wandering_config>(8, 1'500'000, 6);
 }
 
 } // namespace stress_store_oracle

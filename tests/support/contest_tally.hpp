@@ -12,7 +12,7 @@ namespace pagefold::testing {
 /// How often each call of a store had each answer.
 class contest_tally {
 public:
-    enum call : unsigned { put, get, take, erase, erase_many, create_pool, destroy_pool, resize };
+    enum call : unsigned { put, get, take, erase, erase_many, create_pool, destroy_pool, resize, set_node };
 
     void note(call c, status s) noexcept { ++counts_[c][static_cast<unsigned>(s)]; }
     [[nodiscard]] std::uint64_t of(call c, status s) const noexcept { return counts_[c][static_cast<unsigned>(s)]; }
@@ -27,6 +27,7 @@ public:
         pages_erased_in_ranges += other.pages_erased_in_ranges;
         bytes_shrunk += other.bytes_shrunk;
         bytes_compacted += other.bytes_compacted;
+        pages_migrated += other.pages_migrated;
         pages_evicted += other.pages_evicted;
         source_refusals += other.source_refusals;
         return *this;
@@ -44,8 +45,8 @@ public:
     }
 
     [[nodiscard]] std::string text() const {
-        static constexpr const char* names[calls] = {"put",        "get",         "take",         "erase",
-                                                     "erase_many", "create_pool", "destroy_pool", "resize"};
+        static constexpr const char* names[calls] = {"put",         "get",          "take",   "erase",   "erase_many",
+                                                     "create_pool", "destroy_pool", "resize", "set_node"};
         std::string all = std::to_string(operations()) + " operations, " + std::to_string(overlaps) +
                           " of them while another was at the same page";
         for (unsigned c = 0; c < calls; ++c) {
@@ -58,16 +59,17 @@ public:
         }
         return all + "\n  pages erased in ranges " + std::to_string(pages_erased_in_ranges) + ", evicted " +
                std::to_string(pages_evicted) + "; bytes shrunk " + std::to_string(bytes_shrunk) + ", compacted " +
-               std::to_string(bytes_compacted) + "; refusals of the source " + std::to_string(source_refusals);
+               std::to_string(bytes_compacted) + "; pages migrated " + std::to_string(pages_migrated) +
+               "; refusals of the source " + std::to_string(source_refusals);
     }
 
     std::uint64_t overlaps = 0;
     std::uint64_t pages_erased_in_ranges = 0, pages_evicted = 0;
-    std::uint64_t bytes_shrunk = 0, bytes_compacted = 0;
+    std::uint64_t bytes_shrunk = 0, bytes_compacted = 0, pages_migrated = 0;
     std::uint64_t source_refusals = 0;
 
 private:
-    static constexpr unsigned calls = 8, answers = 8;
+    static constexpr unsigned calls = 9, answers = 8;
 
     std::array<std::array<std::uint64_t, answers>, calls> counts_{};
 };

@@ -18,6 +18,7 @@ public:
     virtual ~contested_store() = default;
     virtual result<pool_id> create_pool(const pool_options& options) = 0;
     virtual status destroy_pool(pool_id id) = 0;
+    virtual status set_node(pool_id id, node_id node, std::size_t work) = 0;
     virtual status put(const page_key& key, byte_view page) = 0;
     virtual status get(const page_key& key, byte_span out) = 0;
     virtual status take(const page_key& key, byte_span out) = 0;
@@ -41,6 +42,9 @@ public:
 
     result<pool_id> create_pool(const pool_options& options) override { return store_.create_pool(options); }
     status destroy_pool(pool_id id) override { return store_.destroy_pool(id); }
+    status set_node(pool_id id, node_id node, std::size_t work) override {
+        return store_.set_node(id, node, false, work);
+    }
     status put(const page_key& key, byte_view page) override { return store_.put(key, page); }
     status get(const page_key& key, byte_span out) override { return store_.get(key, out); }
     status take(const page_key& key, byte_span out) override { return store_.take(key, out); }

@@ -32,8 +32,9 @@ struct contest_plan {
     std::uint64_t operations_an_epoch = 100'000; ///< between two rests; at most 2^18 for each thread
     std::size_t limit = ~std::size_t{0};
     bool source_refuses = true;
-    bool turns_knobs = true; ///< limits, compaction, pools that come and go
-    bool is_warm = true;     ///< the first scratch is taken before the source refuses anything
+    bool turns_knobs = true;  ///< limits, compaction, pools that come and go
+    bool moves_pools = false; ///< and pools that are sent from node to node
+    bool is_warm = true;      ///< the first scratch is taken before the source refuses anything
 };
 
 /// Threads that use one store at random, in epochs. After each, what they saw is judged by key_history, and the store is
@@ -58,6 +59,7 @@ public:
             ++epoch_;
         }
         tally_.pages_evicted = store_.stats().evicted_pages;
+        tally_.pages_migrated = store_.stats().pages_migrated;
         tally_.source_refusals = source_.refusals();
     }
 
@@ -257,6 +259,10 @@ private:
         if (limit_has_settled()) {
             source_.expect_limit(limit_now_);
         }
+        if (plan_.moves_pools && random.one_in(3)) {
+            move_pool(random);
+            return;
+        }
         switch (random.below(9)) {
         case 0: set_limit(limit - random.below(limit / 3)); break;
         case 1: set_limit(limit); break;
@@ -279,6 +285,16 @@ private:
             begin_pool(random, place);
         }
         }
+    }
+    /// One that is there, or was; the whole way or some pages of it.
+    void move_pool(rng& random) {
+        const pool_id pool = pools_[random.below(pools_made_)].id;
+        const node_id node = random.one_in(4) ? any_node : static_cast<node_id>(random.below(4));
+        const std::size_t work = random.one_in(2) ? ~std::size_t{0} : random.below(200'000);
+        const status s = store_.set_node(pool, node, work);
+        tally_.note(call::set_node, s);
+        expect(s != status::not_found && s != status::corrupt && s != status::incompressible,
+               "set_node has no such answer");
     }
     /// The source is told of a higher limit before the store, and of a lower one later: an acquisition under way may have
     /// been granted under the old limit.
