@@ -252,7 +252,6 @@ using pagefold::store_config;
 using pagefold::store_options;
 using pagefold::store_stats;
 using pagefold::stray;
-using pagefold::stray_cursor;
 using pagefold::victim_search;
 
 #if defined(PAGEFOLD_WITH_LZ4)

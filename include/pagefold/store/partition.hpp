@@ -41,12 +41,6 @@ struct stray {
     page_key key{};
     std::size_t home = 0;
 };
-/// Where a search for strays stands: behind an extent whose pages are all at home.
-struct stray_cursor {
-    std::uint64_t object = 0, number = 0;
-    bool has_begun = false;
-};
-
 template <store_config Config>
 class partition {
     using state_type = partition_state<Config>;
@@ -90,12 +84,12 @@ public:
     [[nodiscard]] bool drain_pool(std::uint32_t slot) noexcept;
     /// Gives back the memory of pool slots at and above a number; none of them has a pool.
     void trim_pools(std::uint32_t bound) noexcept;
-    /// Looks for a page of a pool that is not at home here, from where the cursor stands; `home_of(key)` is a partition's
-    /// number, `own` this one's. ok: `found` is one. busy: not yet. not_found: there are none, and there will be none, as
-    /// nobody can come by an older route now. has_moved: somebody came by a newer one. invalid: no such pool.
+    /// Looks for a page of a pool that is not at home here; `home_of(key)` is a partition's number, `own` this one's. Each call
+    /// goes on where the last one of the route stopped, whoever made it: what was seen to be at home stays so. ok: `found` is
+    /// one. busy: not yet. not_found: there are none, and there will be none, as nobody can come by an older route now.
+    /// has_moved: somebody came by a newer one. invalid: no such pool.
     template <class HomeOf>
-    status next_stray(pool_id id, std::uint32_t route, stray_cursor& cursor, std::size_t own, HomeOf home_of,
-                      stray& found) noexcept;
+    status next_stray(pool_id id, std::uint32_t route, std::size_t own, HomeOf home_of, stray& found) noexcept;
 
     // Pages.
 

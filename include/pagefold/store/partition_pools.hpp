@@ -56,8 +56,8 @@ void partition<Config>::trim_pools(std::uint32_t bound) noexcept {
 
 template <store_config Config>
 template <class HomeOf>
-status partition<Config>::next_stray(pool_id id, std::uint32_t route, stray_cursor& cursor, std::size_t own,
-                                     HomeOf home_of, stray& found) noexcept {
+status partition<Config>::next_stray(pool_id id, std::uint32_t route, std::size_t own, HomeOf home_of,
+                                     stray& found) noexcept {
     const hold held{*this};
     if (!held) {
         return status::busy;
@@ -66,7 +66,7 @@ status partition<Config>::next_stray(pool_id id, std::uint32_t route, stray_curs
     if (!entered) {
         return entered.error();
     }
-    const pool_state& pool = **entered;
+    pool_ring& ring = (*entered)->ring;
     const index_type& index = state_.index;
     const std::uint32_t slot = pool_ids::slot(id);
     unsigned looks = 0;
@@ -81,27 +81,25 @@ status partition<Config>::next_stray(pool_id id, std::uint32_t route, stray_curs
         }
         return false;
     };
-    // Behind the extent that was looked at last. If it is gone, from the beginning again: what was seen is at home still.
-    std::uint32_t last = cursor.has_begun ? index.find_extent(slot, cursor.object, cursor.number) : index_type::none;
     while (looks < extent_pages) {
-        const std::uint32_t x = last == index_type::none ? pool.ring.head : index.next_in_ring(last);
+        const bool has_begun = ring.seen != index_type::none && index.is_live(ring.seen);
+        const std::uint32_t x = has_begun ? index.next_in_ring(ring.seen) : ring.head;
         if (x == index_type::none || !index.is_live(x) || index.pool_of(x) != slot) {
             break;
         }
-        if (last != index_type::none && x == pool.ring.head) {
+        if (has_begun && x == ring.head) {
             return status::not_found;
         }
         if (has_stray(x)) {
             return status::ok;
         }
-        cursor = {index.object_of(x), index.number_of(x), true};
-        last = x;
+        ring.seen = x;
     }
     if (looks >= extent_pages) {
         return status::busy;
     }
     // The pool has no pages here, or its ring is broken: then all extents are walked, for each stray.
-    std::uint32_t x = pool.ring.extents != 0 ? index.next_extent(0) : index_type::none;
+    std::uint32_t x = ring.extents != 0 ? index.next_extent(0) : index_type::none;
     while (x != index_type::none && (index.pool_of(x) != slot || !has_stray(x))) {
         x = index.next_extent(x + 1);
     }

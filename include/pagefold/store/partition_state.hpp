@@ -152,6 +152,7 @@ struct partition_state {
                 return has_moved;
             }
             pool->route = route;
+            pool->ring.seen = index_type::none;
         }
         return pool;
     }

@@ -83,11 +83,10 @@ status basic_store<Config, Place>::direct(pool_id id, node_id wish, bool& is_sen
 template <store_config Config, partition_policy Place>
 status basic_store<Config, Place>::move_strays(pool_id id, const pool_route& route, partition_id from,
                                                std::size_t& work) noexcept {
-    stray_cursor cursor;
     for (;;) {
         stray found;
         status s = partitions_[from].next_stray(
-            id, route.number, cursor, from,
+            id, route.number, from,
             [&](const page_key& key) noexcept { return home_of(hasher_.locate(key), route.now); }, found);
         if (s == status::not_found) {
             return status::ok;

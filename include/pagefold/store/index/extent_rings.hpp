@@ -14,6 +14,7 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// The extents of one pool: where its ring begins, and what they take.
 struct pool_ring {
     std::uint32_t head = extent::none;
+    std::uint32_t seen = extent::none; ///< for who walks it in many holds: the extents from the head to here were seen
     std::uint32_t extents = 0;
     std::size_t bytes = 0; ///< of the index: extents, their buckets and arrays
 };
@@ -90,6 +91,9 @@ public:
             extents_[sides.next].set_ring_previous(sides.before);
             extents_[sides.before].ring_next = sides.next;
         }
+        if (ring.seen == id) {
+            ring.seen = ring.head == id || is_last ? none : sides.before;
+        }
         ring.head = ring.head != id ? ring.head : is_last ? none : sides.next;
     }
     /// Whether its links are right, or mended.
@@ -105,6 +109,7 @@ public:
             extents_[copy.ring_previous()].ring_next = to;
         }
         ring.head = ring.head == from ? to : ring.head;
+        ring.seen = ring.seen == from ? to : ring.seen;
     }
 
     /// How often a link was found that is wrong.
@@ -114,6 +119,7 @@ public:
     [[nodiscard]] bool check(const pool_ring& ring, std::uint32_t pool, BytesOf bytes_of) const noexcept {
         std::uint32_t count = 0;
         std::size_t used = 0;
+        bool has_seen = ring.seen == none;
         if (ring.head != none) {
             std::uint32_t id = ring.head;
             do {
@@ -126,10 +132,11 @@ public:
                     return false;
                 }
                 used += bytes_of(x);
+                has_seen = has_seen || id == ring.seen;
                 id = x.ring_next;
             } while (id != ring.head);
         }
-        return count == ring.extents && used == ring.bytes;
+        return count == ring.extents && used == ring.bytes && has_seen;
     }
 
 private:
