@@ -31,6 +31,7 @@ set(intrinsics_compress/page/sse42.hpp immintrin.h)
 set(intrinsics_compress/page/neon.hpp arm_neon.h)
 # What a hosted build asks its system for, each by an #if of its own. A freestanding build sees none of it: there the
 # include paths hold no such header (tests/freestanding).
+set(system_platform/host_locality.hpp cerrno sched.h sys/syscall.h unistd.h)
 set(system_platform/host_parking.hpp cerrno linux/futex.h pthread.h sys/syscall.h unistd.h thread)
 set(system_platform/host_seed.hpp cerrno ctime sys/random.h)
 

@@ -99,8 +99,10 @@
 #include <pagefold/place/hashed.hpp>
 #include <pagefold/place/single.hpp>
 #include <pagefold/platform/concept.hpp>
+#include <pagefold/platform/host_locality.hpp>
 #include <pagefold/platform/host_parking.hpp>
 #include <pagefold/platform/host_seed.hpp>
+#include <pagefold/platform/locality.hpp>
 #include <pagefold/platform/null_lock.hpp>
 #include <pagefold/platform/page_bitmap.hpp>
 #include <pagefold/platform/page_source_ref.hpp>

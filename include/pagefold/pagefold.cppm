@@ -73,11 +73,14 @@ using pagefold::trailing_zeros;
 
 // platform/
 using pagefold::guessable_seed;
+using pagefold::host_locality;
 using pagefold::host_parking;
 using pagefold::host_seed;
+using pagefold::locality;
 using pagefold::lock_guard;
 using pagefold::lockable;
 using pagefold::monotonic_clock;
+using pagefold::no_locality;
 using pagefold::node_page_source;
 using pagefold::null_lock;
 using pagefold::page_bitmap;

@@ -4,6 +4,7 @@
 
 #include <pagefold/alloc/zs.hpp>
 #include <pagefold/platform/null_lock.hpp>
+#include <pagefold/platform/locality.hpp>
 #include <pagefold/platform/parking.hpp>
 #include <pagefold/store/config.hpp>
 #include <pagefold/store/default_config.hpp>
@@ -129,6 +130,13 @@ struct parked_by : default_config {
 };
 static_assert(store_config<parked_by<spin_parking>>);
 static_assert(!store_config<parked_by<no_part>>);
+
+template <class Locality>
+struct located_by : default_config {
+    using locality_type = Locality;
+};
+static_assert(store_config<located_by<no_locality>>);
+static_assert(!store_config<located_by<no_part>>);
 
 template <unsigned Bits>
 struct checked_by : default_config {

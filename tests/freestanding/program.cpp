@@ -161,6 +161,7 @@ extern "C" int freestanding_main() {
         page_store<tlsf_config> store{source};
         answer = use(store);
     }
+    PAGEFOLD_REQUIRE(host_locality::current() == any_node);
     const std::uint64_t seed = host_seed();
     PAGEFOLD_REQUIRE(seed != 0 && host_seed() != seed);
     PAGEFOLD_REQUIRE(answer != 0 || source.acquired_bytes() == 0);

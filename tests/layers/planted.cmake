@@ -54,6 +54,8 @@ plant(refused platform/parking_lock.hpp "<linux/futex.h>")          # a system o
 plant(refused platform/parking.hpp "<pthread.h>")
 plant(refused platform/host_seed.hpp "<linux/futex.h>")
 plant(refused platform/host_parking.hpp "<sys/random.h>")
+plant(refused platform/host_parking.hpp "<sched.h>")
+plant(refused platform/locality.hpp "<sched.h>")
 plant(refused platform/host_parking.hpp "<sys/mman.h>")             # and in it, what it wasn't given
 
 plant(allowed store/planted.hpp "<pagefold/evict/concept.hpp>")
@@ -63,6 +65,7 @@ plant(allowed compress/page/planted.hpp "<pagefold/compress/concept.hpp>")
 plant(allowed compress/page/sse42.hpp "<immintrin.h>")
 plant(allowed platform/host_parking.hpp "<linux/futex.h>")
 plant(allowed platform/host_seed.hpp "<sys/random.h>")
+plant(allowed platform/host_locality.hpp "<sched.h>")
 plant(allowed compress/lz4.hpp "<lz4.h>")
 plant(allowed hosted/planted.hpp "<vector>")
 plant(allowed compress/lz_block/planted.hpp "<pagefold/compress/concept.hpp>")

@@ -40,7 +40,7 @@
 //                           |                 |                     | this process. As safe from many threads as acquire
 //
 // lockable: lock() and unlock(). Never called by a thread that holds the same lock. (Threads that wait by the host's
-// means: platform/parking.hpp.)
+// means: platform/parking.hpp. On which node they run: platform/locality.hpp.)
 //
 // monotonic_clock: now() in a unit of the host's choice; never goes back.
 

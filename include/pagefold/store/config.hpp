@@ -7,6 +7,7 @@
 #include <pagefold/evict/concept.hpp>
 #include <pagefold/place/concept.hpp>
 #include <pagefold/platform/concept.hpp>
+#include <pagefold/platform/locality.hpp>
 #include <pagefold/platform/parking.hpp>
 #include <pagefold/store/limited_source.hpp>
 
@@ -29,6 +30,8 @@
 //                              the allocator must be span-aware
 //   C::max_scratch             operations that compress or decompress at the same time; more wait. At most 64 are used
 //   C::parking_type            parking: how who waits for a scratch sleeps, and how the host tells its threads apart
+//   C::locality_type           locality: on which memory node a thread works, so that its scratch is there. Asked only where
+//                              partitions are on several nodes
 //   C::checksum_bits           28 or 60 bits of checksum kept for each page: an entry takes 12 or 16 bytes, and damage passes
 //                              unnoticed once in 2^28 times, or 2^60
 
@@ -45,7 +48,8 @@ concept store_config =
     admission_policy<typename C::admission_type> &&
     lockable<typename C::lock_type> && std::is_nothrow_default_constructible_v<typename C::lock_type> &&
     partition_policy<typename C::place_type> &&
-    parking<typename C::parking_type> && (C::checksum_bits == 28 || C::checksum_bits == 60) &&
+    parking<typename C::parking_type> && locality<typename C::locality_type> &&
+    (C::checksum_bits == 28 || C::checksum_bits == 60) &&
     (C::max_pools >= 1 && C::max_pools <= 4096) && (C::max_scratch >= 1) &&
     (C::sparse_candidates == 0 ||
      (C::sparse_candidates <= 1024 && span_aware_allocator<typename C::template allocator_type<limited_source, C::page_size>>));

@@ -7,6 +7,7 @@
 #include <pagefold/compress/page_or_lz.hpp>
 #include <pagefold/evict/clock.hpp>
 #include <pagefold/place/hashed.hpp>
+#include <pagefold/platform/host_locality.hpp>
 #include <pagefold/platform/host_parking.hpp>
 #include <pagefold/platform/parking_lock.hpp>
 #include <pagefold/store/config.hpp>
@@ -30,6 +31,7 @@ struct default_config {
     using admission_type = always;
     using parking_type = host_parking;
     using lock_type = parking_lock<parking_type>;
+    using locality_type = host_locality;
     using place_type = hashed;
     static constexpr unsigned sparse_candidates = 0;
     static constexpr unsigned max_pools = 64;

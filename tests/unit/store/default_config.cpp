@@ -26,6 +26,7 @@ TEST_CASE("the default is a store of 4 KiB pages for many threads") {
     static_assert(store_config<default_config>);
     CHECK(default_config::page_size == 4096);
     CHECK(std::same_as<default_config::parking_type, host_parking>);
+    CHECK(std::same_as<default_config::locality_type, host_locality>);
     CHECK(std::same_as<default_config::lock_type, parking_lock<host_parking>>);
     CHECK(std::same_as<default_config::place_type, hashed>);
     CHECK(default_config::max_pools == 64);
