@@ -129,6 +129,7 @@
 #include <pagefold/store/index_sweep.hpp>
 #include <pagefold/store/limited_source.hpp>
 #include <pagefold/store/located_key.hpp>
+#include <pagefold/store/node_part.hpp>
 #include <pagefold/store/page_move.hpp>
 #include <pagefold/store/page_store.hpp>
 #include <pagefold/store/partition.hpp>
@@ -149,6 +150,7 @@
 #include <pagefold/store/reclaim.hpp>
 #include <pagefold/store/retrieval.hpp>
 #include <pagefold/store/room.hpp>
+#include <pagefold/store/scratch_memory.hpp>
 #include <pagefold/store/scratch_pool.hpp>
 #include <pagefold/store/stats.hpp>
 #include <pagefold/store/store_migration.hpp>

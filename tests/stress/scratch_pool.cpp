@@ -56,7 +56,7 @@ contest_result contest(unsigned thread_count, unsigned turns, bool is_trimmed) {
     byte_budget budget{~std::size_t{0}};
     limited_source limited{source, budget};
     presence at_locks;
-    scratch_pool<counting_codec, Slots, Parking, false> pool{codec, 4096, limited, budget, at_locks};
+    scratch_pool<counting_codec, Slots, Parking, false, no_locality> pool{codec, 4096, limited, budget, at_locks};
     REQUIRE(pool.set_up() == status::ok);
     std::atomic<std::uint64_t> errors{0}, done{0};
     std::vector<std::thread> threads;

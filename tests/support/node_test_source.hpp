@@ -35,6 +35,7 @@ public:
             return status::invalid;
         }
         const std::lock_guard guard{mutex_};
+        ++tries_;
         const std::size_t first = wish == any_node ? 0 : static_cast<std::size_t>(node_of(wish));
         for (std::size_t away = 0; away < Nodes; ++away) {
             for (const std::size_t at : {first - away, first + away}) {
@@ -89,6 +90,11 @@ public:
         const std::lock_guard guard{mutex_};
         return free_[node];
     }
+    /// Acquisitions, refused ones too.
+    [[nodiscard]] std::size_t tries() const noexcept {
+        const std::lock_guard guard{mutex_};
+        return tries_;
+    }
     [[nodiscard]] std::size_t fallbacks() const noexcept {
         const std::lock_guard guard{mutex_};
         return fallbacks_;
@@ -108,6 +114,7 @@ private:
     std::array<bool, Nodes> gone_{};
     std::map<void*, run> runs_;
     std::size_t fallbacks_ = 0;
+    std::size_t tries_ = 0;
 };
 
 } // namespace pagefold::testing

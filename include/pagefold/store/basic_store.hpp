@@ -10,6 +10,7 @@
 #include <pagefold/store/config.hpp>
 #include <pagefold/store/divided_source.hpp>
 #include <pagefold/store/located_key.hpp>
+#include <pagefold/store/node_part.hpp>
 #include <pagefold/store/partition.hpp>
 #include <pagefold/store/partition_pair.hpp>
 #include <pagefold/store/partition_set.hpp>
@@ -49,8 +50,8 @@ class basic_store {
     using partition_type = partition<Config>;
     using registry_type = pool_registry<typename Config::lock_type>;
     using registry_hold = typename registry_type::hold;
-    using scratch_type =
-        scratch_pool<compressor_type, Config::max_scratch, typename Config::parking_type, partition_type::exclusive>;
+    using scratch_type = scratch_pool<compressor_type, Config::max_scratch, typename Config::parking_type,
+                                      partition_type::exclusive, typename Config::locality_type>;
 
 public:
     static constexpr std::size_t page_size = Config::page_size;
@@ -231,16 +232,12 @@ private:
     }
     /// Memory for the pools' records, the first scratch and the partitions, once.
     status set_up() noexcept;
-    struct node_budget {
-        node_id node;
-        byte_budget budget;
-    };
-    /// A budget for each node that a partition is on; none where the place policy has no nodes.
-    status make_node_budgets() noexcept;
+    /// A part for each node that a partition is on; none where the place policy has no nodes.
+    status make_node_parts() noexcept;
     [[nodiscard]] byte_budget* find_budget(node_id wish) const noexcept {
-        for (std::size_t i = 0; i < node_budgets_.size(); ++i) {
-            if (node_budgets_[i].node == node_of(wish)) {
-                return &node_budgets_[i].budget;
+        for (std::size_t i = 0; i < node_parts_.size(); ++i) {
+            if (node_parts_[i].node == node_of(wish)) {
+                return &node_parts_[i].budget;
             }
         }
         return nullptr;
@@ -255,8 +252,9 @@ private:
     void free_pool(pool_id id) noexcept;
     void trim_pools() noexcept;
     [[nodiscard]] std::size_t set_up_bytes() const noexcept {
-        return records_.bytes() + gauges_.bytes() + node_budgets_.bytes() + partitions_.bytes();
+        return records_.bytes() + gauges_.bytes() + node_parts_.bytes() + partitions_.bytes();
     }
+    [[nodiscard]] bool check_nodes() const noexcept;
     /// Whether the records say of each pool what the partitions do.
     [[nodiscard]] bool check_pools() const noexcept;
     [[nodiscard]] bool partitions_ready() const noexcept { return ready_.load(memory_order::acquire) != 0; }
@@ -333,7 +331,7 @@ private:
         if (interrupts_itself()) {
             return status::busy;
         }
-        static_cast<void>(scratch_.trim());
+        static_cast<void>(scratch_.trim(where));
         return reclaimer_.reclaim_to(budget, where, target, work);
     }
     std::size_t shrink_to_less(const byte_budget& budget, node_id where, std::size_t bytes) noexcept {
@@ -354,7 +352,7 @@ private:
     registry_type registry_{}; // its lock is taken before a partition's, never after one
     fixed_array<pool_record, limited_source> records_{source_};
     fixed_array<partition_gauge, limited_source> gauges_{source_};
-    fixed_array<node_budget, limited_source> node_budgets_{source_}; // one for each node that partitions are on
+    fixed_array<node_part, limited_source> node_parts_{source_}; // one for each node that partitions are on
     scratch_type scratch_;
     partition_set<partition_type, limited_source> partitions_{source_}; // gone before what they refer to
     reclaimer<Config, Place> reclaimer_;

@@ -7,9 +7,12 @@
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/types.hpp>
+#include <pagefold/platform/locality.hpp>
 #include <pagefold/platform/parking.hpp>
 #include <pagefold/store/limited_source.hpp>
+#include <pagefold/store/node_part.hpp>
 #include <pagefold/store/presence.hpp>
+#include <pagefold/store/scratch_memory.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -31,13 +34,19 @@
 // takes such a one. So who works without a pause can't shut out the others for long, even on a single processor. Handing
 // every one over would be fair and slow: a change of threads for each page.
 //
+// Where a store is on several memory nodes, a thread takes a slot whose memory is on the node of its processor, or gives one
+// that has none such memory; only then one of another node, or, where the node's budget or the source refuses, memory of
+// any. Who waits takes what comes free. So a node that is short costs distance, and never an operation. Such memory is asked
+// for as a wish, not strictly, and charged to the node's budget. With one node, or none, nobody asks where it runs.
+//
 // Cost. Uncontended: one exchange to take and one to give back, in a cache line of the slot's own, and a look at a line
-// that seldom changes. Threads begin at different slots, by their token, so that each meets the slot warm in its cache.
+// that seldom changes; on several nodes, the host's answer and a look at such a line for each node before. Threads begin at
+// different slots, by their token, so that each meets the slot warm in its cache.
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
 /// `Exclusive`: one thread at a time uses the store, so a slot that is taken was taken by a call that this one interrupts.
-template <class Compressor, unsigned Slots, parking Parking, bool Exclusive>
+template <class Compressor, unsigned Slots, parking Parking, bool Exclusive, locality Locality>
 requires(Slots >= 1) class scratch_pool {
     using mask = std::size_t; // a bit a slot
     static constexpr unsigned mask_bits = sizeof(mask) * 8;
@@ -51,7 +60,8 @@ requires(Slots >= 1) class scratch_pool {
 
     struct alignas(64) slot {
         atomic<std::uintptr_t> holder{free};
-        std::byte* memory = nullptr; // guarded by `holder`
+        std::byte* memory = nullptr; // guarded by `holder`, as is
+        node_part* node = nullptr;   // whose source it is from; null: the store's
     };
 
 public:
@@ -71,13 +81,11 @@ public:
         lease& operator=(const lease&) = delete;
 
         [[nodiscard]] explicit operator bool() const noexcept { return slot_ != nullptr; }
-        [[nodiscard]] byte_span scratch() const noexcept { return {slot_->memory, pool_.scratch_bytes_}; }
+        [[nodiscard]] byte_span scratch() const noexcept { return pool_.memory_.scratch(slot_->memory); }
         /// For a stream, or for what a compressor makes.
-        [[nodiscard]] byte_span buffer() const noexcept {
-            return {slot_->memory + pool_.buffer_at_, pool_.buffer_bytes_};
-        }
+        [[nodiscard]] byte_span buffer() const noexcept { return pool_.memory_.buffer(slot_->memory); }
         /// For a copy of the page.
-        [[nodiscard]] byte_span page() const noexcept { return {slot_->memory + pool_.page_at_, pool_.page_bytes_}; }
+        [[nodiscard]] byte_span page() const noexcept { return pool_.memory_.page(slot_->memory); }
 
     private:
         scratch_pool& pool_;
@@ -87,27 +95,26 @@ public:
     /// `at_locks`: threads that a handler must not wait for; who waits here is one of them.
     scratch_pool(const Compressor& compressor, std::size_t page_size, limited_source& source, const byte_budget& budget,
                  presence& at_locks) noexcept
-        : compressor_{compressor}, source_{source}, budget_{budget}, at_locks_{at_locks},
-          scratch_bytes_{compressor.scratch_size(page_size)}, page_bytes_{page_size},
-          buffer_bytes_{compressor.bound(page_size) > page_size ? compressor.bound(page_size) : page_size},
-          buffer_at_{round_up(scratch_bytes_, 64)}, page_at_{round_up(buffer_at_ + buffer_bytes_, 64)} {}
+        : memory_{compressor, page_size, source}, budget_{budget}, at_locks_{at_locks} {}
     ~scratch_pool() {
         for (slot& s : slots_) {
             if (s.memory != nullptr) {
-                source_.release(s.memory, page_count());
+                memory_.release(s.memory, s.node);
             }
         }
     }
     scratch_pool(const scratch_pool&) = delete;
     scratch_pool& operator=(const scratch_pool&) = delete;
 
+    /// The nodes that scratch can be on; before set_up. They outlive the pool.
+    void set_nodes(node_part* nodes, std::size_t count) noexcept { nodes_ = {nodes, count}; }
     /// Takes the memory of slot 0; once, before the first acquire. Fails with what the source or the codec answered.
     status set_up() noexcept {
         slot& first = slots_[0];
         if (first.memory != nullptr) {
             return status::ok;
         }
-        return give_memory(first, 0);
+        return give_memory(first, 0, nodes_.at_processor());
     }
 
     /// A slot. Waits where all are taken; empty where that would be for ever, because this call interrupts another of the
@@ -115,26 +122,33 @@ public:
     lease acquire() noexcept {
         const std::uintptr_t self = token();
         const unsigned start = hint(self);
-        slot* found = take(free, start, self);
+        node_part* const node = nodes_.at_processor();
+        slot* found = take(free, start, self, slots_near(node));
         if (found == nullptr) [[unlikely]] {
-            found = acquire_slowly(start, self);
+            found = acquire_slowly(start, self, node);
         }
         return {*this, found};
     }
 
-    /// Gives back the memory of slots that nobody uses, all but the first; says how many bytes. Waits for nothing.
-    std::size_t trim() noexcept {
+    /// Gives back the memory of slots that nobody uses, on a node or wherever they are, all but the first; says how many
+    /// bytes. Waits for nothing.
+    std::size_t trim(node_id where = any_node) noexcept {
         std::size_t bytes = 0;
         for (unsigned i = 1; i < slot_count; ++i) {
             slot& s = slots_[i];
             if ((warm_.load(memory_order::relaxed) >> i & 1u) == 0 || !claim_unused(s, token())) {
                 continue;
             }
-            if (s.memory != nullptr) {
-                source_.release(s.memory, page_count());
+            if (s.memory != nullptr && (where == any_node || (s.node != nullptr && s.node->node == where))) {
+                memory_.release(s.memory, s.node);
                 s.memory = nullptr;
-                warm_.fetch_sub(mask{1} << i, memory_order::relaxed); // the bit was set: only its holder changes it
-                bytes += slot_bytes();
+                // The bits were set: only the slot's holder changes them.
+                if (s.node != nullptr) {
+                    s.node->scratch.fetch_sub(mask{1} << i, memory_order::relaxed);
+                    s.node = nullptr;
+                }
+                warm_.fetch_sub(mask{1} << i, memory_order::relaxed);
+                bytes += memory_.bytes();
             }
             give_back(s);
         }
@@ -183,7 +197,11 @@ public:
 
     /// Bytes taken from the source. Exact while no operation is under way.
     [[nodiscard]] std::size_t bytes() const noexcept {
-        return count_ones(warm_.load(memory_order::relaxed)) * slot_bytes();
+        return count_ones(warm_.load(memory_order::relaxed)) * memory_.bytes();
+    }
+    /// Of those, bytes on a node.
+    [[nodiscard]] std::size_t bytes_on(const node_part& node) const noexcept {
+        return count_ones(node.scratch.load(memory_order::relaxed)) * memory_.bytes();
     }
     /// Bytes of the limit that everything else leaves free, so that the first slots can be had: kept_slots of them, a 64th of
     /// the limit at most; but the first half of those is worth a 32nd, as one slot fewer than readers is a queue.
@@ -208,14 +226,15 @@ private:
         self = self != nameless ? self : reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) >> 16;
         return slot_count == 1 ? 0 : static_cast<unsigned>(mix(self, 0) % slot_count);
     }
-    [[nodiscard]] std::size_t page_count() const noexcept {
-        return ceil_div(page_at_ + page_bytes_, source_.page_size());
-    }
-    [[nodiscard]] std::size_t slot_bytes() const noexcept { return page_count() * source_.page_size(); }
-
     [[nodiscard]] std::size_t wanted(unsigned slots, unsigned have, std::size_t most) const noexcept {
-        const std::size_t bytes = have < slots ? (slots - have) * slot_bytes() : 0;
+        const std::size_t bytes = have < slots ? (slots - have) * memory_.bytes() : 0;
         return bytes < most ? bytes : most;
+    }
+
+    [[nodiscard]] mask all() const noexcept { return warm_.load(memory_order::seq_cst); }
+    /// The slots to look at first. relaxed: who finds none there looks at all.
+    [[nodiscard]] mask slots_near(const node_part* node) const noexcept {
+        return nodes_.count > 1 && node != nullptr ? node->scratch.load(memory_order::relaxed) : all();
     }
 
     /// Takes a slot that is as said. The exchange acquires what the last holder released: the codec's state in the memory.
@@ -228,10 +247,10 @@ private:
         // relaxed: whoever begins to wait now gets another.
         return claim(s, free, self) || (waiters_.load(memory_order::relaxed) == 0 && claim(s, handed, self));
     }
-    /// A slot that has memory and is as said.
-    [[nodiscard]] slot* take(std::uintptr_t is, unsigned start, std::uintptr_t self) noexcept {
-        // A bit that is not seen yet is a slot that is not found this time; seq_cst for a waiter's last look, as above.
-        const mask warm = rotate_right(warm_.load(memory_order::seq_cst), start);
+    /// A slot that has memory and is as said, of these. A bit that is not seen yet is a slot that is not found this time; all()
+    /// is seq_cst for a waiter's last look, as above.
+    [[nodiscard]] slot* take(std::uintptr_t is, unsigned start, std::uintptr_t self, mask among) noexcept {
+        const mask warm = rotate_right(among, start);
         for (mask bits = warm; bits != 0; bits &= bits - 1) {
             slot& s = slots_[(start + trailing_zeros(bits)) % mask_bits];
             if (claim(s, is, self)) {
@@ -243,21 +262,25 @@ private:
         }
         return nullptr;
     }
-    PAGEFOLD_NOINLINE slot* acquire_slowly(unsigned start, std::uintptr_t self) noexcept {
+    PAGEFOLD_NOINLINE slot* acquire_slowly(unsigned start, std::uintptr_t self, node_part* node) noexcept {
         // From within the page source, which would be asked within itself; and who has a scratch may wait for a lock that
         // this thread has.
-        if (is_growing(self) || (self != nameless && at_locks_.has(self))) {
-            return nullptr;
-        }
-        if (waiters_.load(memory_order::relaxed) == 0) { // relaxed: whoever begins to wait now gets another
-            if (slot* const left = take(handed, start, self); left != nullptr) {
-                return left;
+        const bool may_grow = !is_growing(self) && (self == nameless || !at_locks_.has(self));
+        slot* found = may_grow ? take_left_or_grow(start, self, node) : nullptr;
+        if (found == nullptr && node != nullptr) { // elsewhere, then
+            found = take(free, start, self, all());
+            if (found == nullptr && may_grow) {
+                found = take_left_or_grow(start, self, nullptr);
             }
         }
-        if (slot* const grown = grow(start, self); grown != nullptr) {
-            return grown;
-        }
-        return is_ours(self) ? nullptr : wait(start, self);
+        return found != nullptr || !may_grow || is_ours(self) ? found : wait(start, self);
+    }
+    /// One that was kept for somebody who found another, or one with new memory.
+    [[nodiscard]] slot* take_left_or_grow(unsigned start, std::uintptr_t self, node_part* node) noexcept {
+        // relaxed: whoever begins to wait now gets another.
+        const bool is_left = waiters_.load(memory_order::relaxed) == 0;
+        slot* const left = is_left ? take(handed, start, self, slots_near(node)) : nullptr;
+        return left != nullptr ? left : grow(start, self, node);
     }
     [[nodiscard]] slot* wait(unsigned start, std::uintptr_t self) noexcept {
         // A handler that comes meanwhile must not wait for what was handed to this thread.
@@ -272,10 +295,10 @@ private:
         for (;;) {
             // Read before the look, so that a slot given back after it changes the word and ends the wait.
             const std::uint32_t epoch = epoch_.load(memory_order::seq_cst);
-            found = take(free, start, self);
+            found = take(free, start, self, all());
             // relaxed: who quiesces gets the slot when it comes free again.
             if (found == nullptr && may_take_handed && waiters_.load(memory_order::relaxed) < stopping) {
-                found = take(handed, start, self);
+                found = take(handed, start, self, all());
             }
             if (found != nullptr) {
                 break;
@@ -286,11 +309,13 @@ private:
         waiters_.fetch_sub(1, memory_order::relaxed); // one too many only costs a wake
         return found;
     }
-    /// A slot that never had memory, or gave it back, with new memory; null where there is none, or the source refuses.
-    [[nodiscard]] slot* grow(unsigned start, std::uintptr_t self) noexcept {
+    /// A slot that never had memory, or gave it back, with new memory, of the node if one is named; null where there is no such
+    /// slot, or the source refuses.
+    [[nodiscard]] slot* grow(unsigned start, std::uintptr_t self, node_part* node) noexcept {
         // relaxed: a number of tries that nobody relies on.
-        if (const std::uint32_t pause = pause_.load(memory_order::relaxed); pause != 0) {
-            pause_.store(pause - 1, memory_order::relaxed);
+        atomic<std::uint32_t>& pauses = node != nullptr ? node->pause : pause_;
+        if (const std::uint32_t pause = pauses.load(memory_order::relaxed); pause != 0) {
+            pauses.store(pause - 1, memory_order::relaxed);
             return nullptr;
         }
         for (unsigned i = 0; i < slot_count; ++i) {
@@ -299,8 +324,8 @@ private:
             if ((warm_.load(memory_order::relaxed) >> number & 1u) != 0 || !claim(s, free, self)) {
                 continue;
             }
-            if (s.memory == nullptr && give_memory(s, number) != status::ok) {
-                pause_.store(calls_after_refusal, memory_order::relaxed);
+            if (s.memory == nullptr && give_memory(s, number, node) != status::ok) {
+                pauses.store(calls_after_refusal, memory_order::relaxed);
                 give_back(s);
                 return nullptr;
             }
@@ -344,31 +369,26 @@ private:
             }
         }
     }
-    status give_memory(slot& s, unsigned number) noexcept {
-        const result<void*> memory = source_.acquire(page_count(), any_node);
+    status give_memory(slot& s, unsigned number, node_part* node) noexcept {
+        const result<std::byte*> memory = memory_.acquire(node);
         if (!memory) {
             return memory.error();
         }
-        std::byte* const bytes = static_cast<std::byte*>(*memory);
-        if (const status prepared = compressor_.prepare({bytes, scratch_bytes_}); prepared != status::ok) {
-            source_.release(bytes, page_count());
-            return prepared;
+        s.memory = *memory;
+        s.node = node;
+        // The bits were clear, and the slot's holder alone sets them. seq_cst: in front of the slot's return, for a waiter's
+        // last look; relaxed of the node's, where nobody looks last.
+        if (node != nullptr) {
+            node->scratch.fetch_add(mask{1} << number, memory_order::relaxed);
         }
-        s.memory = bytes;
-        // The bit was clear, and its holder alone sets it. seq_cst: in front of the slot's return, for a waiter's last look.
         warm_.fetch_add(mask{1} << number, memory_order::seq_cst);
         return status::ok;
     }
 
-    const Compressor& compressor_;
-    limited_source& source_;
+    scratch_memory<Compressor> memory_;
     const byte_budget& budget_;
     presence& at_locks_;
-    std::size_t scratch_bytes_;
-    std::size_t page_bytes_;
-    std::size_t buffer_bytes_;
-    std::size_t buffer_at_;
-    std::size_t page_at_;
+    node_parts<Locality> nodes_{};
     alignas(64) atomic<mask> warm_{0}; // bit set: the slot has memory
     atomic<std::uint32_t> pause_{0};
     alignas(64) atomic<std::uint32_t> waiters_{0};

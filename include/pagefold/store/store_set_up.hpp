@@ -19,15 +19,15 @@ status basic_store<Config, Place>::set_up() noexcept {
         table.records = records_.data();
         table.count = static_cast<std::uint32_t>(records_.size());
     }
+    if (s == status::ok && node_parts_.size() == 0) {
+        s = make_node_parts();
+    }
     if (s == status::ok) {
         s = scratch_.set_up();
     }
     if (s == status::ok && gauges_.size() == 0) {
         s = gauges_.create(partition_count_,
                            [](void* place, std::size_t) noexcept { ::new (place) partition_gauge{}; });
-    }
-    if (s == status::ok && node_budgets_.size() == 0) {
-        s = make_node_budgets();
     }
     if (s == status::ok && partitions_.size() == 0) {
         s = partitions_.create(
@@ -49,7 +49,7 @@ status basic_store<Config, Place>::set_up() noexcept {
 }
 
 template <store_config Config, partition_policy Place>
-status basic_store<Config, Place>::make_node_budgets() noexcept {
+status basic_store<Config, Place>::make_node_parts() noexcept {
     // The lowest partition of each node stands for it.
     const auto stands_for_its_node = [this](std::size_t i) noexcept {
         const node_id node = node_of(place_.node(i));
@@ -64,12 +64,17 @@ status basic_store<Config, Place>::make_node_budgets() noexcept {
         nodes += stands_for_its_node(i) ? 1u : 0u;
     }
     std::size_t next = 0;
-    return nodes == 0 ? status::ok : node_budgets_.create(nodes, [&](void* place, std::size_t) noexcept {
+    if (nodes == 0) {
+        return status::ok;
+    }
+    const status s = node_parts_.create(nodes, [&](void* place, std::size_t) noexcept {
         while (!stands_for_its_node(next)) {
             ++next;
         }
-        ::new (place) node_budget{node_of(place_.node(next++)), byte_budget{~std::size_t{0}, budget_}};
+        ::new (place) node_part{node_of(place_.node(next++)), source_ref_, budget_};
     });
+    scratch_.set_nodes(node_parts_.data(), node_parts_.size());
+    return s;
 }
 
 } // namespace pagefold

@@ -46,8 +46,8 @@ result<store_stats> basic_store<Config, Place>::stats(node_id node) const noexce
     } else {
         s.mem_limit = budget_.limit();
         s.total_bytes = budget_.used();
-        for (std::size_t i = 0; i < node_budgets_.size(); ++i) {
-            const std::size_t elsewhere = node_budgets_[i].budget.used();
+        for (std::size_t i = 0; i < node_parts_.size(); ++i) {
+            const std::size_t elsewhere = node_parts_[i].budget.used();
             s.total_bytes = s.total_bytes > elsewhere ? s.total_bytes - elsewhere : 0;
         }
         s.mem_used_max = s.total_bytes;
@@ -81,7 +81,25 @@ bool basic_store<Config, Place>::check() const noexcept {
         }
         bytes += partitions_[i].bytes_taken();
     }
+    if (!check_nodes()) {
+        return false;
+    }
     return bytes + set_up_bytes() + scratch_.bytes() == budget_.used() && check_pools() && divided_.check();
+}
+
+/// Whether each node's budget is what its partitions took, and the scratch there.
+template <store_config Config, partition_policy Place>
+bool basic_store<Config, Place>::check_nodes() const noexcept {
+    bool good = true;
+    for (std::size_t n = 0; n < node_parts_.size(); ++n) {
+        const node_part& part = node_parts_[n];
+        std::size_t bytes = scratch_.bytes_on(part);
+        for (std::size_t i = 0; i < partitions_.size(); ++i) {
+            bytes += node_of(place_.node(i)) == part.node ? partitions_[i].bytes_taken() : 0;
+        }
+        good = good && bytes == part.budget.used();
+    }
+    return good;
 }
 
 /// Whether the records say of each pool what the partitions do.

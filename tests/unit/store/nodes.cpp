@@ -306,5 +306,101 @@ TEST_CASE("nodes: random operations over strict, preferring and free pools on no
     }
 }
 
+// Where a store's scratch is.
+
+struct played_locality {
+    static inline node_id node = any_node;
+    static inline unsigned asked = 0;
+
+    [[nodiscard]] static node_id current() noexcept {
+        ++asked;
+        return node;
+    }
+};
+struct located_config : node_config {
+    using locality_type = played_locality;
+};
+using located_store = partitioned_store<located_config>;
+
+/// What all nodes and no node have, which is the store's to the byte.
+template <class Store>
+[[nodiscard]] std::uint64_t bytes_of_parts(const Store& store, std::size_t nodes) {
+    std::uint64_t bytes = store.stats(any_node).value().total_bytes;
+    for (std::size_t n = 0; n < nodes; ++n) {
+        bytes += store.stats(static_cast<node_id>(n)).value().total_bytes;
+    }
+    return bytes;
+}
+
+TEST_CASE("nodes: scratch is on the node of whoever works, counted there, and each node gives back its own") {
+    machine source{plenty};
+    played_locality::node = node_id{1};
+    located_store store{source, {.partitions = 6, .seed = 1}, {}, {}, by_node{source}};
+    const pool_id pool = store.create_pool({.node = node_id{2}, .strict_node = true}).value();
+    const auto bytes = [&](std::size_t n) { return store.stats(static_cast<node_id>(n)).value().total_bytes; };
+    const std::array<std::uint64_t, 3> before{bytes(0), bytes(1), bytes(2)};
+    const std::size_t pages_before = source.pages_for(node_id{0}, 0);
+    std::array<std::byte, 4096> back{};
+    for (std::uint64_t i = 0; i < 30; ++i) { // all of it is there, from wherever
+        played_locality::node = static_cast<node_id>(i % 2 == 0 ? 0 : 1);
+        CHECK(store.put({pool, 0, i}, page_of(4096, page_kind::text, i)) == status::ok);
+        CHECK(store.get({pool, 0, i}, back) == status::ok);
+        CHECK(bytes_of_parts(store, 3) == store.stats().total_bytes);
+    }
+    const std::uint64_t a_slot = bytes(0) - before[0];
+    CHECK(a_slot > 4096 * 2);
+    CHECK(bytes(1) == before[1]); // there was one from the beginning
+    CHECK((source.pages_for(node_id{0}, 0) - pages_before) * 4096 == a_slot);
+    CHECK(store.check());
+    CHECK(store.shrink(1, node_id{0}) == a_slot);
+    CHECK(bytes(0) == before[0]);
+    CHECK(bytes(1) == before[1]);
+    CHECK(bytes_of_parts(store, 3) == store.stats().total_bytes);
+    CHECK(store.check());
+}
+
+TEST_CASE("nodes: a store works from a node whose limit is met, or that is gone, or that it is not on") {
+    machine source{plenty};
+    played_locality::node = node_id{0};
+    located_store store{source, {.partitions = 6, .seed = 1}, {}, {}, by_node{source}};
+    const pool_id pool = store.create_pool({.node = node_id{2}, .strict_node = true}).value();
+    static_cast<void>(store.resize(1, node_id{1}));
+    std::array<std::byte, 4096> back{};
+    for (std::uint64_t i = 0; i < 60; ++i) {
+        if (i == 30) {
+            source.take_away(node_id{0});
+        }
+        played_locality::node = i % 4 == 3 ? any_node : static_cast<node_id>(i % 4);
+        CHECK(store.put({pool, 0, i}, page_of(4096, page_kind::random, i)) == status::ok);
+        CHECK(store.get({pool, 0, i}, back) == status::ok);
+        CHECK(bytes_of_parts(store, 3) == store.stats().total_bytes);
+    }
+    CHECK(store.check());
+}
+
+TEST_CASE("nodes: a store on one node, or on none, never asks where it runs") {
+    played_locality::asked = 0;
+    const auto work = [](auto& store) {
+        const pool_id pool = store.create_pool().value();
+        std::array<std::byte, 4096> back{};
+        for (std::uint64_t i = 0; i < 30; ++i) {
+            CHECK(store.put({pool, 0, i}, page_of(4096, page_kind::text, i)) == status::ok);
+            CHECK(store.get({pool, 0, i}, back) == status::ok);
+        }
+        CHECK(store.check());
+    };
+    node_test_source<1> one{plenty};
+    located_store on_one{one, {.partitions = 4, .seed = 1}, {}, {}, by_node{one}};
+    work(on_one);
+    CHECK(bytes_of_parts(on_one, 1) == on_one.stats().total_bytes);
+    struct config : default_config {
+        using locality_type = played_locality;
+    };
+    test_source plain;
+    partitioned_store<config> on_none{plain};
+    work(on_none);
+    CHECK(played_locality::asked == 0);
+}
+
 } // namespace
 } // namespace pagefold::testing::unit_store_nodes

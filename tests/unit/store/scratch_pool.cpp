@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include "support/node_test_source.hpp"
 #include "support/one_processor.hpp"
 #include "support/rng.hpp"
 #include "support/test_source.hpp"
@@ -10,12 +11,14 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <functional>
+#include <new>
 #include <optional>
 #include <set>
 #include <string>
@@ -58,7 +61,7 @@ constexpr std::size_t slot_bytes = 3 * 4096; // 100 bytes, a stream of 4096 + 50
 
 template <unsigned Slots, class Parking = played_parking, bool Exclusive = false>
 struct fixture {
-    using pool_type = scratch_pool<needy, Slots, Parking, Exclusive>;
+    using pool_type = scratch_pool<needy, Slots, Parking, Exclusive, no_locality>;
     using lease = typename pool_type::lease;
 
     explicit fixture(std::size_t limit = ~std::size_t{0}) : budget{limit} {
@@ -422,7 +425,7 @@ TEST_CASE("scratch_pool: a source that calls back from within a request is not a
     byte_budget budget{~std::size_t{0}};
     limited_source limited{source, budget};
     presence at_locks;
-    using pool_type = scratch_pool<needy, 64, played_parking, false>;
+    using pool_type = scratch_pool<needy, 64, played_parking, false, no_locality>;
     pool_type pool{codec, 4096, limited, budget, at_locks};
     played_parking::caller = 1;
     REQUIRE(pool.set_up() == status::ok);
@@ -586,4 +589,327 @@ TEST_CASE("scratch_pool: whatever was handed to whom, in the end all slots are f
     }
 }
 
+// Memory nodes.
+
+namespace {
+
+/// Whoever calls is on the node that the test says; counts how often somebody asks.
+struct played_locality {
+    static inline node_id node = any_node;
+    static inline unsigned asked = 0;
+
+    [[nodiscard]] static node_id current() noexcept {
+        ++asked;
+        return node;
+    }
+};
+
+/// Parts of nodes 0, 1 and so on, side by side as in a store.
+template <std::size_t Count>
+class part_table {
+public:
+    part_table(page_source_ref source, byte_budget& whole) {
+        for (std::size_t i = 0; i < Count; ++i) {
+            ::new (static_cast<void*>(data() + i)) node_part{static_cast<node_id>(i), source, whole};
+        }
+    }
+    ~part_table() {
+        for (std::size_t i = 0; i < Count; ++i) {
+            data()[i].~node_part();
+        }
+    }
+    part_table(const part_table&) = delete;
+    part_table& operator=(const part_table&) = delete;
+    [[nodiscard]] node_part* data() { return reinterpret_cast<node_part*>(memory_); }
+
+private:
+    alignas(node_part) std::byte memory_[Count * sizeof(node_part)];
+};
+
+/// A machine with nodes 0, 1 and 2, of which the pool knows the first so many.
+template <unsigned Slots, std::size_t Known, class Parking = played_parking>
+struct node_fixture {
+    using pool_type = scratch_pool<needy, Slots, Parking, false, played_locality>;
+
+    explicit node_fixture(std::size_t pages_a_node = 1000) : source{pages_a_node} {
+        played_parking::caller = 1;
+        played_parking::calls = 0;
+        played_locality::node = node_id{0};
+        played_locality::asked = 0;
+        pool.set_nodes(parts.data(), Known);
+    }
+    pool_type& ready() {
+        REQUIRE(pool.set_up() == status::ok);
+        return pool;
+    }
+    [[nodiscard]] node_part& part(std::size_t node) { return parts.data()[node]; }
+    /// Where a lease's memory is.
+    [[nodiscard]] std::size_t node_of(const typename pool_type::lease& lease) const {
+        return source.node_at(lease.scratch().data());
+    }
+    /// The books: what is on each node is what its budget says, and all of it the whole's.
+    void check() {
+        std::size_t on_nodes = 0;
+        for (std::size_t i = 0; i < Known; ++i) {
+            CHECK(pool.bytes_on(part(i)) == part(i).budget.used());
+            on_nodes += part(i).budget.used();
+        }
+        CHECK(pool.bytes() == budget.used());
+        CHECK(on_nodes <= budget.used());
+        CHECK(source.bytes_held() == budget.used());
+    }
+
+    int prepared = 0;
+    needy codec{&prepared};
+    node_test_source<3> source;
+    byte_budget budget{~std::size_t{0}};
+    limited_source limited{source, budget};
+    presence at_locks;
+    part_table<Known> parts{source, budget};
+    pool_type pool{codec, 4096, limited, budget, at_locks};
+};
+
+void come_from(std::uintptr_t token, unsigned node) {
+    played_parking::caller = token;
+    played_locality::node = static_cast<node_id>(node);
+}
+
+TEST_CASE(
+    "scratch_pool: a thread works on its processor's node, whatever is free elsewhere, and the bytes are that node's") {
+    node_fixture<8, 3> f;
+    auto& pool = f.ready();
+    for (unsigned round = 0; round < 4; ++round) {
+        for (unsigned node = 0; node < 3; ++node) {
+            for (std::uintptr_t token = 1; token <= 20; ++token) {
+                come_from(token * 4096, node);
+                const auto lease = pool.acquire();
+                REQUIRE(static_cast<bool>(lease));
+                CHECK(f.node_of(lease) == node);
+            }
+        }
+        CHECK(pool.bytes() == 3 * slot_bytes); // one thread at a time: one a node
+    }
+    CHECK(f.source.fallbacks() == 0);
+    CHECK(f.prepared == 3);
+    for (unsigned node = 0; node < 3; ++node) {
+        CHECK(f.part(node).budget.used() == slot_bytes);
+    }
+    f.check();
+}
+
+TEST_CASE("scratch_pool: with one node nobody asks where it runs, and its scratch is there") {
+    node_fixture<4, 1> f;
+    auto& pool = f.ready();
+    leases<decltype(f.pool)> held;
+    for (std::uintptr_t token = 1; token <= 4; ++token) {
+        come_from(token, 2);
+        held.emplace_back(std::in_place, pool);
+        CHECK(f.node_of(**held.back()) == 0);
+    }
+    CHECK(played_locality::asked == 0);
+    CHECK(f.part(0).budget.used() == 4 * slot_bytes);
+    f.check();
+}
+
+TEST_CASE("scratch_pool: on several nodes the host is asked once for each lease, not more when the pool grows") {
+    node_fixture<4, 2> f;
+    auto& pool = f.ready();
+    CHECK(played_locality::asked == 1); // the first one is on the node of who made the pool
+    for (unsigned n = 0; n < 10; ++n) {
+        come_from(n + 1, n % 2);
+        const auto lease = pool.acquire();
+        CHECK(played_locality::asked == n + 2);
+    }
+}
+
+TEST_CASE("scratch_pool: when all slots have memory, one of another node serves, and nobody waits while one is free") {
+    node_fixture<3, 2> f;
+    auto& pool = f.ready();
+    {
+        leases<decltype(f.pool)> held;
+        for (std::uintptr_t token = 1; token <= 3; ++token) {
+            come_from(token, 0);
+            held.emplace_back(std::in_place, pool);
+        }
+    }
+    CHECK(pool.bytes() == 3 * slot_bytes);
+    leases<decltype(f.pool)> held;
+    for (std::uintptr_t token = 1; token <= 3; ++token) { // all three, from afar
+        come_from(token, 1);
+        held.emplace_back(std::in_place, pool);
+        REQUIRE(static_cast<bool>(**held.back()));
+        CHECK(f.node_of(**held.back()) == 0);
+    }
+    CHECK_FALSE(static_cast<bool>(pool.acquire())); // who has one does not wait
+    CHECK(pool.bytes() == 3 * slot_bytes);
+    CHECK(played_parking::calls == 0);
+    f.check();
+}
+
+TEST_CASE("scratch_pool: a processor on a node that the store is not on takes any slot, and has it grow anywhere") {
+    node_fixture<3, 2> f;
+    auto& pool = f.ready();
+    for (const unsigned node : {2u, 77u, 0xffffu}) {
+        come_from(node, node);
+        CHECK(f.node_of(pool.acquire()) == 0); // what is there
+    }
+    CHECK(pool.bytes() == slot_bytes);
+    come_from(1, 0);
+    const auto first = pool.acquire();
+    come_from(2, 2);
+    const auto second = pool.acquire();
+    CHECK(static_cast<bool>(second));
+    CHECK(pool.bytes() == 2 * slot_bytes);
+    CHECK(f.part(0).budget.used() == slot_bytes);
+    CHECK(f.part(1).budget.used() == 0);
+    f.check();
+}
+
+TEST_CASE("scratch_pool: a node's limit, or a source that refuses the node, costs distance and no lease") {
+    for (const bool by_limit : {false, true}) {
+        node_fixture<4, 2> f;
+        auto& pool = f.ready();
+        by_limit ? f.part(1).budget.set_limit(slot_bytes - 1) : f.source.take_away(node_id{1});
+        come_from(1, 1);
+        CHECK(f.node_of(pool.acquire()) == 0); // free, and as good as any
+        come_from(2, 0);
+        const auto near = pool.acquire();
+        come_from(1, 1);
+        const auto far = pool.acquire(); // new memory, for no node
+        REQUIRE(static_cast<bool>(far));
+        CHECK(pool.bytes() == 2 * slot_bytes);
+        CHECK(f.part(1).budget.used() == 0);
+        CHECK(f.budget.used() == 2 * slot_bytes);
+        f.check();
+    }
+}
+
+TEST_CASE("scratch_pool: a node that was refused is not asked for a while, and then scratch comes to it") {
+    node_fixture<4, 2> f;
+    auto& pool = f.ready();
+    f.part(1).budget.set_limit(0);
+    come_from(1, 1);
+    CHECK(f.node_of(pool.acquire()) == 0);
+    f.part(1).budget.set_limit(~std::size_t{0});
+    unsigned calls = 0;
+    while (f.node_of(pool.acquire()) == 0) {
+        REQUIRE(++calls < 2000);
+    }
+    CHECK(calls == 1024);
+    CHECK(pool.bytes() == 2 * slot_bytes);
+    come_from(2, 0); // of the other node nobody was in doubt
+    CHECK(f.node_of(pool.acquire()) == 0);
+    f.check();
+}
+
+TEST_CASE(
+    "scratch_pool: where no node has memory, who would wait for itself is answered, and the source is asked no more") {
+    node_fixture<4, 2> f{3}; // each has memory for one slot
+    auto& pool = f.ready();
+    leases<decltype(f.pool)> held;
+    for (std::uintptr_t token = 1; token <= 3; ++token) { // nodes 1 and 2 serve node 0
+        come_from(token, 0);
+        held.emplace_back(std::in_place, pool);
+        REQUIRE(static_cast<bool>(**held.back()));
+    }
+    CHECK(f.source.fallbacks() == 2 * 3);
+    come_from(1, 1);
+    for (unsigned i = 0; i < 100; ++i) {
+        CHECK_FALSE(static_cast<bool>(pool.acquire()));
+    }
+    CHECK(f.source.tries() == 3 + 2); // its node, and any
+    f.check();
+}
+
+TEST_CASE("scratch_pool: trim gives back what is on a node, or everything but the first") {
+    node_fixture<8, 3> f;
+    auto& pool = f.ready();
+    {
+        leases<decltype(f.pool)> held;
+        for (std::uintptr_t token = 1; token <= 6; ++token) {
+            come_from(token, static_cast<unsigned>(token - 1) % 3);
+            held.emplace_back(std::in_place, pool);
+        }
+        CHECK(pool.trim(node_id{1}) == 0); // all in use
+    }
+    f.check();
+    CHECK(pool.bytes() == 6 * slot_bytes);
+    CHECK(pool.trim(node_id{77}) == 0);
+    CHECK(pool.trim(node_id{1}) == 2 * slot_bytes);
+    CHECK(f.part(0).budget.used() == 2 * slot_bytes);
+    CHECK(f.part(1).budget.used() == 0);
+    CHECK(f.part(2).budget.used() == 2 * slot_bytes);
+    CHECK(pool.trim(node_id{0}) == slot_bytes); // the first one stays
+    CHECK(pool.trim(node_id{0}) == 0);
+    CHECK(pool.trim() == 2 * slot_bytes);
+    CHECK(pool.bytes() == slot_bytes);
+    f.check();
+    come_from(9, 2); // a slot that gave its memory back serves another node
+    CHECK(f.node_of(pool.acquire()) == 2);
+    f.check();
+}
+
+TEST_CASE(
+    "scratch_pool: who interrupts its thread at a lock takes a free slot of any node, and asks the source for none") {
+    node_fixture<4, 2> f;
+    auto& pool = f.ready();
+    const presence::stay stay{f.at_locks, 5};
+    come_from(5, 1);
+    CHECK(f.node_of(pool.acquire()) == 0);
+    come_from(6, 0);
+    const auto first = pool.acquire();
+    come_from(5, 1);
+    CHECK_FALSE(static_cast<bool>(pool.acquire()));
+    CHECK(pool.bytes() == slot_bytes);
+}
+
+TEST_CASE("scratch_pool: what comes free is a waiter's, whatever node either is on") {
+    node_fixture<1, 2, one_processor> f;
+    auto& pool = f.ready();
+    unsigned given = 0;
+    std::vector<std::function<void()>> bodies;
+    for (unsigned i = 0; i < 4; ++i) {
+        bodies.emplace_back([&, i] {
+            for (unsigned n = 0; n < 20; ++n) {
+                played_locality::node = static_cast<node_id>(i % 3);
+                const auto lease = pool.acquire();
+                given += static_cast<bool>(lease) ? 1 : 0;
+                one_processor::yield();
+            }
+        });
+    }
+    one_processor::run(std::move(bodies));
+    CHECK(given == 80);
+    CHECK(one_processor::waits() > 0);
+}
+
+TEST_CASE("scratch_pool: random threads on random nodes, limits that come and go, against the books") {
+    for (unsigned seed = 1; seed <= 10; ++seed) {
+        node_fixture<6, 3> f{16};
+        auto& pool = f.ready();
+        rng random{seed};
+        std::array<std::optional<long_lease<decltype(f.pool)>>, 6> held;
+        for (unsigned n = 0; n < 2000; ++n) {
+            const std::size_t i = random.below(held.size());
+            switch (random.below(6)) {
+            case 0: f.part(random.below(3)).budget.set_limit(random.below(4) * slot_bytes); break;
+            case 1:
+                static_cast<void>(pool.trim(random.one_in(2) ? any_node : static_cast<node_id>(random.below(3))));
+                break;
+            case 2: held[i].reset(); break;
+            default:
+                if (!held[i]) {
+                    come_from(i + 1, static_cast<unsigned>(random.below(4)));
+                    held[i].emplace(pool);
+                    CHECK(static_cast<bool>(**held[i])); // there are as many slots as threads, and memory for all
+                }
+            }
+            if (n % 16 == 0) {
+                f.check();
+            }
+        }
+    }
+}
+
+} // namespace
 } // namespace pagefold::testing::unit_store_scratch_pool
