@@ -62,7 +62,7 @@ void measure_numa(const support::corpus& pages, unsigned rounds, figures& out) {
         const auto fill_strict = [&] {
             const auto source = std::make_unique<numa_source<>>();
             const numa_topology& nodes = source->topology();
-            const node_id here = nodes.contains(numa_topology::current()) ? numa_topology::current() : nodes.node(0);
+            const node_id here = nodes.current();
             // Two partitions that keep to the node, as there are two above.
             const auto store = std::make_unique<partitioned_store<node_config>>(
                 *source, store_options{.partitions = 4 * nodes.count(), .seed = 1}, node_config::compressor_type{},

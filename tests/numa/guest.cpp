@@ -5,7 +5,7 @@
 // four threads. After each part every page that the store holds of a strict wish is asked where it is, by move_pages, from a
 // list that a witness between store and source has made. None may be elsewhere.
 //
-// The kernel's command line: nodes=N, how many there are. The last line is "numa: ok" or what went wrong.
+// The kernel's command line: nodes=N, how many there are with memory; kind=..., as run.sh has it. The last line is "numa: ok" or what went wrong.
 
 #include "support/rng.hpp"
 
@@ -21,6 +21,8 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <sched.h>
 #include <string>
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -78,6 +80,8 @@ public:
         std::size_t right = 0;
         std::size_t wrong = 0;
         std::size_t absent = 0; // never touched
+
+        [[nodiscard]] std::size_t all() const { return right + wrong + absent; }
     };
     /// Where the pages are that were wished for on a node, strictly or not.
     [[nodiscard]] count ask(node_id wish) const {
@@ -229,8 +233,69 @@ std::size_t number_after(const std::string& words, const std::string& name) {
     return at == std::string::npos ? 0 : std::strtoul(words.c_str() + at + name.size() + 1, nullptr, 10);
 }
 
-void prove(std::size_t nodes) {
-    machine m{std::size_t{40} << 20};
+/// The processors that this thread may run on, and on which it runs again in the end.
+class processors {
+public:
+    processors() { expect(sched_getaffinity(0, sizeof all_, &all_) == 0, "sched_getaffinity"); }
+    ~processors() { expect(sched_setaffinity(0, sizeof all_, &all_) == 0, "sched_setaffinity"); }
+    processors(const processors&) = delete;
+    processors& operator=(const processors&) = delete;
+
+    /// Calls `f(number)` on each in turn.
+    template <class F>
+    void on_each(F f) const {
+        for (std::size_t number = 0; number < CPU_SETSIZE; ++number) {
+            if (CPU_ISSET(number, &all_)) {
+                cpu_set_t one;
+                CPU_ZERO(&one);
+                CPU_SET(number, &one);
+                expect(sched_setaffinity(0, sizeof one, &one) == 0, "sched_setaffinity");
+                f(number);
+            }
+        }
+    }
+
+private:
+    cpu_set_t all_;
+};
+
+/// On each processor in turn: the node that is advised has memory, whatever the processor's own has, and the codec works in
+/// scratch that is on the processor's node.
+void look_from_all_processors(machine& m, std::size_t bare) {
+    const numa_topology& nodes = m.topology();
+    const processors all;
+    std::size_t without_memory = 0;
+    std::map<node_id, std::size_t> seen;
+    all.on_each([&](std::size_t number) {
+        const node_id raw = numa_topology::current_processor_node(), advised = nodes.current();
+        std::printf("numa: processor %zu is on node %u; memory is to come from node %u\n", number,
+                    static_cast<unsigned>(raw), static_cast<unsigned>(advised));
+        expect(nodes.contains(advised), "a node without memory is advised");
+        expect(!nodes.contains(raw) || raw == advised,
+               "another node is advised than the processor's, which has memory");
+        if (!nodes.contains(raw)) {
+            ++without_memory;
+            expect(bare != 0 && advised == node_id{1}, "not the nearest one is advised");
+        }
+        // Of a strict pool; so what is asked for without being strict is scratch.
+        const std::size_t before = m.memory.ask(raw).all();
+        expect(m.put(m.tenants[0], number, number) == status::ok, "a first put");
+        const std::size_t more = m.memory.ask(raw).all() - before;
+        const bool is_new = nodes.contains(raw) && !seen.empty() && !seen.contains(raw);
+        expect((more != 0) == is_new, "scratch is not on the processor's node");
+        ++seen[raw];
+    });
+    expect(without_memory == bare, "processors without memory: " + std::to_string(without_memory));
+}
+
+void prove(std::size_t nodes, std::size_t bare) {
+    std::optional<machine> made;
+    processors{}.on_each([&](std::size_t) {
+        if (!made) { // and the first scratch, on the first processor
+            made.emplace(std::size_t{40} << 20);
+        }
+    });
+    machine& m = *made;
     expect(nodes == 0 || m.topology().count() == nodes, "there are " + std::to_string(m.topology().count()) + " nodes");
     for (std::size_t i = 0; i < m.topology().count(); ++i) {
         std::printf("numa: node %u, %s, distances", static_cast<unsigned>(m.topology().node(i)),
@@ -240,6 +305,7 @@ void prove(std::size_t nodes) {
         }
         std::printf("\n");
     }
+    look_from_all_processors(m, bare);
     rng random{7};
     for (int round = 0; round < 2; ++round) {
         for (tenant& t : m.tenants) {
@@ -367,6 +433,6 @@ int main() {
             std::fclose(file);
         }
     }
-    prove(number_after(words, "nodes"));
+    prove(number_after(words, "nodes"), words.find("kind=bare") != std::string::npos ? 1 : 0);
     end("ok");
 }

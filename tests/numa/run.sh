@@ -4,9 +4,12 @@
 #   run.sh SOURCE SCRATCH INIT MAKE_INITRD NODES
 #
 # INIT (guest.cpp, static) as the only program of a guest with so many memory nodes, under QEMU in software: of four the last
-# two have memory and no processors. With 0 nodes it runs here, as it is.
+# two have memory and no processors. "bare": two nodes, and a third that has a processor and no memory. With 0 nodes it runs
+# here, as it is.
 set -eu
-source=$1 scratch=$2 init=$3 make_initrd=$4 nodes=$5
+source=$1 scratch=$2 init=$3 make_initrd=$4 kind=$5
+nodes=$kind
+[ "$kind" != bare ] || nodes=2
 skip() {
   echo "skipped: $*"
   exit 77
@@ -26,7 +29,11 @@ case $nodes in
 1) processors=2 ;;
 *) processors=$((nodes < 4 ? nodes : 2)) ;;
 esac
-set -- "$@" -smp "$processors"
+if [ "$kind" = bare ]; then
+  set -- "$@" -smp 3
+else
+  set -- "$@" -smp "$processors"
+fi
 node=0
 while [ "$node" -lt "$nodes" ]; do
   what=node,nodeid=$node,memdev=m$node
@@ -38,6 +45,15 @@ while [ "$node" -lt "$nodes" ]; do
   set -- "$@" -object "memory-backend-ram,id=m$node,size=128M" -numa "$what"
   node=$((node + 1))
 done
+if [ "$kind" = bare ]; then # the third is nearer to the second
+  set -- "$@" -numa node,nodeid=2,cpus=2
+  for pair in 0,1,20 0,2,30 1,2,15; do
+    IFS=, read -r from to far <<TEXT
+$pair
+TEXT
+    set -- "$@" -numa "dist,src=$from,dst=$to,val=$far"
+  done
+fi
 if [ "$nodes" -eq 4 ]; then # in a row, so that nearest means something
   for pair in 0,1,15 0,2,20 0,3,25 1,2,17 1,3,22 2,3,15; do
     IFS=, read -r from to far <<TEXT
@@ -48,7 +64,7 @@ TEXT
 fi
 # quiet: else the serial line takes longer than all else. panic=-1 and -no-reboot: a guest that fails ends.
 status=0
-timeout -s KILL 110 qemu-system-x86_64 "$@" -append "console=ttyS0 quiet panic=-1 nodes=$nodes" >"$scratch/log" 2>&1 ||
+timeout -s KILL 110 qemu-system-x86_64 "$@" -append "console=ttyS0 quiet panic=-1 nodes=$nodes kind=$kind" >"$scratch/log" 2>&1 ||
   status=$?
 grep -a '^numa: ' "$scratch/log" || { cat "$scratch/log"; echo "QEMU: $status"; exit 1; }
 grep -aq '^numa: ok' "$scratch/log" || { cat "$scratch/log"; exit 1; }

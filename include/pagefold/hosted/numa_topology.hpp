@@ -3,6 +3,7 @@
 
 #include <pagefold/core/types.hpp>
 #include <pagefold/hosted/numa_calls.hpp>
+#include <pagefold/platform/host_locality.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -39,8 +40,18 @@ public:
                 nodes_[count_++] = static_cast<node_id>(node);
             }
         }
-        for (std::size_t i = 0; i < count_; ++i) {
-            read_distances(i, online);
+        for (unsigned node = 0; node < node_mask::max_nodes; ++node) {
+            const std::size_t own = place_of(static_cast<node_id>(node));
+            if (own != count_) {
+                read_distances(node, own, online, distances_[own]);
+                nearest_[node] = static_cast<std::uint8_t>(own);
+            } else if (online.contains(node)) {
+                std::uint8_t row[max_nodes];
+                read_distances(node, own, online, row);
+                nearest_[node] = nearest_of(row);
+            } else {
+                nearest_[node] = 0;
+            }
         }
     }
 
@@ -65,11 +76,19 @@ public:
     /// From one place to another.
     [[nodiscard]] unsigned distance(std::size_t from, std::size_t to) const noexcept { return distances_[from][to]; }
 
-    /// The node of the processor that this thread runs on, which may be another by now. Node 0 where nobody says.
-    [[nodiscard]] static node_id current() noexcept {
-        unsigned processor = 0;
-        unsigned node = 0;
-        return syscall(SYS_getcpu, &processor, &node, nullptr) == 0 ? static_cast<node_id>(node) : node_id{0};
+    /// The node to have memory of for who works where this thread runs now: one of these, the nearest. Some ten nanoseconds.
+    [[nodiscard]] node_id current() const noexcept { return nearest_with_memory(current_processor_node()); }
+    /// Of these the nearest to any node, itself if it is one of them: of those as near the lowest, and the first one where
+    /// nobody knows the node.
+    [[nodiscard]] node_id nearest_with_memory(node_id node) const noexcept {
+        const auto number = static_cast<unsigned>(node);
+        return nodes_[number < node_mask::max_nodes ? nearest_[number] : 0];
+    }
+    /// The node of the processor that this thread runs on, which may be another by now, and may have no memory, or none for
+    /// this process. Node 0 where nobody says.
+    [[nodiscard]] static node_id current_processor_node() noexcept {
+        const node_id node = host_locality::current();
+        return node != any_node ? node : node_id{0};
     }
 
 private:
@@ -117,16 +136,24 @@ private:
         }
         return nodes;
     }
-    /// The distances from the node at a place: a number for each node that is online.
-    void read_distances(std::size_t from, const node_mask& online) noexcept {
+    [[nodiscard]] std::uint8_t nearest_of(const std::uint8_t (&row)[max_nodes]) const noexcept {
+        std::uint8_t nearest = 0;
+        for (std::uint8_t to = 1; to < count_; ++to) {
+            nearest = row[to] < row[nearest] ? to : nearest;
+        }
+        return nearest;
+    }
+    /// The distances from a node to all places; `own` is its own, if it has memory. sysfs has a number for each that is online.
+    void read_distances(unsigned from, std::size_t own, const node_mask& online,
+                        std::uint8_t (&row)[max_nodes]) const noexcept {
         for (std::size_t to = 0; to < count_; ++to) {
-            distances_[from][to] = to == from ? 10 : 20;
+            row[to] = to == own ? 10 : 20;
         }
         char path[] = "/sys/devices/system/node/node0000/distance";
         constexpr std::size_t number_at = sizeof "/sys/devices/system/node/node" - 1;
         char digits[8];
         std::size_t count = 0;
-        for (unsigned rest = static_cast<unsigned>(nodes_[from]); count == 0 || rest != 0; rest /= 10) {
+        for (unsigned rest = from; count == 0 || rest != 0; rest /= 10) {
             digits[count++] = static_cast<char>('0' + rest % 10);
         }
         for (std::size_t i = 0; i < count; ++i) {
@@ -147,7 +174,7 @@ private:
             at += *at == ' ' ? 1u : 0u;
             const std::size_t to = place_of(static_cast<node_id>(node));
             if (to != count_ && distance != 0) {
-                distances_[from][to] = static_cast<std::uint8_t>(distance < 255 ? distance : 255);
+                row[to] = static_cast<std::uint8_t>(distance < 255 ? distance : 255);
             }
         }
     }
@@ -156,6 +183,7 @@ private:
     std::size_t count_ = 0;
     std::uint64_t processors_ = 0; // bit i: the node at place i has some
     bool is_numa_ = false;
+    std::uint8_t nearest_[node_mask::max_nodes] = {}; // for each node of the machine a place
     std::uint8_t distances_[max_nodes][max_nodes] = {};
 };
 
