@@ -7,15 +7,12 @@
 //
 // The kernel's command line: nodes=N, how many there are with memory; kind=..., as run.sh has it. The last line is "numa: ok" or what went wrong.
 
+#include "machine.hpp"
+#include "node_loss.hpp"
+#include "processors.hpp"
 #include "support/rng.hpp"
+#include "verdict.hpp"
 
-#include <pagefold/hosted/numa_source.hpp>
-#include <pagefold/place/by_node.hpp>
-#include <pagefold/store/default_config.hpp>
-#include <pagefold/store/partitioned_store.hpp>
-
-#include <algorithm>
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -31,233 +28,18 @@
 #include <unistd.h>
 #include <vector>
 
+namespace pagefold::testing::numa {
 namespace {
 
-using namespace pagefold;
-using pagefold::testing::rng;
-
-constexpr std::size_t page_size = 4096;
-
-[[noreturn]] void end(const std::string& verdict) {
-    std::printf("numa: %s\n", verdict.c_str());
-    std::fflush(stdout);
-    if (getpid() == 1) {
-        reboot(RB_POWER_OFF);
-    }
-    std::exit(verdict == "ok" ? 0 : 1);
-}
-void expect(bool holds, const std::string& what) {
-    if (!holds) {
-        end("FAILED: " + what);
-    }
-}
-
-/// A numa_source, and a list of its own of what is out.
-class witness {
-public:
-    [[nodiscard]] std::size_t page_size() const noexcept { return source.page_size(); }
-    result<void*> acquire(std::size_t pages, node_id wish) noexcept {
-        const result<void*> memory = source.acquire(pages, wish);
-        if (memory) {
-            const std::lock_guard guard{mutex_};
-            out_[*memory] = {pages, wish};
-        }
-        return memory;
-    }
-    void release(void* p, std::size_t pages) noexcept {
-        {
-            const std::lock_guard guard{mutex_};
-            const auto found = out_.find(p);
-            expect(found != out_.end() && found->second.pages == pages, "a release of what nobody has");
-            out_.erase(found);
-        }
-        source.release(p, pages);
-    }
-    std::size_t trim() noexcept { return source.trim(); }
-    [[nodiscard]] status node_status(node_id node) const noexcept { return source.node_status(node); }
-
-    struct count {
-        std::size_t right = 0;
-        std::size_t wrong = 0;
-        std::size_t absent = 0; // never touched
-
-        [[nodiscard]] std::size_t all() const { return right + wrong + absent; }
-    };
-    /// Where the pages are that were wished for on a node, strictly or not.
-    [[nodiscard]] count ask(node_id wish) const {
-        const std::lock_guard guard{mutex_};
-        count found;
-        for (const auto& [start, held] : out_) {
-            for (std::size_t i = 0; held.wish == wish && i < held.pages; ++i) {
-                void* page = static_cast<std::byte*>(start) + i * page_size();
-                int node = -1;
-                expect(syscall(SYS_move_pages, 0, 1ul, &page, nullptr, &node, 0) == 0, "move_pages");
-                ++(node < 0 ? found.absent : node == static_cast<int>(node_of(wish)) ? found.right : found.wrong);
-            }
-        }
-        return found;
-    }
-
-    numa_source<> source;
-
-private:
-    struct run {
-        std::size_t pages;
-        node_id wish;
-    };
-    mutable std::mutex mutex_;
-    std::map<void*, run> out_;
-};
-
-using page = std::array<std::byte, page_size>;
-
-/// Half of it noise, so that it takes some two kilobytes; another one for each seed.
-page page_of(std::uint64_t seed) {
-    page p{};
-    rng random{seed + 1};
-    for (std::size_t i = 0; i < page_size / 2; i += 8) {
-        const std::uint64_t word = random();
-        std::memcpy(p.data() + i, &word, 8);
-    }
-    return p;
-}
-
-struct config : default_config {
-    using place_type = by_node;
-};
-using store_type = partitioned_store<config>;
-
-struct tenant {
-    pool_id pool;
-    std::string name;
-    bool may_drop = false;
-    std::map<std::uint64_t, std::uint64_t> pages; // number and seed
-};
-
-class machine {
-public:
-    explicit machine(std::size_t limit)
-        : store{memory, {.limit_bytes = limit, .partitions = 4 * topology().count()}, {}, {}, by_node{topology()}} {
-        for (const node_id node : topology()) {
-            const std::string name = "node " + std::to_string(static_cast<unsigned>(node));
-            add(name + " strict", {.node = node, .strict_node = true});
-            add(name + " strict cache", {.kind = pool_kind::ephemeral, .node = node, .strict_node = true});
-            add(name + " preferred", {.node = node});
-        }
-        add("anywhere", {});
-    }
-    [[nodiscard]] const numa_topology& topology() const { return memory.source.topology(); }
-
-    void add(const std::string& name, const pool_options& options) {
-        const auto pool = store.create_pool(options);
-        expect(static_cast<bool>(pool), "no pool: " + name);
-        tenants.push_back({*pool, name, options.kind == pool_kind::ephemeral, {}});
-    }
-
-    status put(tenant& t, std::uint64_t i, std::uint64_t seed) {
-        const status done = store.put({t.pool, i / 500, i}, page_of(seed));
-        if (done == status::ok) {
-            t.pages[i] = seed;
-        } else {
-            expect(done == status::no_memory || done == status::limit, t.name + ": put " + to_string(done));
-            t.pages.erase(i);
-        }
-        return done;
-    }
-    void get(tenant& t, std::uint64_t i) {
-        page back;
-        const status done = store.get({t.pool, i / 500, i}, back);
-        const auto known = t.pages.find(i);
-        if (done == status::ok) {
-            expect(known != t.pages.end() && back == page_of(known->second), t.name + ": a wrong page");
-        } else {
-            expect(done == status::not_found && (known == t.pages.end() || t.may_drop), t.name + ": a page is lost");
-        }
-    }
-    void erase(tenant& t, std::uint64_t i) {
-        const status done = store.erase({t.pool, i / 500, i});
-        expect(done == (t.pages.contains(i) ? status::ok : status::not_found) ||
-                   (t.may_drop && done == status::not_found),
-               t.name + ": erase");
-        t.pages.erase(i);
-    }
-    void work(tenant& t, rng& random, int operations, std::uint64_t numbers) {
-        for (int n = 0; n < operations; ++n) {
-            const std::uint64_t i = random.below(numbers);
-            switch (random.below(8)) {
-            case 0:
-            case 1: erase(t, i); break;
-            case 2:
-            case 3: get(t, i); break;
-            default: static_cast<void>(put(t, i, random())); break;
-            }
-        }
-    }
-    void get_all() {
-        for (tenant& t : tenants) {
-            for (const auto& [i, seed] : std::map{t.pages}) {
-                get(t, i);
-            }
-        }
-    }
-
-    /// Everything is where it must be.
-    void check(const char* when) {
-        expect(store.check() && memory.source.check(), std::string{when} + ": the books are wrong");
-        std::size_t right = 0;
-        std::uint64_t bytes = store.stats(any_node).value().total_bytes;
-        for (const node_id node : topology()) {
-            bytes += store.stats(node).value().total_bytes;
-            const auto strict = memory.ask(strictly(node));
-            const auto preferred = memory.ask(node);
-            wrong += strict.wrong;
-            right += strict.right;
-            expect(strict.wrong == 0 && memory.source.pages_elsewhere(strictly(node)) == 0,
-                   std::string{when} + ": " + std::to_string(strict.wrong) + " strict pages on a wrong node");
-            expect(preferred.wrong == memory.source.pages_elsewhere(node) &&
-                       preferred.wrong <= memory.source.fallbacks(node),
-                   std::string{when} + ": fallbacks that were not counted");
-        }
-        expect(bytes == store.stats().total_bytes, std::string{when} + ": the nodes' bytes are not the store's");
-        std::printf("numa: %s: %zu pages on their nodes, 0 elsewhere\n", when, right);
-    }
-
-    witness memory;
-    store_type store;
-    std::vector<tenant> tenants;
-    std::size_t wrong = 0;
-};
-
-std::size_t number_after(const std::string& words, const std::string& name) {
+/// What stands behind NAME= on the kernel's command line.
+std::string word_after(const std::string& words, const std::string& name) {
     const std::size_t at = words.find(name + "=");
-    return at == std::string::npos ? 0 : std::strtoul(words.c_str() + at + name.size() + 1, nullptr, 10);
-}
-
-/// The processors that this thread may run on, and on which it runs again in the end.
-class processors {
-public:
-    processors() { expect(sched_getaffinity(0, sizeof all_, &all_) == 0, "sched_getaffinity"); }
-    ~processors() { expect(sched_setaffinity(0, sizeof all_, &all_) == 0, "sched_setaffinity"); }
-    processors(const processors&) = delete;
-    processors& operator=(const processors&) = delete;
-
-    /// Calls `f(number)` on each in turn.
-    template <class F>
-    void on_each(F f) const {
-        for (std::size_t number = 0; number < CPU_SETSIZE; ++number) {
-            if (CPU_ISSET(number, &all_)) {
-                cpu_set_t one;
-                CPU_ZERO(&one);
-                CPU_SET(number, &one);
-                expect(sched_setaffinity(0, sizeof one, &one) == 0, "sched_setaffinity");
-                f(number);
-            }
-        }
+    if (at == std::string::npos) {
+        return {};
     }
-
-private:
-    cpu_set_t all_;
-};
+    const std::size_t first = at + name.size() + 1;
+    return words.substr(first, words.find_first_of(" \n", first) - first);
+}
 
 /// On each processor in turn: the node that is advised has memory, whatever the processor's own has, and the codec works in
 /// scratch that is on the processor's node.
@@ -288,7 +70,7 @@ void look_from_all_processors(machine& m, std::size_t bare) {
     expect(without_memory == bare, "processors without memory: " + std::to_string(without_memory));
 }
 
-void prove(std::size_t nodes, std::size_t bare) {
+void prove(std::size_t nodes, const std::string& kind) {
     std::optional<machine> made;
     processors{}.on_each([&](std::size_t) {
         if (!made) { // and the first scratch, on the first processor
@@ -305,7 +87,7 @@ void prove(std::size_t nodes, std::size_t bare) {
         }
         std::printf("\n");
     }
-    look_from_all_processors(m, bare);
+    look_from_all_processors(m, kind == "bare" ? 1 : 0);
     rng random{7};
     for (int round = 0; round < 2; ++round) {
         for (tenant& t : m.tenants) {
@@ -389,6 +171,12 @@ void prove(std::size_t nodes, std::size_t bare) {
         m.check("a node that came back");
     }
 
+    if (kind == "2") {
+        prove_forbidden(m);
+    }
+    if (kind == "offline") {
+        prove_offline(m);
+    }
     {
         std::vector<std::thread> threads;
         for (std::size_t first = 0; first < 4; ++first) {
@@ -418,8 +206,10 @@ void prove(std::size_t nodes, std::size_t bare) {
 }
 
 } // namespace
+} // namespace pagefold::testing::numa
 
 int main() {
+    using namespace pagefold::testing::numa;
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
     std::string words;
     if (getpid() == 1) {
@@ -433,6 +223,6 @@ int main() {
             std::fclose(file);
         }
     }
-    prove(number_after(words, "nodes"), words.find("kind=bare") != std::string::npos ? 1 : 0);
+    prove(std::strtoul(word_after(words, "nodes").c_str(), nullptr, 10), word_after(words, "kind"));
     end("ok");
 }

@@ -92,6 +92,23 @@ public:
         return elsewhere;
     }
 
+    /// Moves pages of the range that are on another node to this one; says how many couldn't be.
+    std::size_t bring_home(void* start, std::size_t bytes, std::size_t page_size) const noexcept {
+        constexpr std::size_t batch = 256;
+        void* pages[batch];
+        int nodes[batch];
+        int answers[batch];
+        for (std::size_t at = 0; at < bytes;) {
+            std::size_t count = 0;
+            for (; count < batch && at < bytes; ++count, at += page_size) {
+                pages[count] = static_cast<std::byte*>(start) + at;
+                nodes[count] = static_cast<int>(node_); // a page that is there is left alone
+            }
+            static_cast<void>(numa_calls::move_pages(pages, count, nodes, answers));
+        }
+        return pages_elsewhere(start, bytes, page_size);
+    }
+
 private:
     node_id node_;
     node_exhausted then_;

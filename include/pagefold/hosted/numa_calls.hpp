@@ -64,6 +64,13 @@ inline constexpr unsigned long mems_allowed = 1u << 2; // MPOL_F_MEMS_ALLOWED
     return syscall(SYS_move_pages, 0, count, pages, nullptr, nodes, 0) == 0;
 }
 
+/// Moves pages, with what is in them, to the nodes that `nodes` says. False: no such call, or not one page could be looked
+/// at; true doesn't say that they are there: ask for their nodes.
+inline bool move_pages(void** pages, std::size_t count, const int* nodes, int* answers) noexcept {
+    constexpr int only_ours = 1 << 1; // MPOL_MF_MOVE
+    return syscall(SYS_move_pages, 0, count, pages, nodes, answers, only_ours) >= 0;
+}
+
 /// Brings all pages of the range, which can be written to, in as writes would. False where there is no memory for all of them: those that came stay.
 /// Linux 5.14 has a call for it; before, each is touched, and where memory is short the kernel ends somebody.
 [[nodiscard]] inline bool populate(void* start, std::size_t bytes, std::size_t page_size) noexcept {

@@ -152,6 +152,22 @@ public:
         return pages;
     }
 
+    /// For when a node was away (offline, or forbidden by a cpuset) and is back: what the kernel moved elsewhere meanwhile is
+    /// moved back, with what is in it, and what nobody has acquired is given up. Of a wish for the node, strictly or not as it
+    /// says; answers how many pages still are elsewhere. Who uses such a page waits for its copy. Costs a microsecond or two for each.
+    std::size_t bring_home(node_id wish) noexcept {
+        std::size_t pages = 0;
+        node_source* const source = source_of(wish);
+        if (source != nullptr && topology_.is_numa()) {
+            static_cast<void>(source->trim());
+            const node_placement moving{node_of(wish), node_exhausted::refuse, false};
+            source->for_each_acquired([&](void* start, std::size_t bytes) noexcept {
+                pages += moving.bring_home(start, bytes, page_size());
+            });
+        }
+        return pages;
+    }
+
     // Standstill, as of an mmap_source.
 
     status quiesce() noexcept {

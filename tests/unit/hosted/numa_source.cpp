@@ -109,5 +109,28 @@ TEST_CASE("numa_source: stands still, and goes on") {
     CHECK(source.check());
 }
 
+TEST_CASE("numa_source: what is at home stays there, what is idle is given up, and contents are kept") {
+    numa_source<> source;
+    for (const node_id node : source.topology()) {
+        for (const node_id wish : {node, strictly(node)}) {
+            static_cast<void>(source.trim());
+            void* const kept = source.acquire(300, wish).value();
+            void* const idle = source.acquire(1000, wish).value();
+            std::memset(kept, 0x3c, 300 * source.page_size());
+            source.release(idle, 1000);
+            CHECK(source.bring_home(wish) == 0);
+            CHECK((source.trim() == 0 || !source.topology().is_numa()));
+            CHECK(source.pages_elsewhere(wish) == 0);
+            for (std::size_t i = 0; i < 300 * source.page_size(); i += 64) {
+                REQUIRE(static_cast<const unsigned char*>(kept)[i] == 0x3c);
+            }
+            CHECK(source.check());
+            source.release(kept, 300);
+        }
+    }
+    CHECK(source.bring_home(any_node) == 0);
+    CHECK(source.bring_home(node_id{1023}) == 0);
+}
+
 } // namespace
 } // namespace pagefold::testing::unit_hosted_numa_source
