@@ -9,6 +9,7 @@
 
 #include "machine.hpp"
 #include "node_loss.hpp"
+#include "pagers.hpp"
 #include "processors.hpp"
 #include "support/rng.hpp"
 #include "verdict.hpp"
@@ -195,6 +196,7 @@ void prove(std::size_t nodes, const std::string& kind) {
         }
     }
     m.check("four threads");
+    prove_pagers(m);
     m.get_all();
     for (tenant& t : m.tenants) {
         expect(m.store.destroy_pool(t.pool) == status::ok, "destroy");

@@ -55,6 +55,10 @@ inline constexpr unsigned long mems_allowed = 1u << 2; // MPOL_F_MEMS_ALLOWED
 /// Says where pages of the range shall come from that are not there yet: from `node`, or where that has none left, from the
 /// nearest that has. False: no such node, or it is forbidden, or no such call (errno).
 [[nodiscard]] inline bool prefer_node(void* start, std::size_t bytes, node_id node) noexcept {
+    if (static_cast<unsigned>(node) >= node_mask::max_nodes) {
+        errno = EINVAL; // as a mask without nodes it would mean any
+        return false;
+    }
     const node_mask only{node};
     return syscall(SYS_mbind, start, bytes, preferred, only.words(), node_mask::max_nodes + 1, 0u) == 0;
 }

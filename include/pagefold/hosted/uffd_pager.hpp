@@ -7,6 +7,7 @@
 #include <pagefold/evict/concept.hpp>
 #include <pagefold/hosted/blocked_signals.hpp>
 #include <pagefold/hosted/frame_queue.hpp>
+#include <pagefold/hosted/numa_calls.hpp>
 #include <pagefold/hosted/read_ahead.hpp>
 #include <pagefold/hosted/readable_wait.hpp>
 #include <pagefold/hosted/resident_set.hpp>
@@ -362,6 +363,13 @@ private:
                                            options.tracking, options.rights, options.may_use, options.on_fork});
             s != status::ok) {
             return failed(s, memory_.error(), memory_.reason());
+        }
+        // A kernel that knows no nodes has node 0.
+        if (const node_id node = options.memory_node;
+            node != any_node &&
+            !numa_calls::prefer_node(reinterpret_cast<void*>(memory_.address(0)), options.bytes, node) &&
+            (node != node_id{0} || errno != ENOSYS)) {
+            return failed(status::invalid, errno, "the region can't be on this memory node");
         }
         if (const status s = acquire_tables(pages); s != status::ok) {
             return s;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/core/types.hpp>
 #include <pagefold/hosted/uffd_memory.hpp>
 #include <pagefold/store/pool.hpp>
 
@@ -24,6 +25,9 @@ struct uffd_pager_options {
     std::uint64_t may_use = ~std::uint64_t{0}; ///< of the kernel's features (uffd_abi): as if it had no others
     /// Of the pool that the region has in the store: its cap, reservation, weight and memory node. Always persistent.
     pool_options pool{};
+    /// The memory node that resident pages should be on, which may be another than the pool's: as long as it has memory, then the
+    /// nearest that has. any_node: as the threads' policies want it.
+    node_id memory_node = any_node;
 };
 
 /// Counters are since open. Times in nanoseconds.

@@ -61,6 +61,11 @@ TEST_CASE("numa_calls: pages are brought in, with what was in them, on a node th
         CHECK(numa_calls::prefer_node(base, count * page, static_cast<node_id>(nodes[0])));
         CHECK_FALSE(numa_calls::prefer_node(base, count * page, node_id{1023}));
         CHECK(errno == EINVAL);
+        for (const node_id beyond : {node_id{1024}, strictly(node_id{0}), any_node}) {
+            errno = 0;
+            CHECK_FALSE(numa_calls::prefer_node(base, count * page, beyond));
+            CHECK(errno == EINVAL);
+        }
     } else {
         CHECK(numa_calls::populate(base, count * page, page));
     }

@@ -10,6 +10,8 @@
 #include <pagefold/evict/fifo.hpp>
 #include <pagefold/evict/lru.hpp>
 #include <pagefold/hosted/mmap_source.hpp>
+#include <pagefold/hosted/node_placement.hpp>
+#include <pagefold/hosted/numa_topology.hpp>
 #include <pagefold/hosted/uffd_pager.hpp>
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/page_store.hpp>
@@ -705,6 +707,41 @@ struct node_source : test_source {
     }
     std::atomic<std::size_t> asked[2]{};
 };
+
+TEST_CASE("uffd_pager: resident pages are on the node that is asked for, or the region is refused") {
+    if (lacks_uffd()) {
+        return;
+    }
+    test_source source;
+    store_type store{source};
+    const numa_topology nodes;
+    for (const node_id there : nodes) {
+        for (const uffd_backing backing : {uffd_backing::anonymous, uffd_backing::shared}) {
+            uffd_pager_options o = options_of(128, 32);
+            o.memory_node = there;
+            o.backing = backing;
+            running_pager<pager_type> one{store, o};
+            REQUIRE(one.opened == status::ok);
+            for (std::size_t i = 0; i < 128; ++i) {
+                make_page({one.page(i), page}, i + 1);
+            }
+            for (std::size_t i = 0; i < 128; ++i) {
+                REQUIRE(holds(one.page(i), i + 1));
+            }
+            const node_placement where{there, node_exhausted::refuse, false};
+            CHECK((!nodes.is_numa() || where.pages_elsewhere(one.page(0), 128 * page, page) == 0));
+        }
+    }
+    for (const node_id nowhere : {node_id{1023}, node_id{2000}, strictly(node_id{0})}) {
+        uffd_pager_options o = options_of(128, 32);
+        o.memory_node = nowhere;
+        pager_type pager{store};
+        CHECK(pager.open(o) == status::invalid);
+        CHECK(std::string(pager.reason()).find("memory node") != std::string::npos);
+        CHECK(pager.memory().empty());
+    }
+    CHECK(store.stats().stored_pages == 0);
+}
 
 TEST_CASE("uffd_pager: a region a node, each in its node's partition") {
     if (lacks_uffd()) {
