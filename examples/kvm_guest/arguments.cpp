@@ -38,6 +38,8 @@ arguments parse_arguments(int count, char** values) {
             given.first_guest = line.choice<death>({{"bad-instruction", death::bad_instruction},
                                                     {"stop", death::stop},
                                                     {"stop-in-fault", death::stop_in_fault}});
+        } else if (option == "--numa") {
+            given.uses_nodes = true;
         } else if (option == "--help" || option == "-h") {
             given.wants_help = true;
         } else {
@@ -75,6 +77,8 @@ check every page and rewrite some; the monitor reads all of it again.
   --first-guest HOW    ends the first guest early: bad-instruction (a triple
                        fault), stop (its thread is stopped), stop-in-fault
                        (while it waits for a page); the others must not notice
+  --numa               each guest's memory and its pool on a memory node of its
+                       own, by turns, with what they have in the store
   --help               this
 
 Ends with 0 when every page was right, 1 when one was not, 2 for a mistake, 77

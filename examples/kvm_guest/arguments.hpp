@@ -20,6 +20,7 @@ struct arguments {
     pagefold::eviction_method eviction = pagefold::eviction_method::automatic;
     pagefold::uffd_backing backing = pagefold::uffd_backing::anonymous;
     death first_guest = death::none;
+    bool uses_nodes = false; ///< a guest on a memory node, by turns
     bool wants_help = false;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/place/by_node.hpp>
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/partitioned_store.hpp>
 
@@ -13,6 +14,10 @@ namespace kvm_guest {
 #ifndef KVM_GUEST_SPOILS
 using store_config = pagefold::default_config;
 #endif
-using store_type = pagefold::partitioned_store<store_config>;
+/// On nodes where the program is told so, else as without them.
+struct node_config : store_config {
+    using place_type = pagefold::by_node;
+};
+using store_type = pagefold::partitioned_store<node_config>;
 
 } // namespace kvm_guest

@@ -93,11 +93,15 @@ int run(int count, char** values) {
         return 0;
     }
     take_interrupts();
-    pagefold::mmap_source<> source;
-    store_type store{source, {.limit_bytes = given.store_bytes, .partitions = 2 * given.guests}};
+    examples::memory_nodes nodes{given.uses_nodes};
+    store_type store{nodes.source(),
+                     {.limit_bytes = given.store_bytes, .partitions = nodes.partitions(2 * given.guests)},
+                     {},
+                     {},
+                     nodes.place()};
     guests_type guests;
     for (unsigned i = 0; i < given.guests; ++i) {
-        guests.push_back(std::make_unique<paged_guest>(store, given, i, given.budget_bytes / given.guests));
+        guests.push_back(std::make_unique<paged_guest>(store, nodes, given, i, given.budget_bytes / given.guests));
     }
     std::printf("%u x %.0f MiB of guest memory, %.1f MiB of it resident, evicted by %s\n\n", given.guests,
                 mib(given.guest_bytes), mib(given.budget_bytes),
@@ -117,6 +121,7 @@ int run(int count, char** values) {
         }
     }
     const pagefold::store_stats stored = store.stats();
+    const std::string on_nodes = nodes.report(store);
     std::uint64_t refused = 0, pinned = 0, resolving_ns = 0, evicting_ns = 0;
     for (unsigned i = 0; i < given.guests; ++i) {
         if (guests[i] == nullptr) {
@@ -133,7 +138,8 @@ int run(int count, char** values) {
     }
     guests.clear();
     is_right = is_right && store.check() && store.stats().stored_pages == 0;
-    std::printf("\nStore: %llu pages in %.1f MiB, tables and slack included: ratio %.2f.\n",
+    std::printf("\n%s", on_nodes.c_str());
+    std::printf("Store: %llu pages in %.1f MiB, tables and slack included: ratio %.2f.\n",
                 static_cast<unsigned long long>(stored.stored_pages), mib(stored.total_bytes),
                 static_cast<double>(stored.ratio_permille()) / 1000);
     std::printf("The pagers resolved faults for %.2f s, and evicted for %.2f s, in part of that time.\n",

@@ -32,13 +32,15 @@ void take_interrupts() {
     virtual_machine::take_memory_errors();
 }
 
-paged_guest::paged_guest(store_type& store, const arguments& given, unsigned number, std::size_t budget_bytes)
+paged_guest::paged_guest(store_type& store, const examples::memory_nodes& nodes, const arguments& given,
+                         unsigned number, std::size_t budget_bytes)
     : pager_{store}, pages_{pages_of(given.guest_bytes)} {
     pagefold::uffd_pager_options options;
     options.bytes = given.guest_bytes;
     options.budget_bytes = budget_bytes;
     options.eviction = given.eviction;
     options.backing = given.backing;
+    nodes.settle(options, number);
     // By thread: a fault inside KVM_RUN is the kernel's, which no signal handler can resolve (docs/embedding/kvm.md).
     options.delivery = pagefold::fault_delivery::thread;
     if (const pagefold::status s = pager_.open(options); s != pagefold::status::ok) {

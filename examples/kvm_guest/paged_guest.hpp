@@ -6,8 +6,9 @@
 #include "guest_store.hpp"
 #include "virtual_machine.hpp"
 
-#include <pagefold/hosted/mmap_source.hpp>
 #include <pagefold/hosted/uffd_pager.hpp>
+
+#include <support/memory_nodes.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -33,7 +34,8 @@ struct guest_result {
 class paged_guest {
 public:
     /// Throws unavailable.
-    paged_guest(store_type& store, const arguments& given, unsigned number, std::size_t budget_bytes);
+    paged_guest(store_type& store, const examples::memory_nodes& nodes, const arguments& given, unsigned number,
+                std::size_t budget_bytes);
     ~paged_guest();
     paged_guest(const paged_guest&) = delete;
     paged_guest& operator=(const paged_guest&) = delete;

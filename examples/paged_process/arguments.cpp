@@ -25,6 +25,8 @@ arguments parse_arguments(int count, char** values) {
         } else if (option == "--swapfile") {
             given.swapfile = line.value();
             given.compares_swapfile = true;
+        } else if (option == "--numa") {
+            given.uses_nodes = true;
         } else if (option == "--help" || option == "-h") {
             given.wants_help = true;
         } else {
@@ -53,6 +55,8 @@ compared byte for byte, and one in ten is changed.
   --compare-swapfile   the same with a swap file
   --swapfile PATH      where that file is made (default
                        /var/tmp/paged_process.swap)
+  --numa               the table, and what of it is in the store, on the
+                       processor's memory node
   --help               this
 
 All runs keep to one processor. Ends with 0 when every row was right, 1 when

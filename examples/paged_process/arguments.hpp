@@ -18,6 +18,7 @@ struct arguments {
     bool compares_zram = false;
     std::string swapfile; ///< a path, or empty
     bool compares_swapfile = false;
+    bool uses_nodes = false; ///< the table and its pool on the processor's memory node
     bool wants_help = false;
 };
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "paged_run.hpp"
 
-#include <pagefold/hosted/mmap_source.hpp>
 #include <pagefold/hosted/uffd_pager.hpp>
+#include <pagefold/place/by_node.hpp>
 #include <pagefold/store/default_config.hpp>
-#include <pagefold/store/page_store.hpp>
+#include <pagefold/store/partitioned_store.hpp>
 
+#include <support/memory_nodes.hpp>
 #include <support/pager_failure.hpp>
 #include <support/threads.hpp>
 
@@ -18,7 +19,11 @@
 namespace paged_process {
 namespace {
 
-using store_type = pagefold::page_store<pagefold::default_config>;
+/// On nodes where the program is told so, else as without them.
+struct node_config : pagefold::default_config {
+    using place_type = pagefold::by_node;
+};
+using store_type = pagefold::partitioned_store<node_config>;
 using pager_type = pagefold::uffd_pager<store_type>;
 
 /// One line that is written over; on a terminal only.
@@ -84,13 +89,14 @@ private:
 } // namespace
 
 run_result run_paged(const arguments& given) {
-    pagefold::mmap_source<> source;
-    store_type store{source};
+    examples::memory_nodes nodes{given.uses_nodes};
+    store_type store{nodes.source(), {.partitions = nodes.partitions(1)}, {}, {}, nodes.place()};
     pager_type pager{store};
     pagefold::uffd_pager_options options;
     options.bytes = given.bytes;
     options.budget_bytes = given.bytes / 2;
     options.delivery = given.in_thread ? pagefold::fault_delivery::thread : pagefold::fault_delivery::signal;
+    nodes.settle(options, 0);
     if (const pagefold::status s = pager.open(options); s != pagefold::status::ok) {
         examples::give_up("no paged region", pager, s);
     }
@@ -108,6 +114,7 @@ run_result run_paged(const arguments& given) {
     out.faults = end.faults;
     out.resident_bytes = end.resident_bytes + end.queued_bytes;
     out.stored_bytes = store.stats().total_bytes;
+    std::fputs(nodes.report(store).c_str(), stdout);
     return out;
 }
 
