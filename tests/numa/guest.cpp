@@ -152,6 +152,7 @@ void prove(std::size_t nodes, const std::string& kind) {
         const std::size_t before = m.memory.source.fallbacks(full);
         std::size_t refused = 0;
         for (std::uint64_t i = 0; i < 600; ++i) {
+            m.sample();
             refused += m.put(strict, 10'000 + i, i) == status::ok ? 0 : 1;
             expect(m.put(preferred, 10'000 + i, i) == status::ok, "a pool that prefers a full node is refused");
         }

@@ -11,6 +11,8 @@
 #include <pagefold/store/partitioned_store.hpp>
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -94,6 +96,7 @@ public:
     }
     void work(tenant& t, rng& random, int operations, std::uint64_t numbers) {
         for (int n = 0; n < operations; ++n) {
+            sample();
             const std::uint64_t i = random.below(numbers);
             switch (random.below(8)) {
             case 0:
@@ -112,8 +115,25 @@ public:
         }
     }
 
+    /// A line for benchmarks/plots/numa.gp, a hundred a second at most: the time, bytes on each node, and on none.
+    void sample() {
+        const long now = milliseconds();
+        long last = last_sample_.load(std::memory_order_relaxed);
+        if (now < last + 10 || !last_sample_.compare_exchange_strong(last, now, std::memory_order_relaxed)) {
+            return;
+        }
+        std::string line = "sample: " + std::to_string(now);
+        for (const node_id node : topology()) {
+            line += " " + std::to_string(store.stats(node).value().total_bytes);
+        }
+        std::printf("%s %llu\n", line.c_str(),
+                    static_cast<unsigned long long>(store.stats(any_node).value().total_bytes));
+    }
+
     /// Everything is where it must be.
     void check(const char* when) {
+        sample();
+        std::printf("phase: %ld %s\n", milliseconds(), when);
         expect(store.check() && memory.source.check(), std::string{when} + ": the books are wrong");
         std::size_t right = 0;
         std::uint64_t bytes = store.stats(any_node).value().total_bytes;
@@ -137,6 +157,16 @@ public:
     store_type store;
     std::vector<tenant> tenants;
     std::size_t wrong = 0;
+
+private:
+    /// Since the machine was made.
+    [[nodiscard]] long milliseconds() const {
+        const auto passed = std::chrono::steady_clock::now() - start_;
+        return static_cast<long>(std::chrono::duration_cast<std::chrono::milliseconds>(passed).count());
+    }
+
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+    std::atomic<long> last_sample_{-10};
 };
 
 } // namespace pagefold::testing::numa

@@ -32,6 +32,7 @@ inline void prove_pager(machine& m, node_id memory, node_id cold) {
     std::byte* const region = pager.memory().data();
     for (std::uint64_t round = 1; round <= 2; ++round) {
         for (std::size_t i = 0; i < pages; ++i) {
+            m.sample();
             const page content = page_of(round * pages + i);
             std::memcpy(region + i * page_size, content.data(), page_size);
         }
@@ -46,8 +47,9 @@ inline void prove_pager(machine& m, node_id memory, node_id cold) {
     const node_placement asking{memory, node_exhausted::refuse, false};
     const std::size_t wrong = m.topology().is_numa() ? asking.pages_elsewhere(region, options.bytes, page_size) : 0;
     expect(wrong == 0, std::to_string(wrong) + " resident pages on a wrong node");
-    const std::string when = "a region on node " + std::to_string(static_cast<unsigned>(memory)) + ", its pool on " +
-                             std::to_string(static_cast<unsigned>(cold));
+    const std::string at = std::to_string(static_cast<unsigned>(memory)),
+                      far = std::to_string(static_cast<unsigned>(cold));
+    const std::string when = "paging on node " + at + (memory != cold ? ", cold on " + far : "");
     m.check(when.c_str());
     expect(pager.check(), "a pager's tables are wrong");
 }

@@ -74,5 +74,8 @@ fi
 status=0
 timeout -s KILL 110 qemu-system-x86_64 "$@" -append "console=ttyS0 quiet panic=-1 memhp_default_state=online_movable nodes=$nodes kind=$kind" >"$scratch/log" 2>&1 ||
   status=$?
+# For benchmarks/plots/numa.gp.
+tr -d '\r' <"$scratch/log" | sed -n 's/^sample: //p' | sort -n >"$scratch/numa.dat"
+tr -d '\r' <"$scratch/log" | sed -n 's/^phase: \([0-9]*\) \(.*\)/\1\t\2/p' >"$scratch/numa_phases.dat"
 grep -a '^numa: ' "$scratch/log" || { cat "$scratch/log"; echo "QEMU: $status"; exit 1; }
 grep -aq '^numa: ok' "$scratch/log" || { cat "$scratch/log"; exit 1; }
