@@ -75,8 +75,9 @@ public:
     // Pools.
 
     /// Makes a pool. Fails with `limit` or `no_memory` where its records have no room, `limit` where there are max_pools
-    /// already or all reservations together would exceed the store's limit, and `invalid` for a weight of 0, a reservation
-    /// above the cap, or a strict node that no partition is on. `busy` if this call interrupts another.
+    /// already or all reservations together would exceed the store's limit, or those of strict pools their node's, and `invalid`
+    /// for a weight of 0, a reservation above the cap, or a strict node that no partition is on. `busy` if this call interrupts
+    /// another.
     result<pool_id> create_pool(const pool_options& options = {}) noexcept;
 
     /// Erases all pages of a pool, and the pool. From the first moment no operation on it succeeds. The work is in proportion
@@ -259,6 +260,7 @@ private:
     [[nodiscard]] bool check_pools() const noexcept;
     [[nodiscard]] bool partitions_ready() const noexcept { return ready_.load(memory_order::acquire) != 0; }
     [[nodiscard]] bool can_keep_to(const pool_options& options) const noexcept;
+    [[nodiscard]] bool has_room_on_node(const pool_options& options) const noexcept;
 
     // Keys.
 

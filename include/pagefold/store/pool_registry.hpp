@@ -146,6 +146,16 @@ public:
         }
     }
 
+    /// What live pools that must be on a node have reserved together. Cost: a look at each slot. The lock is held.
+    [[nodiscard]] std::size_t reserved_strictly_on(node_id node) const noexcept {
+        std::size_t bytes = 0;
+        for (std::uint32_t i = 0; i < bound(); ++i) {
+            const pool_record& record = table_.records[i];
+            const bool is_there = record.route.load().now == strictly(node);
+            bytes += record.stage == pool_stage::live && is_there ? record.options.reserved_bytes : 0;
+        }
+        return bytes;
+    }
     /// Whether the sums are those of the records; for tests.
     [[nodiscard]] bool check() const noexcept {
         std::size_t unmet = 0, reserved = 0;

@@ -22,6 +22,9 @@ result<pool_id> basic_store<Config, Place>::create_pool(const pool_options& opti
     if (const status s = set_up(); s != status::ok) {
         return s;
     }
+    if (!has_room_on_node(options)) {
+        return status::limit;
+    }
     const std::size_t limit = budget_.limit(), fixed = set_up_bytes();
     const result<pool_id> id = registry_.open(options, limit > fixed ? limit - fixed : 0);
     if (!id) {
@@ -111,6 +114,19 @@ bool basic_store<Config, Place>::can_keep_to(const pool_options& options) const 
         }
     }
     return true;
+}
+
+/// Whether what pools reserve strictly on the node is within its limit together with this one. The registry's lock is held.
+template <store_config Config, partition_policy Place>
+bool basic_store<Config, Place>::has_room_on_node(const pool_options& options) const noexcept {
+    const byte_budget* const budget =
+        options.strict_node && options.node != any_node ? find_budget(options.node) : nullptr;
+    if (budget == nullptr) {
+        return true;
+    }
+    const std::size_t limit = budget->limit();
+    return options.reserved_bytes <= limit &&
+           registry_.reserved_strictly_on(options.node) <= limit - options.reserved_bytes;
 }
 
 } // namespace pagefold

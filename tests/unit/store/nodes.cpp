@@ -306,6 +306,62 @@ TEST_CASE("nodes: random operations over strict, preferring and free pools on no
     }
 }
 
+TEST_CASE("nodes: what strict pools reserve on a node is within its limit, to the byte, and other nodes' don't count") {
+    fixture s;
+    static_cast<void>(s.strict(0)); // or there is no node yet
+    constexpr std::size_t limit = 1000 * 4096;
+    CHECK(s.store.resize(limit, node_id{0}) == status::ok);
+    const auto reserve = [&](std::size_t bytes, std::size_t node, bool strict = true) {
+        return s.store.create_pool(
+            {.reserved_bytes = bytes, .node = static_cast<node_id>(node), .strict_node = strict});
+    };
+    CHECK(reserve(limit + 1, 0).error() == status::limit);
+    const auto all = reserve(limit, 0);
+    CHECK(all);
+    CHECK(reserve(1, 0).error() == status::limit);
+    CHECK(reserve(0, 0));
+    CHECK(reserve(limit + 1, 1));
+    CHECK(reserve(limit + 1, 0, false)); // a wish binds it to no node
+    CHECK(s.store.destroy_pool(*all) == status::ok);
+    const auto most = reserve(limit - 1, 0);
+    CHECK(most);
+    CHECK(reserve(2, 0).error() == status::limit);
+    CHECK(reserve(1, 0));
+    CHECK(s.store.resize(limit - 1, node_id{0}) == status::ok); // nothing of it is used yet
+    CHECK(reserve(0, 0).error() == status::limit);              // as of a whole store that reserves too much
+    CHECK(s.store.resize(~std::size_t{0}, node_id{0}) == status::ok);
+    CHECK(reserve(limit, 0));
+    CHECK(s.store.check());
+}
+
+TEST_CASE("nodes: a limit below what a node's pools reserved takes no page of that from them, as a store's doesn't") {
+    // The same of a node and of a whole store without nodes.
+    const auto fill_and_lower = [](auto& store, const pool_options& options, auto lower) {
+        pool_options o = options;
+        o.kind = pool_kind::ephemeral;
+        o.reserved_bytes = 200 * 4096;
+        const pool_id pool = store.create_pool(o).value();
+        for (std::uint64_t i = 0; i < 400; ++i) {
+            CHECK(store.put({pool, 0, i}, page_of(4096, page_kind::random, i)) == status::ok);
+        }
+        CHECK(lower(std::size_t{100} * 4096) == status::limit);
+        const pool_stats after = store.statistics_of(pool).value();
+        CHECK(after.stored_pages < 205);
+        CHECK(after.used_bytes >= o.reserved_bytes);
+        CHECK(after.used_bytes < o.reserved_bytes + 2 * 4096);
+        CHECK(store.create_pool(options).error() == status::limit);
+        CHECK(lower(~std::size_t{0}) == status::ok);
+        CHECK(store.create_pool(options));
+        CHECK(store.check());
+    };
+    fixture s;
+    fill_and_lower(s.store, {.node = node_id{1}, .strict_node = true},
+                   [&](std::size_t bytes) { return s.store.resize(bytes, node_id{1}); });
+    test_source plain;
+    partitioned_store<default_config> store{plain, {.partitions = 1, .seed = 1}};
+    fill_and_lower(store, {}, [&](std::size_t bytes) { return store.resize(bytes); });
+}
+
 // Where a store's scratch is.
 
 struct played_locality {

@@ -150,6 +150,29 @@ TEST_CASE("pool_registry: only a live cache has a weight, and only a live pool a
     CHECK(s.registry.check());
 }
 
+TEST_CASE("pool_registry: a node's reservations are those of live pools that must be there") {
+    slots s{8};
+    const auto make = [&](std::size_t reserved, node_id node, bool strict) {
+        const pool_id id =
+            s.registry.open({.reserved_bytes = reserved, .node = node, .strict_node = strict}, unlimited).value();
+        s.registry.publish(id);
+        return id;
+    };
+    CHECK(s.registry.reserved_strictly_on(node_id{1}) == 0);
+    const pool_id first = make(100, node_id{1}, true);
+    static_cast<void>(make(20, node_id{1}, true));
+    static_cast<void>(make(3000, node_id{1}, false));
+    static_cast<void>(make(4000, node_id{0}, true));
+    static_cast<void>(make(50'000, any_node, true));
+    CHECK(s.registry.reserved_strictly_on(node_id{1}) == 120);
+    CHECK(s.registry.reserved_strictly_on(node_id{0}) == 4000);
+    CHECK(s.registry.reserved_strictly_on(node_id{2}) == 0);
+    CHECK(s.registry.open({.reserved_bytes = 7, .node = node_id{2}, .strict_node = true}, unlimited));
+    CHECK(s.registry.reserved_strictly_on(node_id{2}) == 0); // not published yet
+    CHECK(s.registry.retire(first));
+    CHECK(s.registry.reserved_strictly_on(node_id{1}) == 20);
+}
+
 TEST_CASE("pool_registry: what never was a pool can't be retired") {
     slots s{2};
     const pool_id a = s.make();
