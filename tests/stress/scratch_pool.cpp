@@ -3,6 +3,7 @@
 // More threads than slots of scratch: each has a slot to itself, none waits for ever (the case would not end), and what is
 // trimmed meanwhile is never in use.
 
+#include "support/node_part_table.hpp"
 #include "support/rng.hpp"
 #include "support/test_source.hpp"
 
@@ -43,20 +44,34 @@ struct restless_parking : host_parking {
     }
 };
 
+/// A thread that is on another of three nodes at every call, or on one that nobody knows.
+struct wandering_locality {
+    static inline atomic<unsigned> calls{0};
+
+    [[nodiscard]] static node_id current() noexcept {
+        return static_cast<node_id>(calls.fetch_add(1, memory_order::relaxed) % 4);
+    }
+};
+
 struct contest_result {
     std::uint64_t turns = 0;  // as the threads counted
     std::uint64_t noted = 0;  // as the slots did; less where one was trimmed
     std::uint64_t errors = 0; // two in one slot, or none where there must be one
 };
 
-template <unsigned Slots, class Parking>
+template <unsigned Slots, class Parking, std::size_t Nodes = 1>
 contest_result contest(unsigned thread_count, unsigned turns, bool is_trimmed) {
     const counting_codec codec;
     test_source source;
     byte_budget budget{~std::size_t{0}};
     limited_source limited{source, budget};
     presence at_locks;
-    scratch_pool<counting_codec, Slots, Parking, false, no_locality> pool{codec, 4096, limited, budget, at_locks};
+    node_part_table<Nodes> parts{source, budget};
+    scratch_pool<counting_codec, Slots, Parking, false, wandering_locality> pool{codec, 4096, limited, budget,
+                                                                                 at_locks};
+    if (Nodes > 1) {
+        pool.set_nodes(parts.data(), Nodes);
+    }
     REQUIRE(pool.set_up() == status::ok);
     std::atomic<std::uint64_t> errors{0}, done{0};
     std::vector<std::thread> threads;
@@ -65,7 +80,9 @@ contest_result contest(unsigned thread_count, unsigned turns, bool is_trimmed) {
             rng random{t + 1};
             for (unsigned i = 0; i < turns; ++i) {
                 if (is_trimmed && random.one_in(20)) {
-                    static_cast<void>(pool.trim());
+                    static_cast<void>(
+                        pool.trim(random.one_in(2) ? any_node : static_cast<node_id>(random.below(Nodes))));
+                    parts.data()[random.below(Nodes)].budget.set_limit(random.below(4) * 3 * 4096);
                     source.refuse_nth(random.one_in(50) ? 1 : 0);
                     errors += pool.kept_free() > 8 * 3 * 4096 ? 1 : 0;
                 }
@@ -96,6 +113,9 @@ contest_result contest(unsigned thread_count, unsigned turns, bool is_trimmed) {
     CHECK(pool.bytes() == budget.used());
     static_cast<void>(pool.trim());
     CHECK(pool.bytes() == 3 * 4096);
+    for (std::size_t i = 0; i < Nodes; ++i) {
+        CHECK(pool.bytes_on(parts.data()[i]) == parts.data()[i].budget.used());
+    }
     const auto lease = pool.acquire();
     REQUIRE(static_cast<bool>(lease));
     r.noted = load_native<std::uint64_t>(lease.scratch().data());
@@ -120,6 +140,9 @@ TEST_CASE_TEMPLATE("scratch_pool: slots that come and go under many threads", Pa
         const contest_result many = contest<64, Parking>(threads, 20000 / threads, true);
         CHECK(many.errors == 0);
         CHECK(many.turns == 20000 / threads * threads);
+        const contest_result on_nodes = contest<4, Parking, 3>(threads, 20000 / threads, true);
+        CHECK(on_nodes.errors == 0);
+        CHECK(on_nodes.turns == 20000 / threads * threads);
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include "support/node_part_table.hpp"
 #include "support/node_test_source.hpp"
 #include "support/one_processor.hpp"
 #include "support/rng.hpp"
@@ -18,7 +19,6 @@
 #include <cstring>
 #include <deque>
 #include <functional>
-#include <new>
 #include <optional>
 #include <set>
 #include <string>
@@ -604,28 +604,6 @@ struct played_locality {
     }
 };
 
-/// Parts of nodes 0, 1 and so on, side by side as in a store.
-template <std::size_t Count>
-class part_table {
-public:
-    part_table(page_source_ref source, byte_budget& whole) {
-        for (std::size_t i = 0; i < Count; ++i) {
-            ::new (static_cast<void*>(data() + i)) node_part{static_cast<node_id>(i), source, whole};
-        }
-    }
-    ~part_table() {
-        for (std::size_t i = 0; i < Count; ++i) {
-            data()[i].~node_part();
-        }
-    }
-    part_table(const part_table&) = delete;
-    part_table& operator=(const part_table&) = delete;
-    [[nodiscard]] node_part* data() { return reinterpret_cast<node_part*>(memory_); }
-
-private:
-    alignas(node_part) std::byte memory_[Count * sizeof(node_part)];
-};
-
 /// A machine with nodes 0, 1 and 2, of which the pool knows the first so many.
 template <unsigned Slots, std::size_t Known, class Parking = played_parking>
 struct node_fixture {
@@ -665,7 +643,7 @@ struct node_fixture {
     byte_budget budget{~std::size_t{0}};
     limited_source limited{source, budget};
     presence at_locks;
-    part_table<Known> parts{source, budget};
+    node_part_table<Known> parts{source, budget};
     pool_type pool{codec, 4096, limited, budget, at_locks};
 };
 
