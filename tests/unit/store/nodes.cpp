@@ -398,7 +398,7 @@ TEST_CASE("nodes: scratch is on the node of whoever works, counted there, and ea
     const std::size_t pages_before = source.pages_for(node_id{0}, 0);
     std::array<std::byte, 4096> back{};
     for (std::uint64_t i = 0; i < 30; ++i) { // all of it is there, from wherever
-        played_locality::node = static_cast<node_id>(i % 2 == 0 ? 0 : 1);
+        played_locality::node = static_cast<node_id>(i % 3);
         CHECK(store.put({pool, 0, i}, page_of(4096, page_kind::text, i)) == status::ok);
         CHECK(store.get({pool, 0, i}, back) == status::ok);
         CHECK(bytes_of_parts(store, 3) == store.stats().total_bytes);
@@ -408,9 +408,11 @@ TEST_CASE("nodes: scratch is on the node of whoever works, counted there, and ea
     CHECK(bytes(1) == before[1]); // there was one from the beginning
     CHECK((source.pages_for(node_id{0}, 0) - pages_before) * 4096 == a_slot);
     CHECK(store.check());
+    const std::uint64_t elsewhere = bytes(2); // with a slot that nobody uses either
     CHECK(store.shrink(1, node_id{0}) == a_slot);
     CHECK(bytes(0) == before[0]);
     CHECK(bytes(1) == before[1]);
+    CHECK(bytes(2) == elsewhere);
     CHECK(bytes_of_parts(store, 3) == store.stats().total_bytes);
     CHECK(store.check());
 }
