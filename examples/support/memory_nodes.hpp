@@ -44,11 +44,12 @@ public:
             return;
         }
         const pagefold::numa_topology& all = nodes_->topology();
-        std::size_t place = all.place_of(all.current());
+        const std::size_t here = all.place_of(all.current());
+        std::size_t place = here;
         for (std::size_t left = number; left > 0; --left) {
             do {
                 place = (place + 1) % all.count();
-            } while (!all.has_processors(place) && all.node(place) != all.current());
+            } while (!all.has_processors(place) && place != here);
         }
         options.memory_node = all.node(place);
         options.pool.node = all.node(place);
