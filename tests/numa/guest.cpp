@@ -5,9 +5,11 @@
 // four threads. After each part every page that the store holds of a strict wish is asked where it is, by move_pages, from a
 // list that a witness between store and source has made. None may be elsewhere.
 //
-// The kernel's command line: nodes=N, how many there are with memory; kind=..., as run.sh has it. The last line is "numa: ok" or what went wrong.
+// The kernel's command line: nodes=N, how many there are with memory; kind=..., as run.sh has it. The last line is "numa: ok"
+// or what went wrong.
 
 #include "machine.hpp"
+#include "migration.hpp"
 #include "node_loss.hpp"
 #include "pagers.hpp"
 #include "processors.hpp"
@@ -197,6 +199,7 @@ void prove(std::size_t nodes, const std::string& kind) {
         }
     }
     m.check("four threads");
+    prove_migration(m);
     prove_pagers(m);
     m.get_all();
     for (tenant& t : m.tenants) {

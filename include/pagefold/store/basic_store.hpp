@@ -92,7 +92,8 @@ public:
     /// ok: all pages are there. busy: not yet; call again. (Also where this call interrupts another, and nothing happened, and
     /// where another thread has sent the pool elsewhere meanwhile.) limit, no_memory: there is no room for the rest, and nothing
     /// can be dropped for it. Then, and after busy, pages are in both places, found by everybody, and either call again goes on:
-    /// this one, or one that sends the pool back. invalid: no such pool, or a strict node that no partition is on.
+    /// this one, or one that sends the pool back. (limit also, and nothing happened, where what the pool has reserved is more
+    /// than a strict node can promise.) invalid: no such pool, or a strict node that no partition is on.
     ///
     /// A page takes its new place before it leaves the old one. The cost is that of the pool's pages, each a put's without the
     /// compression; and of its extents, if they are all where they should be. An operation on a pool that moves takes two

@@ -51,6 +51,8 @@ public:
                 return {s, false, {true, from_.occupied_by(old)}};
             }
             ++to_.pages_migrated;
+        } else {
+            ++from_.erased_pages; // replaced
         }
         from_.remove(leaves, slot);
         from_.settle(leaves);

@@ -71,9 +71,17 @@ status basic_store<Config, Place>::direct(pool_id id, node_id wish, bool& is_sen
     if (!is_valid({id, 0, 0})) {
         return status::invalid;
     }
-    route = registry_.table().records[pool_ids::slot(id)].route.load();
+    const pool_record& record = registry_.table().records[pool_ids::slot(id)];
+    route = record.route.load();
     if (is_sent) {
         return route.now == wish ? status::ok : status::busy; // somebody sent it elsewhere
+    }
+    pool_options there;
+    there.reserved_bytes = record.options.reserved_bytes;
+    there.node = node_of(wish);
+    there.strict_node = is_strict(wish);
+    if (route.now != wish && !has_room_on_node(there)) {
+        return status::limit;
     }
     route = registry_.reroute(id, wish);
     is_sent = route.now == wish; // or else the move that is under way ends first

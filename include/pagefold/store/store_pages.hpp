@@ -131,7 +131,8 @@ status basic_store<Config, Place>::erase(const page_key& key) noexcept {
             any = any || s == status::ok;
         }
     }
-    return s == status::not_found && any ? status::ok : s;
+    // Where the pool was destroyed after the page had been erased, it was erased.
+    return any ? status::ok : s;
 }
 
 template <store_config Config, partition_policy Place>

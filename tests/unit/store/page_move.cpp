@@ -92,6 +92,7 @@ TEST_CASE("page_move: a version that is there already is newer, and stays") {
         CHECK(s.to.holds(1, 700, 2));
         CHECK(s.to.pool().counts.stored_pages == 1);
         CHECK(s.to.state.pages_migrated == 0);
+        CHECK(s.from.state.erased_pages == 1); // it was replaced
         CHECK(s.check());
     }
 }

@@ -74,6 +74,44 @@ struct fixture {
     std::array<std::byte, 4096> page_{};
 };
 
+/// Calls back when it was let go: between any two holds of an operation somebody else may come.
+struct calling_lock {
+    void lock() noexcept {
+        inner.lock();
+        ++held;
+    }
+    void unlock() noexcept {
+        inner.unlock();
+        if (--held == 0 && after_unlock && !is_within) {
+            is_within = true;
+            after_unlock();
+            is_within = false;
+        }
+    }
+    spin_lock inner{};
+    static inline unsigned held = 0; // of all locks: a move has two
+    static inline bool is_within = false;
+    static inline std::function<void()> after_unlock;
+};
+struct calling_config : node_config {
+    using lock_type = calling_lock;
+    using parking_type = spin_parking; // the lock calls the store, which would take that for a call within a call
+};
+
+/// Between the n-th and the next hold of an operation, or behind each from there on, `meanwhile` happens. The number of holds.
+template <class Operation, class Meanwhile>
+unsigned between_holds(unsigned n, bool each, Operation operation, Meanwhile meanwhile) {
+    unsigned holds = 0;
+    calling_lock::after_unlock = [&] {
+        if (++holds == n || (each && holds > n)) {
+            meanwhile();
+        }
+    };
+    operation();
+    calling_lock::after_unlock = nullptr;
+    return holds;
+}
+
 TEST_CASE(
     "store_migration: all of a pool's pages go to the node, with their memory, and those put behind them as well") {
     for (const pool_kind kind : {pool_kind::persistent, pool_kind::ephemeral}) {
@@ -205,6 +243,27 @@ TEST_CASE("store_migration: half-way every operation means what it means elsewhe
             REQUIRE(f.has({pool, at.first, at.second}, content));
         }
     }
+}
+
+TEST_CASE("store_migration: a pool takes its reservation along, or stays where the node can't promise it") {
+    fixture f;
+    const pool_id pool =
+        f.store.create_pool({.reserved_bytes = 1'000'000, .node = nodes[0], .strict_node = true}).value();
+    const pool_id other =
+        f.store.create_pool({.reserved_bytes = 600'000, .node = nodes[1], .strict_node = true}).value();
+    REQUIRE(f.put({pool, 1, 1}, 1) == status::ok);
+    REQUIRE(f.store.resize(1'500'000, nodes[1]) == status::ok);
+    CHECK(f.store.set_node(pool, nodes[1], true) == status::limit);
+    CHECK(f.stored(nodes[0]) == 1);
+    CHECK(f.store.set_node(pool, nodes[1], false) == status::ok); // a wish promises nothing
+    CHECK(f.stored(nodes[1]) == 1);
+    CHECK(f.store.set_node(pool, nodes[0], true) == status::ok);
+    REQUIRE(f.store.destroy_pool(other) == status::ok);
+    CHECK(f.store.set_node(pool, nodes[1], true) == status::ok);
+    CHECK(f.store.create_pool({.reserved_bytes = 600'000, .node = nodes[1], .strict_node = true}).error() ==
+          status::limit);
+    CHECK(f.store.create_pool({.reserved_bytes = 600'000, .node = nodes[0], .strict_node = true}).error() ==
+          status::ok);
 }
 
 TEST_CASE("store_migration: a page that is not there is one miss, wherever it is looked for") {
@@ -383,6 +442,27 @@ TEST_CASE("store_migration: a pool that is destroyed half-way leaves nothing") {
     CHECK(f.store.destroy_pool(keeper) == status::ok);
 }
 
+TEST_CASE("store_migration: a page that was erased before its pool was destroyed was erased") {
+    machine source{plenty};
+    partitioned_store<calling_config> store{source, {.partitions = 6, .seed = 1}, {}, {}, by_node{source}};
+    const pool_id pool = store.create_pool({.node = nodes[1], .strict_node = true}).value();
+    for (std::uint64_t i = 0; i < 60; ++i) {
+        REQUIRE(store.put({pool, 1, i}, page_of(4096, page_kind::pointers, i)) == status::ok);
+    }
+    REQUIRE(store.set_node(pool, nodes[0], true, 1) == status::busy);
+    status erased = status::busy;
+    const unsigned holds = between_holds(
+        1, false,
+        [&] {
+            erased = store.erase({pool, 1, 59});
+        },
+        [&] { CHECK(store.destroy_pool(pool) == status::ok); });
+    CHECK(holds == 2);
+    CHECK(erased == status::ok);
+    CHECK(store.erase({pool, 1, 58}) == status::invalid);
+    CHECK(store.check());
+}
+
 TEST_CASE("store_migration: steps and holds are in proportion to the pool, however much else there is") {
     for (const std::uint64_t others : {0u, 20'000u}) {
         fixture f;
@@ -401,44 +481,6 @@ TEST_CASE("store_migration: steps and holds are in proportion to the pool, howev
         CHECK(steps <= 200 / 4 + 16);
         CHECK(f.store.stats().pages_migrated == 200);
     }
-}
-
-/// Calls back when it was let go: between any two holds of an operation somebody else may come.
-struct calling_lock {
-    void lock() noexcept {
-        inner.lock();
-        ++held;
-    }
-    void unlock() noexcept {
-        inner.unlock();
-        if (--held == 0 && after_unlock && !is_within) {
-            is_within = true;
-            after_unlock();
-            is_within = false;
-        }
-    }
-    spin_lock inner{};
-    static inline unsigned held = 0; // of all locks: a move has two
-    static inline bool is_within = false;
-    static inline std::function<void()> after_unlock;
-};
-struct calling_config : node_config {
-    using lock_type = calling_lock;
-    using parking_type = spin_parking; // the lock calls the store, which would take that for a call within a call
-};
-
-/// Between the n-th and the next hold of an operation, or behind each from there on, `meanwhile` happens. The number of holds.
-template <class Operation, class Meanwhile>
-unsigned between_holds(unsigned n, bool each, Operation operation, Meanwhile meanwhile) {
-    unsigned holds = 0;
-    calling_lock::after_unlock = [&] {
-        if (++holds == n || (each && holds > n)) {
-            meanwhile();
-        }
-    };
-    operation();
-    calling_lock::after_unlock = nullptr;
-    return holds;
 }
 
 TEST_CASE("store_migration: whatever moves between two holds of an operation, it does what it says") {
