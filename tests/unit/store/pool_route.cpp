@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <pagefold/store/pool_route.hpp>
 
+#include "support/stepped.hpp"
+
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -40,6 +42,39 @@ TEST_CASE("shared_route: what was stored last is read, and nothing at first") {
         CHECK(read.now == static_cast<node_id>(n));
         CHECK(read.before == static_cast<node_id>(n + 100));
     }
+}
+
+TEST_CASE("shared_route: two changes at any instruction of a look are seen whole, or not at all") {
+    if (!stepped::is_possible) {
+        MESSAGE("no steps on this machine");
+        return;
+    }
+    const auto route_of = [](std::uint32_t n) {
+        return pool_route{n, static_cast<node_id>(n), static_cast<node_id>(n + 100)};
+    };
+    std::uint64_t n = 0, steps = 0;
+    unsigned before = 0, after = 0;
+    do {
+        ++n;
+        shared_route route;
+        route.store(route_of(1));
+        std::uint64_t step = 0;
+        pool_route read;
+        steps = stepped::run(
+            n, [&] { read = route.load(); },
+            [&] {
+                if (++step == n) {
+                    route.store(route_of(2));
+                    route.store(route_of(3)); // where the wishes of 1 stood
+                }
+            });
+        REQUIRE((read.number == 1 || read.number == 3));
+        REQUIRE(read.now == static_cast<node_id>(read.number));
+        REQUIRE(read.before == static_cast<node_id>(read.number + 100));
+        ++(read.number == 1 ? before : after);
+    } while (steps == n);
+    CHECK(before > 0);
+    CHECK(after > 0);
 }
 
 TEST_CASE("shared_route: readers beside a writer never mix two routes, and never go back") {
