@@ -3,8 +3,8 @@
 // The default choices are a store_config, and one wrong choice for each clause is none.
 
 #include <pagefold/alloc/zs.hpp>
-#include <pagefold/platform/null_lock.hpp>
 #include <pagefold/platform/locality.hpp>
+#include <pagefold/platform/null_lock.hpp>
 #include <pagefold/platform/parking.hpp>
 #include <pagefold/store/config.hpp>
 #include <pagefold/store/default_config.hpp>
