@@ -406,7 +406,7 @@ def main():
         parser.error("no lists")
 
     def make_builder():
-        return Builder(arguments.build.resolve(), "^unit/" if arguments.self_test else arguments.tests)
+        return Builder(arguments.build.resolve(), "^unit/(ds|platform)/" if arguments.self_test else arguments.tests)
 
     try:
         if arguments.check_list:
