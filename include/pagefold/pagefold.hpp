@@ -53,6 +53,7 @@
 #include <pagefold/hosted/resident_set.hpp>
 #include <pagefold/hosted/shortage.hpp>
 #include <pagefold/hosted/sigbus_chain.hpp>
+#include <pagefold/hosted/sigbus_links.hpp>
 #include <pagefold/hosted/sigbus_router.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
 #include <pagefold/hosted/steady_clock.hpp>

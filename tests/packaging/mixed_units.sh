@@ -8,8 +8,8 @@
 # of what they share of the standard library's nothing has instructions of the newer processor. Where an emulator is here,
 # the program runs on an old processor with the new unit in front. A host that says so (PAGEFOLD_ABI) gets them mixed.
 set -eu
-source=$1 scratch=$2 compiler=$3
-. "$(dirname "$0")/common.sh"
+here=$(cd "$(dirname "$0")" && pwd) source=$1 scratch=$2 compiler=$3
+. "$here/common.sh"
 needs "$compiler" nm objdump c++filt
 rm -rf "$scratch"
 mkdir -p "$scratch"
@@ -120,6 +120,34 @@ build -O0 "$newer" -DPAGEFOLD_ABI=mine
 defines other.o | c++filt | grep -q 'pagefold::mine::' || fail "PAGEFOLD_ABI is not obeyed"
 "$compiler" -std=c++20 -O0 -pthread -I "$source/include" -DPAGEFOLD_ABI=mine -c main.cpp -o main.o
 shared | c++filt | grep -q 'pagefold::mine::' || fail "the check above sees nothing"
+
+# Three names in one process take faults by signal by turns (hosted/sigbus_links.hpp): units of one program, libraries that it
+# links, and those that it loads for itself alone, hidden symbols or not. The last only by g++, which has unique symbols.
+turns=$here/mixed_units
+turns_unit() { # NAME FILE OPTION...
+  name=$1 file=$2
+  shift 2
+  "$compiler" -std=c++20 -O1 -Wall -Wextra -Werror -pthread -I "$source/include" "-DTURNS_UNIT=$name" "$@" \
+    "$turns/turns_unit.cpp" -o "$file"
+}
+for level in first:0 second:1 third:2; do
+  turns_unit "${level%:*}" "${level%:*}.o" -fPIC -c "-DPAGEFOLD_ASSERT_LEVEL=${level#*:}" &
+  turns_unit "${level%:*}" "./lib${level%:*}.so" -fPIC -shared "-DPAGEFOLD_ASSERT_LEVEL=${level#*:}"
+  wait $!
+done
+"$compiler" -std=c++20 -DTURNS_LINKED "$turns/turns.cpp" first.o second.o third.o -o turns -pthread
+./turns || fail "units of one program don't take turns"
+"$compiler" -std=c++20 -DTURNS_LINKED "$turns/turns.cpp" ./libfirst.so ./libsecond.so ./libthird.so -o turns_linked -pthread
+./turns_linked || fail "linked libraries don't take turns"
+case $("$compiler" --version) in
+*clang*) ;;
+*)
+  "$compiler" -std=c++20 "$turns/turns.cpp" -o turns_loaded -ldl -pthread
+  ./turns_loaded ./libfirst.so ./libsecond.so ./libthird.so || fail "loaded libraries don't take turns"
+  turns_unit second ./libhidden.so -fPIC -shared -DPAGEFOLD_ASSERT_LEVEL=1 -fvisibility=hidden
+  ./turns_loaded ./libfirst.so ./libhidden.so ./libthird.so || fail "a library with hidden symbols doesn't take turns"
+  ;;
+esac
 
 # Each header knows the name, alone: without it the namespace would be called PAGEFOLD_ABI. One compiler is enough to say so,
 # and the standard's headers, empty here, have nothing to do with it.

@@ -18,7 +18,7 @@
 //
 // A host that knows all its units may run on all its processors defines PAGEFOLD_ABI itself, the same in each of them. What
 // a process has once (the router of faults, what the processor has) it then has once a name; that works, as routers chain
-// each other (hosted/sigbus_chain.hpp says how often).
+// each other (hosted/sigbus_links.hpp).
 //
 // PAGEFOLD_ASSERT_HOOK and PAGEFOLD_SEED_HOOK can't be in the name: they must be the same in all units.
 //

@@ -3,9 +3,11 @@
 
 #include <pagefold/core/atomic.hpp>
 #include <pagefold/hosted/blocked_signals.hpp>
+#include <pagefold/hosted/sigbus_links.hpp>
 
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <pthread.h>
 #include <sys/syscall.h>
@@ -38,9 +40,10 @@
 //   SA_ONSTACK: the earlier handler runs on the thread's own stack. Serving needs that one anyway.
 //   A sent signal that is ignored interrupts the calls that SA_RESTART does not restart (poll, nanosleep: EINTR).
 //   sigaction shows the entry, not what it stands over.
-//   Two of these in a process (another name of pagefold's: config/abi.hpp) are two handlers, and one doesn't know the other's
-//   entries for what they are. Where both come and go by turns, so that each is under the other when it unhooks, each turn
-//   takes a level: ENOSPC after some six. Where one comes and goes while the other stays, there is no end.
+//   Two of these in a process (another name of pagefold's: config/abi.hpp) are two handlers. Where the one in front leads down
+//   to an entry of ours through entries of the other alone, nothing is hooked, so that both may come and go by turns for ever.
+//   That takes that they know of each other, which the linker can hinder: sigbus_links.hpp says when. Then each turn takes a
+//   level, and after some six it is ENOSPC. Where one comes and goes while the other stays, there is no end in any case.
 //   An entry that unhook finds under another handler is called by that one for ever. So a library with faults by signal stays
 //   loaded: -z nodelete, where the linker doesn't see to it (with unique symbols, as g++ makes them for what is not hidden).
 
@@ -65,8 +68,9 @@ public:
     /// The default, SIG_IGN, and so many less two different handlers in a process's life.
     static constexpr unsigned max_levels = 8;
 
-    /// Puts the entry in front of the action there is, if none of the entries is in front. False where the system refuses, with
-    /// its errno, or where there were too many different handlers: ENOSPC. One server in a process.
+    /// Puts the entry in front of the action there is, if none of the entries is in front, or is called by the one in front as
+    /// far as entries of other pagefolds go. False where the system refuses, with its errno, or where there were too many
+    /// different handlers: ENOSPC. One server in a process.
     [[nodiscard]] static bool hook(server first) noexcept {
         chained_server.store(first, memory_order::release);
         struct sigaction top {};
@@ -74,13 +78,14 @@ public:
             if (sigaction(SIGBUS, nullptr, &top) != 0) {
                 return false;
             }
-            const int level = level_of(top) >= 0 ? level_of(top) : level_for(top);
+            const bool is_called = is_ours_below(address_of(top));
+            const int level = is_called ? 0 : level_for(top);
             if (level < 0) {
                 errno = ENOSPC;
                 return false;
             }
             is_wanted.store(1, memory_order::relaxed);
-            if (level_of(top) >= 0 || install(static_cast<unsigned>(level), top)) {
+            if (is_called || install(static_cast<unsigned>(level), top)) {
                 return true;
             }
         }
@@ -89,17 +94,22 @@ public:
     /// Puts back what the entry in front stands over. A handler that was set later stays, and may go on to call an entry.
     static void unhook() noexcept {
         is_wanted.store(0, memory_order::relaxed);
-        struct sigaction top {};
-        const int level = sigaction(SIGBUS, nullptr, &top) == 0 ? level_of(top) : -1;
+        struct sigaction top {
+        }, replaced{};
+        const int level = sigaction(SIGBUS, nullptr, &top) == 0 ? level_of(address_of(top)) : -1;
         if (level >= 0) {
             const struct sigaction before = before_of(static_cast<unsigned>(level));
-            static_cast<void>(sigaction(SIGBUS, &before, nullptr));
+            // Another pagefold's thread may have hooked meanwhile: it stays.
+            if (sigaction(SIGBUS, &before, &replaced) == 0 && address_of(replaced) != address_of(top)) {
+                static_cast<void>(sigaction(SIGBUS, &replaced, nullptr));
+            }
         }
     }
-    /// Whether an entry is in front: what a program may ask that does not know what its libraries set.
+    /// Whether faults come to an entry first, but for entries of other pagefolds: what a program may ask that does not know what
+    /// its libraries set.
     [[nodiscard]] static bool is_in_front() noexcept {
         struct sigaction top {};
-        return sigaction(SIGBUS, nullptr, &top) == 0 && level_of(top) >= 0;
+        return sigaction(SIGBUS, nullptr, &top) == 0 && is_ours_below(address_of(top));
     }
 
 private:
@@ -122,18 +132,31 @@ private:
     static constexpr entry entries[max_levels] = {enter<0>, enter<1>, enter<2>, enter<3>,
                                                   enter<4>, enter<5>, enter<6>, enter<7>};
 
-    /// Which entry an action is, or −1.
-    [[nodiscard]] static int level_of(const struct sigaction& action) noexcept {
-        for (unsigned i = 0; i < max_levels && (action.sa_flags & SA_SIGINFO) != 0; ++i) {
-            if (action.sa_sigaction == entries[i]) {
+    /// The kernel goes by the address alone, whatever the flags say of its type.
+    [[nodiscard]] static std::uintptr_t address_of(const struct sigaction& action) noexcept {
+        return reinterpret_cast<std::uintptr_t>(action.sa_handler);
+    }
+    [[nodiscard]] static bool is_one_of(const struct sigaction& action, void (*special)(int)) noexcept {
+        return address_of(action) == reinterpret_cast<std::uintptr_t>(special);
+    }
+    /// Which entry a handler is, or −1.
+    [[nodiscard]] static int level_of(std::uintptr_t handler) noexcept {
+        for (unsigned i = 0; i < max_levels; ++i) {
+            if (handler == reinterpret_cast<std::uintptr_t>(entries[i])) {
                 return static_cast<int>(i);
             }
         }
         return -1;
     }
-    /// The kernel goes by the address alone, whatever the flags say of its type.
-    [[nodiscard]] static bool is_one_of(const struct sigaction& action, void (*special)(int)) noexcept {
-        return reinterpret_cast<std::uintptr_t>(action.sa_handler) == reinterpret_cast<std::uintptr_t>(special);
+    /// Whether a handler is an entry of ours, or is one of another pagefold's that comes to call ours.
+    [[nodiscard]] static bool is_ours_below(std::uintptr_t handler) noexcept {
+        for (std::size_t steps = 0; handler != 0 && steps <= detail::max_sigbus_links; ++steps) {
+            if (level_of(handler) >= 0) {
+                return true;
+            }
+            handler = detail::sigbus_links::below(handler);
+        }
+        return false;
     }
     [[nodiscard]] static bool is_same(const struct sigaction& a, const struct sigaction& b) noexcept {
         bool same = a.sa_handler == b.sa_handler && a.sa_flags == b.sa_flags;
@@ -152,6 +175,7 @@ private:
             if (!one.is_used) {
                 one.before = action;
                 one.is_used = true;
+                detail::sigbus_links::note(reinterpret_cast<std::uintptr_t>(entries[i]), address_of(action));
             } else if (!is_same(one.before, action)) {
                 continue;
             }
