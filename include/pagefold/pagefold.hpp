@@ -60,6 +60,7 @@
 #include <pagefold/hosted/uffd.hpp>
 #include <pagefold/hosted/uffd_memory.hpp>
 #include <pagefold/hosted/uffd_memory_options.hpp>
+#include <pagefold/hosted/uffd_methods.hpp>
 #include <pagefold/hosted/uffd_pager.hpp>
 #include <pagefold/hosted/uffd_pager_options.hpp>
 #include <pagefold/hosted/uffd_reclaim.hpp>

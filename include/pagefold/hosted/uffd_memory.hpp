@@ -6,6 +6,7 @@
 #include <pagefold/hosted/shortage.hpp>
 #include <pagefold/hosted/uffd.hpp>
 #include <pagefold/hosted/uffd_memory_options.hpp>
+#include <pagefold/hosted/uffd_methods.hpp>
 
 #include <cerrno>
 #include <cstddef>
@@ -64,8 +65,7 @@ public:
         }
         there &= options.may_use;
         for (;;) {
-            options_ = options;
-            choose_methods(there);
+            options_ = detail::uffd_methods::chosen(options, there);
             const std::uint64_t missing = features() & ~there;
             if ((missing & given_up) != 0) {
                 return status::invalid; // nothing else would do: the reason is that of the last try
@@ -257,22 +257,6 @@ private:
 
     [[nodiscard]] std::size_t mapped_bytes() const noexcept { return (options_.pages + frames()) * page_bytes_; }
 
-    void choose_methods(std::uint64_t there) noexcept {
-        const bool is_anonymous = options_.backing == uffd_backing::anonymous;
-        const auto has = [&](std::uint64_t features) { return (there & features) == features; };
-        if (options_.eviction == eviction_method::automatic) {
-            options_.eviction =
-                is_anonymous && has(uffd_abi::feature_move) ? eviction_method::move : eviction_method::protect;
-        }
-        if (options_.tracking == clean_tracking::automatic) {
-            const bool can_scan =
-                options_.eviction == eviction_method::move && has(uffd_abi::feature_wp | uffd_abi::feature_wp_async);
-            const bool can_protect = has(uffd_abi::feature_wp | (is_anonymous ? 0 : uffd_abi::feature_wp_shmem));
-            options_.tracking = can_scan      ? clean_tracking::scan
-                                : can_protect ? clean_tracking::protect
-                                              : clean_tracking::none;
-        }
-    }
     /// `refused`: where it fails, the feature without which it may not.
     status open_with(std::uint64_t there, std::uint64_t& refused) noexcept {
         const std::uint64_t useful = uffd_abi::feature_poison | uffd_abi::feature_wp;
@@ -282,20 +266,8 @@ private:
         const status s = map(refused);
         return s == status::ok ? try_out(refused) : s;
     }
-    [[nodiscard]] bool needs_protection() const noexcept {
-        return options_.tracking != clean_tracking::none || options_.eviction == eviction_method::protect;
-    }
-    [[nodiscard]] std::uint64_t features() const noexcept {
-        std::uint64_t wanted = 0;
-        if (options_.backing == uffd_backing::shared) {
-            wanted |= uffd_abi::feature_missing_shmem | (needs_protection() ? uffd_abi::feature_wp_shmem : 0);
-        }
-        wanted |= options_.delivery == fault_delivery::signal ? uffd_abi::feature_sigbus : 0;
-        wanted |= options_.eviction == eviction_method::move ? uffd_abi::feature_move : 0;
-        wanted |= options_.tracking == clean_tracking::scan ? uffd_abi::feature_wp_async : 0;
-        wanted |= needs_protection() ? uffd_abi::feature_wp : 0;
-        return wanted;
-    }
+    [[nodiscard]] bool needs_protection() const noexcept { return detail::uffd_methods::needs_protection(options_); }
+    [[nodiscard]] std::uint64_t features() const noexcept { return detail::uffd_methods::features(options_); }
 
     [[nodiscard]] status failed(status s, int error, const char* why) noexcept {
         error_ = error;
@@ -305,7 +277,6 @@ private:
     [[nodiscard]] status failed(int error, const char* call) noexcept {
         return failed(status_of_errno(error), error, call);
     }
-    [[nodiscard]] status contradicts(const char* why) noexcept { return failed(status::invalid, EINVAL, why); }
     [[nodiscard]] std::uint64_t region_modes() const noexcept {
         return UFFDIO_REGISTER_MODE_MISSING | (needs_protection() ? UFFDIO_REGISTER_MODE_WP : 0);
     }
@@ -338,15 +309,8 @@ private:
     }
 
     status map(std::uint64_t& refused) noexcept {
-        const bool is_shared = options_.backing == uffd_backing::shared;
-        if (is_shared && options_.on_fork != fork_policy::none) {
-            return contradicts("a child can't have shared memory to itself: fork_policy::none");
-        }
-        if (is_shared && options_.eviction == eviction_method::move) {
-            return contradicts("MOVE takes pages of private anonymous memory only");
-        }
-        if (options_.tracking == clean_tracking::scan && options_.eviction == eviction_method::protect) {
-            return contradicts("WP_ASYNC lifts the protection that this eviction relies on");
+        if (const char* const why = detail::uffd_methods::contradiction(options_); why != nullptr) {
+            return failed(status::invalid, EINVAL, why);
         }
         if (options_.tracking == clean_tracking::scan && !pagemap_.open()) {
             refused = uffd_abi::feature_wp_async;
