@@ -83,6 +83,7 @@
 #include <pagefold/core/types.hpp>
 #include <pagefold/ds/cell_arena.hpp>
 #include <pagefold/ds/fixed_array.hpp>
+#include <pagefold/ds/ghost_table.hpp>
 #include <pagefold/ds/number_sets.hpp>
 #include <pagefold/ds/page_buffer.hpp>
 #include <pagefold/ds/page_directory.hpp>
@@ -90,9 +91,15 @@
 #include <pagefold/ds/stable_array.hpp>
 #include <pagefold/ds/two_level_bitmap.hpp>
 #include <pagefold/evict/clock.hpp>
+#include <pagefold/evict/clock2q_plus.hpp>
 #include <pagefold/evict/concept.hpp>
 #include <pagefold/evict/fifo.hpp>
+#include <pagefold/evict/listed_slots.hpp>
 #include <pagefold/evict/lru.hpp>
+#include <pagefold/evict/probation_clock.hpp>
+#include <pagefold/evict/probation_queue.hpp>
+#include <pagefold/evict/s3_fifo.hpp>
+#include <pagefold/evict/sieve.hpp>
 #include <pagefold/evict/slot_list.hpp>
 #include <pagefold/place/by_node.hpp>
 #include <pagefold/place/concept.hpp>
@@ -133,6 +140,7 @@
 #include <pagefold/store/page_move.hpp>
 #include <pagefold/store/page_store.hpp>
 #include <pagefold/store/partition.hpp>
+#include <pagefold/store/partition_ghost.hpp>
 #include <pagefold/store/partition_pair.hpp>
 #include <pagefold/store/partition_pools.hpp>
 #include <pagefold/store/partition_set.hpp>

@@ -8,6 +8,7 @@
 #include <pagefold/evict/clock.hpp>
 #include <pagefold/evict/fifo.hpp>
 #include <pagefold/evict/lru.hpp>
+#include <pagefold/evict/probation_clock.hpp>
 
 #include <doctest/doctest.h>
 
@@ -195,6 +196,52 @@ struct view_of_other_hooks : slot_table<std::uint16_t> {};
 static_assert(!slot_view<view_without_next, std::uint8_t>);
 static_assert(!slot_view<view_of_other_hooks, std::uint8_t>);
 
+static_assert(ghost_view<slot_table<std::uint8_t>, std::uint8_t>);
+struct view_that_only_remembers : view_without_next {
+    slot_id next(slot_id) const noexcept { return no_slot; }
+    void remember(slot_id) noexcept {}
+};
+struct recall_of_int : view_that_only_remembers {
+    int recall(slot_id) noexcept { return 0; }
+};
+struct recall_may_throw : view_that_only_remembers {
+    bool recall(slot_id) { return false; }
+};
+static_assert(slot_view<view_that_only_remembers, std::uint8_t> && !ghost_view<view_that_only_remembers, std::uint8_t>);
+static_assert(!ghost_view<recall_of_int, std::uint8_t> && !ghost_view<recall_may_throw, std::uint8_t>);
+
+static_assert(!remembering_policy<smallest> && !configurable_policy<smallest>);
+struct remembering : smallest {
+    unsigned ghost_percent() const noexcept { return 100; }
+};
+struct percent_of_int : smallest {
+    int ghost_percent() const noexcept { return 100; }
+};
+struct percent_changes_policy : smallest {
+    unsigned ghost_percent() noexcept { return 100; }
+};
+static_assert(remembering_policy<remembering> && !remembering_policy<percent_of_int> &&
+              !remembering_policy<percent_changes_policy>);
+struct configurable : smallest {
+    struct options {};
+    configurable() noexcept = default;
+    explicit configurable(const options&) noexcept {}
+};
+struct options_may_throw : smallest {
+    struct options {};
+    options_may_throw() noexcept = default;
+    explicit options_may_throw(const options&) {}
+};
+struct options_need_numbers : smallest {
+    struct options {
+        explicit options(int) noexcept {}
+    };
+    options_need_numbers() noexcept = default;
+    explicit options_need_numbers(const options&) noexcept {}
+};
+static_assert(configurable_policy<configurable> && !configurable_policy<options_may_throw> &&
+              !configurable_policy<options_need_numbers>);
+
 struct born_with_a_slot : smallest {
     born_with_a_slot() noexcept { size_ = 1; }
 };
@@ -329,6 +376,34 @@ struct wants_a_whole_round : smallest {
         return smallest::evict(v, predicate, steps);
     }
 };
+struct needs_more_rounds_than_it_says : smallest {
+    template <class View, class Predicate>
+    slot_id evict(View& v, Predicate&& predicate, std::size_t& steps) noexcept {
+        for (; looks < 5 * size_; ++looks, --steps) {
+            if (steps == 0) {
+                return no_slot;
+            }
+        }
+        const slot_id victim = smallest::evict(v, predicate, steps);
+        looks = steps != 0 ? 0 : looks;
+        return victim;
+    }
+    std::size_t looks = 0;
+};
+struct says_how_many_rounds : needs_more_rounds_than_it_says {
+    [[maybe_unused]] static constexpr unsigned max_rounds = 7;
+};
+struct recalls_the_departed : probation_clock {
+    template <class View, class Predicate>
+    slot_id evict(View& v, Predicate&& predicate, std::size_t& steps) noexcept {
+        const slot_id victim = probation_clock::evict(v, predicate, steps);
+        if (last != no_slot) {
+            v.remember(last); // its key is gone with its page
+        }
+        return last = victim;
+    }
+    slot_id last = no_slot;
+};
 struct names_the_old_slot : fifo {
     template <class View>
     void on_move(View& v, slot_id from, slot_id to) noexcept {
@@ -372,8 +447,11 @@ TEST_CASE("the suite convicts an eviction policy of the clause that it breaks") 
     CHECK(describe(eviction_violations<overlooks_the_steps>()) == "keeps_to_steps");
     CHECK(describe(eviction_violations<counts_answers_only>()) == "keeps_to_steps");
     CHECK(describe(eviction_violations<wants_a_whole_round>()) == "comes_to_an_answer");
+    CHECK(describe(eviction_violations<needs_more_rounds_than_it_says>()) == "comes_to_an_answer");
+    CHECK(describe(eviction_violations<says_how_many_rounds>()) == "");
     CHECK(describe(eviction_violations<asks_about_anything>()) == "asks_about_own_slots");
     CHECK(describe(eviction_violations<touches_its_victims>()) == "touches_own_hooks");
+    CHECK(describe(eviction_violations<recalls_the_departed>()) == "touches_own_hooks");
     CHECK(describe(eviction_violations<uses_a_bit_too_many>()) == "keeps_to_hook_bits");
     CHECK(describe(eviction_violations<relies_on_the_first_answer>()) == "ends_when_mind_changes");
     CHECK(describe(eviction_violations<finds_itself_damaged>()) == "check_holds");

@@ -9,6 +9,9 @@
 
 #include <pagefold/alloc/tlsf.hpp>
 #include <pagefold/evict/lru.hpp>
+#include <pagefold/evict/probation_clock.hpp>
+#include <pagefold/evict/s3_fifo.hpp>
+#include <pagefold/evict/sieve.hpp>
 #include <pagefold/store/default_config.hpp>
 
 #include <doctest/doctest.h>
@@ -28,6 +31,15 @@ namespace {
 
 struct with_lru : default_config {
     using eviction_type = lru;
+};
+struct on_probation : default_config {
+    using eviction_type = probation_clock;
+};
+struct with_two_lists : default_config {
+    using eviction_type = s3_fifo;
+};
+struct with_a_sieve : default_config {
+    using eviction_type = sieve;
 };
 struct with_tlsf : default_config {
     template <class Source, std::size_t PageSize>
@@ -183,6 +195,11 @@ void flip_bits(std::uint64_t first) {
 
 TEST_CASE("no flipped bit of the index ends the process or brings a wrong page") { flip_bits<default_config>(0); }
 TEST_CASE("the same with links of a policy in the index") { flip_bits<with_lru>(1); }
+TEST_CASE("the same with stages of a policy in the entries") { flip_bits<on_probation>(4); }
+TEST_CASE("the same with links of two lists, and of one with a hand") {
+    flip_bits<with_two_lists>(5);
+    flip_bits<with_a_sieve>(6);
+}
 TEST_CASE("the same with another allocator") { flip_bits<with_tlsf>(2); }
 TEST_CASE("the same with long checksums") { flip_bits<with_long_sums>(3); }
 TEST_CASE("an extent that looks dead, as the bit of its only page is gone, leaves the ends of its ring joined") {

@@ -15,8 +15,12 @@
 #include <pagefold/compress/chain.hpp>
 #include <pagefold/compress/lz4.hpp>
 #include <pagefold/compress/zstd.hpp>
+#include <pagefold/evict/clock2q_plus.hpp>
 #include <pagefold/evict/fifo.hpp>
 #include <pagefold/evict/lru.hpp>
+#include <pagefold/evict/probation_clock.hpp>
+#include <pagefold/evict/s3_fifo.hpp>
+#include <pagefold/evict/sieve.hpp>
 #include <pagefold/platform/null_lock.hpp>
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/page_store.hpp>
@@ -69,6 +73,19 @@ struct large_config : default_config {
     using lock_type = null_lock;
     using compressor_type = failing_compressor<zstd>;
     static constexpr bool finds_same_filled = false;
+};
+
+struct on_probation_config : plain_config {
+    using eviction_type = probation_clock;
+};
+struct queued_config : shared_config {
+    using eviction_type = s3_fifo;
+};
+struct windowed_config : plain_config {
+    using eviction_type = clock2q_plus;
+};
+struct sieved_config : shared_config {
+    using eviction_type = sieve;
 };
 
 constexpr std::size_t unlimited = ~std::size_t{0};
@@ -499,6 +516,21 @@ TEST_CASE("page_store of 16 KiB pages, lru, bare lz4, one scratch, against the m
 TEST_CASE("page_store of 64 KiB pages, fifo, bare zstd, one thread, against the model") {
     run<page_store, large_config>({401, 700, unlimited, true});
     run<page_store, large_config>({402, 1200, 3'000'000, true});
+}
+
+TEST_CASE("page_store of 4 KiB pages, probation_clock, against the model") {
+    run<page_store, on_probation_config>({501, 6000, unlimited, true});
+    run<page_store, on_probation_config>({502, 10000, 1'500'000, true, true});
+    run<page_store, on_probation_config>({503, 8000, 400'000, true});
+}
+
+TEST_CASE("stores of 4 KiB pages, s3_fifo, clock2q_plus and sieve, against the model") {
+    run<partitioned_store, queued_config>({601, 8000, 2'000'000, true, true}, 3);
+    run<partitioned_store, queued_config>({602, 4000, 400'000, true}, 2);
+    run<page_store, windowed_config>({603, 6000, 1'500'000, true, true});
+    run<page_store, windowed_config>({604, 4000, 300'000, true});
+    run<partitioned_store, sieved_config>({605, 6000, 2'000'000, true, true}, 3);
+    run<partitioned_store, sieved_config>({606, 4000, 400'000, true}, 2);
 }
 
 } // namespace model_store

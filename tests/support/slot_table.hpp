@@ -5,11 +5,16 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace pagefold::testing {
 
-/// A slot_view over a plain array. Notes every touch of a hook whose slot holds no page.
+/// A slot_view over a plain array, and a ghost_view. Notes every touch of a hook whose slot holds no page. The page of a slot
+/// is its key until name() gives it another; the ghost is a list of them, as long as set_ghost() says.
 template <class Hook>
 class slot_table {
 public:
@@ -62,7 +67,57 @@ public:
         return no_slot;
     }
 
+    // The ghost.
+
+    void name(slot_id slot, std::uint64_t key) {
+        keys_.resize(present_.size(), no_key);
+        keys_[slot] = key;
+    }
+    [[nodiscard]] std::uint64_t key_of(slot_id slot) const {
+        return slot < keys_.size() && keys_[slot] != no_key ? keys_[slot] : slot;
+    }
+    /// The keys that left last, at most so many; 0 is what it starts with.
+    void set_ghost(std::size_t most) {
+        most_known_ = most;
+        shorten();
+    }
+    void remember(slot_id slot) noexcept {
+        was_misused_ = was_misused_ || !has(slot);
+        last_remembered_ = slot;
+        const std::uint64_t key = key_of(slot);
+        known_[key] = ++departures_;
+        queue_.emplace_back(key, departures_);
+        shorten();
+    }
+    [[nodiscard]] bool recall(slot_id slot) noexcept {
+        was_misused_ = was_misused_ || !has(slot);
+        return known_.erase(key_of(slot)) != 0;
+    }
+    [[nodiscard]] bool knows(std::uint64_t key) const { return known_.count(key) != 0; }
+    /// Whether the page in the slot is the last that was remembered, since the last question.
+    [[nodiscard]] bool was_remembered(slot_id slot) noexcept {
+        return std::exchange(last_remembered_, no_slot) == slot;
+    }
+
 private:
+    static constexpr std::uint64_t no_key = ~std::uint64_t{0};
+
+    void shorten() {
+        while (queue_.size() > most_known_) {
+            const auto [key, when] = queue_.front();
+            queue_.pop_front();
+            if (const auto found = known_.find(key); found != known_.end() && found->second == when) {
+                known_.erase(found);
+            }
+        }
+    }
+
+    std::vector<std::uint64_t> keys_;
+    std::unordered_map<std::uint64_t, std::uint64_t> known_; // the number of the departure
+    std::deque<std::pair<std::uint64_t, std::uint64_t>> queue_;
+    std::size_t most_known_ = 0;
+    std::uint64_t departures_ = 0;
+    slot_id last_remembered_ = no_slot;
     std::vector<Hook> hooks_;
     std::vector<bool> present_;
     mutable std::vector<bool> read_;

@@ -38,19 +38,39 @@
 //                           | a predicate that accepts any slot such calls come to a victim after O(size) steps in all.
 //                           | With a choosier one they need not: a policy may start from its first candidate each time, so
 //                           | the caller becomes less choosy from call to call
+//   P::max_rounds           | optional: how many rounds over all slots any answer may take, where that isn't 4
 //   p.size()                | size_t: slots in its care
 //   p.check(v)              | bool: walks everything; false when it is damaged
+//
+// configurable_policy: one that can be made with other numbers than its own, at run time.
+//
+//   P::options              | an aggregate; options{} is what P{} has
+//   P{options}              | an empty policy
+//
+// A store is handed such a policy and copies it for each of its pools (the last argument of its constructor). The numbers
+// stay with a policy for good, so a policy that was handed over and one that a store makes anew are the same.
+//
+// remembering_policy: one that knows pages which left a while ago when they come back. The keys are not its own: they are
+// kept in a ghost (ds/ghost_table.hpp) that belongs to whoever has the slots, is shared by all of his policies, and can be
+// small or have no room at all. It is reached through the view, which is a ghost_view then:
+//
+//   v.remember(slot)        | –       | the page in the slot, which is about to leave, is known from here on
+//   v.recall(slot)          | bool    | whether the page that has come to the slot is known; it is not any more then. Now
+//                           |         | and then true for one that never was. Always false where the ghost has no room
+//   p.ghost_percent()       | unsigned: how many keys the ghost should have room for, in percent of size()
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
 inline constexpr unsigned packed_hook_bits = 3;
 
-/// A slot_view for checks at compile time; never called.
+/// A slot_view, and a ghost_view, for checks at compile time; never called.
 template <class Hook>
 struct slot_view_archetype {
     Hook get(slot_id) const noexcept;
     void set(slot_id, Hook) noexcept;
     slot_id next(slot_id) const noexcept;
+    void remember(slot_id) noexcept;
+    bool recall(slot_id) noexcept;
 };
 
 // clang-format off
@@ -59,6 +79,12 @@ concept slot_view = requires(V& v, const V& c, slot_id slot, Hook hook) {
     { c.get(slot) } noexcept -> std::same_as<Hook>;
     { v.set(slot, hook) } noexcept -> std::same_as<void>;
     { c.next(slot) } noexcept -> std::same_as<slot_id>;
+};
+
+template <class V, class Hook>
+concept ghost_view = slot_view<V, Hook> && requires(V& v, slot_id slot) {
+    { v.remember(slot) } noexcept -> std::same_as<void>;
+    { v.recall(slot) } noexcept -> std::same_as<bool>;
 };
 
 template <class P>
@@ -75,6 +101,15 @@ concept eviction_policy =
         { c.size() } noexcept -> std::same_as<std::size_t>;
         { c.check(v) } noexcept -> std::same_as<bool>;
     };
+
+template <class P>
+concept configurable_policy = eviction_policy<P> && std::is_nothrow_default_constructible_v<typename P::options> &&
+    std::is_nothrow_constructible_v<P, const typename P::options&>;
+
+template <class P>
+concept remembering_policy = eviction_policy<P> && requires(const P& c) {
+    { c.ghost_percent() } noexcept -> std::same_as<unsigned>;
+};
 // clang-format on
 
 } // namespace pagefold

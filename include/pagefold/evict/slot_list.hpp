@@ -93,6 +93,8 @@ public:
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    /// no_slot if it is empty.
+    [[nodiscard]] slot_id back() const noexcept { return back_; }
 
     /// Walks the list and the view's slots; false unless they are the same.
     template <slot_view<links> View>

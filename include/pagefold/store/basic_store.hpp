@@ -47,6 +47,7 @@ template <store_config Config, partition_policy Place>
 class basic_store {
     using compressor_type = typename Config::compressor_type;
     using admission_type = typename Config::admission_type;
+    using eviction_type = typename Config::eviction_type;
     using partition_type = partition<Config>;
     using registry_type = pool_registry<typename Config::lock_type>;
     using registry_hold = typename registry_type::hold;
@@ -57,14 +58,17 @@ public:
     static constexpr std::size_t page_size = Config::page_size;
 
     /// Takes no memory. The source must outlive the store. One whose pages are larger than the store's is divided
-    /// (divided_source.hpp); beyond 64 times as large, create_pool answers invalid. Compressor and admission policy are copied.
+    /// (divided_source.hpp); beyond 64 times as large, create_pool answers invalid. Compressor and admission policy are copied,
+    /// and so is the eviction policy, which is empty, for each pool.
     basic_store(page_source_ref source, const store_options& options, const compressor_type& compressor,
-                const admission_type& admission, const Place& place) noexcept
+                const admission_type& admission, const Place& place,
+                const eviction_type& eviction = eviction_type{}) noexcept
         : budget_{options.limit_bytes}, divided_{source, page_size, budget_}, host_{source},
           source_ref_{fitting(source)}, source_{source_ref_, budget_}, codec_{compressor, admission}, place_{place},
           hasher_{options.seed != 0 ? options.seed : host_seed()}, scratch_{codec_.compressor(), page_size, source_,
                                                                             budget_, registry_.table().at_locks},
-          reclaimer_{registry_.table(), budget_, place_}, partition_count_{options.partitions} {
+          reclaimer_{registry_.table(), budget_, place_}, new_policy_{eviction}, partition_count_{options.partitions} {
+        PAGEFOLD_CHECK(eviction.size() == 0);
         PAGEFOLD_CHECK(options.partitions >= 1 && options.partitions <= max_partitions);
     }
     /// Gives all memory back. No other thread may be using the store.
@@ -359,6 +363,7 @@ private:
     scratch_type scratch_;
     partition_set<partition_type, limited_source> partitions_{source_}; // gone before what they refer to
     reclaimer<Config, Place> reclaimer_;
+    eviction_type new_policy_; // what every pool starts with
     std::size_t partition_count_;
     std::size_t most_packed_ = 0;
     atomic<std::uint32_t> ready_{0};

@@ -43,7 +43,7 @@ public:
         while (steps < steps_a_hold && goes_on) {
             cursor_ = cursor_ < index.bound() ? cursor_ : index.bound();
             if (cursor_ == 0) {
-                goes_on = !index.shrink_buckets_fully();
+                goes_on = !index.shrink_buckets_fully() || !state.trim_ghost();
                 under_way_ = goes_on;
                 swept_changes_ = goes_on ? swept_changes_ : state.changes;
                 break;

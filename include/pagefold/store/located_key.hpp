@@ -53,14 +53,16 @@ public:
                                                  std::uint64_t number) const noexcept {
         return extent(this->object(pool, object), number);
     }
+    /// Of the whole key, its extent's hash given. With the whole id: slots come again, ids don't.
+    [[nodiscard]] constexpr std::uint64_t page(std::uint64_t extent_hash, pool_id pool,
+                                               std::uint64_t index) const noexcept {
+        return folded_multiply(extent_hash ^ static_cast<std::uint64_t>(pool) ^ secrets_[1], index ^ secrets_[0]);
+    }
     [[nodiscard]] constexpr located_key locate(const page_key& key) const noexcept {
         const std::uint32_t pool = pool_ids::slot(key.pool);
         const std::uint64_t of_object = object(pool, key.object);
         const std::uint64_t of_extent = extent(of_object, key.index / extent_pages);
-        // The checksum is bound to the whole id: slots come again, ids don't.
-        const std::uint64_t of_page =
-            folded_multiply(of_extent ^ static_cast<std::uint64_t>(key.pool) ^ secrets_[1], key.index ^ secrets_[0]);
-        return {key, pool, 0, of_object, of_extent, of_page};
+        return {key, pool, 0, of_object, of_extent, page(of_extent, key.pool, key.index)};
     }
 
 private:

@@ -13,8 +13,9 @@ class page_store : public basic_store<Config, single> {
 public:
     explicit page_store(page_source_ref source, store_options options = {},
                         const typename Config::compressor_type& compressor = typename Config::compressor_type{},
-                        const typename Config::admission_type& admission = typename Config::admission_type{}) noexcept
-        : basic_store<Config, single>{source, one_partition(options), compressor, admission, single{}} {}
+                        const typename Config::admission_type& admission = typename Config::admission_type{},
+                        const typename Config::eviction_type& eviction = typename Config::eviction_type{}) noexcept
+        : basic_store<Config, single>{source, one_partition(options), compressor, admission, single{}, eviction} {}
 
 private:
     [[nodiscard]] static store_options one_partition(store_options options) noexcept {

@@ -19,6 +19,7 @@ status partition<Config>::open_pool(pool_id id) noexcept {
     pool_state& pool = state_.pools[pool_ids::slot(id)];
     pool = pool_state{};
     pool.id = id;
+    pool.eviction = state_.new_policy;
     pool.route = state_.record_of(pool).route.load().number;
     return status::ok;
 }
@@ -28,8 +29,7 @@ void partition<Config>::close_pool(pool_id id) noexcept {
     const hold held{*this};
     PAGEFOLD_CHECK(static_cast<bool>(held));
     if (pool_state* const pool = held ? state_.find_pool(id) : nullptr; pool != nullptr) {
-        pool->id = pool_id{};
-        pool->eviction = typename state_type::eviction_type{};
+        state_.close(*pool);
     }
 }
 
@@ -43,7 +43,7 @@ bool partition<Config>::drain_pool(std::uint32_t slot) noexcept {
     const bool done = range_erase<Config>{state_}.drain(pool, slot);
     state_.settle(pool, state_.table.records[slot], static_cast<std::size_t>(pool.counts.payload_bytes),
                   pool.ring.bytes);
-    return done;
+    return done && state_.trim_ghost();
 }
 
 template <store_config Config>

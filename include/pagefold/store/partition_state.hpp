@@ -12,6 +12,8 @@
 #include <pagefold/store/entry.hpp>
 #include <pagefold/store/index/extent_index.hpp>
 #include <pagefold/store/limited_source.hpp>
+#include <pagefold/store/located_key.hpp>
+#include <pagefold/store/partition_ghost.hpp>
 #include <pagefold/store/pool.hpp>
 #include <pagefold/store/pool_charge.hpp>
 
@@ -82,8 +84,8 @@ struct partition_state {
         static constexpr bool narrow = eviction_type::hook_bits <= packed_hook_bits;
 
     public:
-        slots_of(index_type& from, const pool_ring& ring, std::uint32_t pool) noexcept
-            : index_{from}, ring_{ring}, pool_{pool} {}
+        slots_of(partition_state& from, const pool_state& pool) noexcept
+            : state_{from}, index_{from.index}, ring_{pool.ring}, id_{pool.id}, pool_{pool_ids::slot(pool.id)} {}
         [[nodiscard]] hook get(slot_id s) const noexcept {
             if constexpr (narrow) {
                 return static_cast<hook>(entry_type{0, load_native<typename entry_type::meta_type>(meta_of(s))}.hook());
@@ -108,8 +110,21 @@ struct partition_state {
             }
             return index_.next_in_pool(ring_, s);
         }
+        void remember(slot_id s) noexcept requires remembering_policy<eviction_type> {
+            state_.ghost.remember(hash_of(s));
+        }
+        [[nodiscard]] bool recall(slot_id s) noexcept requires remembering_policy<eviction_type> {
+            return state_.ghost.recall(hash_of(s));
+        }
 
     private:
+        /// Of the page's key, as located_key has it.
+        [[nodiscard]] std::uint64_t hash_of(slot_id s) const noexcept {
+            const std::uint32_t id = s / extent_pages;
+            const std::uint64_t number = index_.number_of(id);
+            return state_.hasher.page(state_.hasher.extent(pool_, index_.object_of(id), number), id_,
+                                      number * extent_pages + s % extent_pages);
+        }
         void look_at(slot_id s) const noexcept {
             if (s / extent_pages != extent_) {
                 extent_ = s / extent_pages;
@@ -125,17 +140,20 @@ struct partition_state {
             return index_.contains(s) && index_.pool_of(s / extent_pages) == pool_;
         }
 
+        partition_state& state_;
         index_type& index_;
         const pool_ring& ring_;
         mutable std::uint32_t extent_ = index_type::none;
         mutable typename index_type::metas metas_{};
+        pool_id id_;
         std::uint32_t pool_;
     };
 
-    partition_state(page_source_ref page_source, byte_budget& budget, pool_table& pool_table, const key_hasher& hasher,
-                    partition_gauge& shown, node_id node) noexcept
-        : source{page_source, budget, limited_source::releases::deferred}, table{pool_table}, gauge{shown},
-          allocator{source, node}, index{source, node, hasher}, pools{source, node} {}
+    partition_state(page_source_ref page_source, byte_budget& budget, pool_table& pool_table, const key_hasher& hash,
+                    partition_gauge& shown, node_id node, const eviction_type& prototype = eviction_type{}) noexcept
+        : source{page_source, budget, limited_source::releases::deferred}, table{pool_table}, hasher{hash},
+          gauge{shown}, allocator{source, node}, index{source, node, hash}, pools{source, node}, ghost{source, node},
+          new_policy{prototype} {}
 
     [[nodiscard]] pool_state* find_pool(pool_id id) noexcept {
         const std::uint32_t slot = pool_ids::slot(id);
@@ -162,7 +180,7 @@ struct partition_state {
     [[nodiscard]] pool_record& record_of(const pool_state& pool) noexcept {
         return table.records[pool_ids::slot(pool.id)];
     }
-    [[nodiscard]] slots_of slots(pool_state& pool) noexcept { return {index, pool.ring, pool_ids::slot(pool.id)}; }
+    [[nodiscard]] slots_of slots(pool_state& pool) noexcept { return {*this, pool}; }
 
     // Objects.
 
@@ -213,6 +231,16 @@ struct partition_state {
         add_page(e, one);
         pool.counts.add_pages(one, arrives);
         totals.add_pages(one, arrives);
+        if (pool.is_ephemeral()) {
+            ephemeral_pages += arrives ? 1u : ephemeral_pages != 0 ? ~std::uint64_t{0} : 0u;
+        }
+    }
+    /// No operation on the pool succeeds from here on.
+    void close(pool_state& pool) noexcept {
+        const std::uint64_t pages = pool.is_ephemeral() ? pool.counts.stored_pages : 0;
+        ephemeral_pages -= pages < ephemeral_pages ? pages : ephemeral_pages;
+        pool.id = pool_id{};
+        pool.eviction = new_policy;
     }
     void add_page(const entry_type& e, partition_counters& c) const noexcept {
         ++c.stored_pages;
@@ -253,7 +281,8 @@ struct partition_state {
         ++shows;
         gauge.payload_charged.store(to_size(totals.payload_bytes), memory_order::relaxed);
         gauge.payload_used.store(allocator.allocated_bytes(), memory_order::relaxed);
-        gauge.payload_held.store(allocator.bytes_held() + allocator.table_bytes(), memory_order::relaxed);
+        gauge.payload_held.store(allocator.bytes_held() + allocator.table_bytes() + ghost.bytes(),
+                                 memory_order::relaxed);
         gauge.tables_used.store(index.used_bytes(), memory_order::relaxed);
         gauge.tables_held.store(index.bytes(), memory_order::relaxed);
     }
@@ -302,7 +331,10 @@ struct partition_state {
         lost.stored_pages = index.discard(pool.ring, id);
         pool.counts.add_pages(lost, false);
         totals.add_pages(lost, false);
-        pool.eviction = eviction_type{}; // which of its slots are gone, nobody can say; see renew_policy
+        if (pool.is_ephemeral()) {
+            ephemeral_pages -= lost.stored_pages < ephemeral_pages ? lost.stored_pages : ephemeral_pages;
+        }
+        pool.eviction = new_policy; // which of its slots are gone, nobody can say; see renew_policy
         ++corruptions;
         ++damage;
     }
@@ -312,13 +344,27 @@ struct partition_state {
         const slot_id first = view.next(no_slot);
         std::uint64_t left = pool.counts.stored_pages;
         for (slot_id slot = first; slot != no_slot && left != 0; --left) {
-            if constexpr (eviction_type::hook_bits > packed_hook_bits) {
-                view.set(slot, hook{});
-            }
+            view.set(slot, hook{});
             pool.eviction.on_insert(view, slot);
             slot = view.next(slot);
             slot = slot != first ? slot : no_slot;
         }
+    }
+
+    // The ghost.
+
+    /// After a page has come: the ghost may become larger.
+    void grow_ghost() noexcept {
+        if constexpr (remembering_policy<eviction_type>) {
+            ghost.follow(ephemeral_pages, new_policy.ghost_percent(), allocator.bytes_held() + index.bytes());
+        }
+    }
+    /// Gives back what the ghost has beyond its pages, a bounded part of it; true when that is all.
+    [[nodiscard]] bool trim_ghost() noexcept {
+        if constexpr (remembering_policy<eviction_type>) {
+            return ghost.trim(ephemeral_pages, new_policy.ghost_percent());
+        }
+        return true;
     }
 
     // Coming and leaving.
@@ -332,6 +378,7 @@ struct partition_state {
             if (pool.is_ephemeral()) {
                 slots_of view = slots(pool);
                 pool.eviction.on_insert(view, *added);
+                grow_ghost();
             }
         }
         return added;
@@ -345,7 +392,7 @@ struct partition_state {
             slots_of view = slots(pool);
             pool.eviction.on_remove(view, slot);
         } else if (pool.is_ephemeral()) [[unlikely]] {
-            pool.eviction = eviction_type{};
+            pool.eviction = new_policy;
         }
         forget(pool, slot, goes_on);
     }
@@ -368,11 +415,15 @@ struct partition_state {
 
     limited_source source;
     pool_table& table;
+    const key_hasher& hasher;
     partition_gauge& gauge;
     allocator_type allocator;
     index_type index;
     stable_array<pool_state, limited_source> pools;
+    partition_ghost<eviction_type, limited_source> ghost;
+    const eviction_type new_policy; // what every pool starts with
     partition_counters totals{};
+    std::uint64_t ephemeral_pages = 0; // of pools that are open
     std::uint64_t huge_pages_since = 0, erased_pages = 0, corruptions = 0, damage = 0, limit_hits = 0;
     std::uint64_t refused_by_limit = 0, refused_by_source = 0, refused_by_admission = 0;
     std::uint64_t objects_moved = 0, compacted_bytes = 0, pages_migrated = 0;

@@ -70,7 +70,8 @@ void partition<Config>::look_at_allocator(Look& look) noexcept {
 template <store_config Config>
 std::size_t partition<Config>::bytes_taken() noexcept {
     const hold held{*this};
-    return state_.allocator.bytes_held() + state_.allocator.table_bytes() + state_.index.bytes() + state_.pools.bytes();
+    return state_.allocator.bytes_held() + state_.allocator.table_bytes() + state_.index.bytes() +
+           state_.pools.bytes() + state_.ghost.bytes();
 }
 
 template <store_config Config>
