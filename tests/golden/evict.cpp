@@ -5,8 +5,12 @@
 // integers only, so that they are the same with every compiler.
 
 #include <pagefold/evict/clock.hpp>
+#include <pagefold/evict/clock2q_plus.hpp>
 #include <pagefold/evict/fifo.hpp>
 #include <pagefold/evict/lru.hpp>
+#include <pagefold/evict/probation_clock.hpp>
+#include <pagefold/evict/s3_fifo.hpp>
+#include <pagefold/evict/sieve.hpp>
 
 #include <support/rng.hpp>
 #include <support/slot_table.hpp>
@@ -68,6 +72,9 @@ template <eviction_policy Policy>
 std::size_t misses(const trace& pages, std::size_t cache_size) {
     slot_table<typename Policy::hook> slots{cache_size};
     Policy policy;
+    if constexpr (remembering_policy<Policy>) {
+        slots.set_ghost(cache_size * policy.ghost_percent() / 100);
+    }
     std::vector<slot_id> slot_of(*std::max_element(pages.begin(), pages.end()) + 1, no_slot);
     std::vector<std::uint32_t> page_in(cache_size);
     slot_id unused = 0;
@@ -89,6 +96,7 @@ std::size_t misses(const trace& pages, std::size_t cache_size) {
             slot_of[page_in[slot]] = no_slot;
         }
         slots.add(slot);
+        slots.name(slot, page);
         policy.on_insert(slots, slot);
         slot_of[page] = slot;
         page_in[slot] = page;
@@ -103,9 +111,17 @@ TEST_CASE("golden misses on pages of skewed popularity") {
     CHECK(misses<fifo>(pages, 100) == 27409);
     CHECK(misses<lru>(pages, 100) == 24739);
     CHECK(misses<clock>(pages, 100) == 24002);
+    CHECK(misses<sieve>(pages, 100) == 19888);
+    CHECK(misses<s3_fifo>(pages, 100) == 20140);
+    CHECK(misses<clock2q_plus>(pages, 100) == 20226);
+    CHECK(misses<probation_clock>(pages, 100) == 20015);
     CHECK(misses<fifo>(pages, 500) == 14419);
     CHECK(misses<lru>(pages, 500) == 12182);
     CHECK(misses<clock>(pages, 500) == 11770);
+    CHECK(misses<sieve>(pages, 500) == 10075);
+    CHECK(misses<s3_fifo>(pages, 500) == 10466);
+    CHECK(misses<clock2q_plus>(pages, 500) == 10492);
+    CHECK(misses<probation_clock>(pages, 500) == 10432);
 }
 
 TEST_CASE("golden misses on skewed popularity with scans") {
@@ -113,19 +129,35 @@ TEST_CASE("golden misses on skewed popularity with scans") {
     CHECK(misses<fifo>(pages, 100) == 42694);
     CHECK(misses<lru>(pages, 100) == 40192);
     CHECK(misses<clock>(pages, 100) == 39548);
+    CHECK(misses<sieve>(pages, 100) == 34906);
+    CHECK(misses<s3_fifo>(pages, 100) == 35050);
+    CHECK(misses<clock2q_plus>(pages, 100) == 35241);
+    CHECK(misses<probation_clock>(pages, 100) == 35006);
     CHECK(misses<fifo>(pages, 500) == 32083);
     CHECK(misses<lru>(pages, 500) == 31128);
     CHECK(misses<clock>(pages, 500) == 30655);
+    CHECK(misses<sieve>(pages, 500) == 25153);
+    CHECK(misses<s3_fifo>(pages, 500) == 25359);
+    CHECK(misses<clock2q_plus>(pages, 500) == 25225);
+    CHECK(misses<probation_clock>(pages, 500) == 25170);
 }
 
-TEST_CASE("golden misses on a loop: none of the three keeps any of it in a cache that is too small") {
+TEST_CASE("golden misses on a loop: none of them keeps any of it in a cache of half its size") {
     const trace pages = loop(10000);
     CHECK(misses<fifo>(pages, 100) == 10000);
     CHECK(misses<lru>(pages, 100) == 10000);
     CHECK(misses<clock>(pages, 100) == 10000);
+    CHECK(misses<sieve>(pages, 100) == 10000);
+    CHECK(misses<s3_fifo>(pages, 100) == 10000);
+    CHECK(misses<clock2q_plus>(pages, 100) == 10000);
+    CHECK(misses<probation_clock>(pages, 100) == 10000);
     CHECK(misses<fifo>(pages, 500) == 200);
     CHECK(misses<lru>(pages, 500) == 200);
     CHECK(misses<clock>(pages, 500) == 200);
+    CHECK(misses<sieve>(pages, 500) == 200);
+    CHECK(misses<s3_fifo>(pages, 500) == 200);
+    CHECK(misses<clock2q_plus>(pages, 500) == 200);
+    CHECK(misses<probation_clock>(pages, 500) == 200);
 }
 
 } // namespace

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -84,14 +84,14 @@ public:
     void remember(slot_id slot) noexcept {
         was_misused_ = was_misused_ || !has(slot);
         last_remembered_ = slot;
-        const std::uint64_t key = key_of(slot);
-        known_[key] = ++departures_;
-        queue_.emplace_back(key, departures_);
+        static_cast<void>(forget(key_of(slot)));
+        queue_.push_front(key_of(slot));
+        known_[key_of(slot)] = queue_.begin();
         shorten();
     }
     [[nodiscard]] bool recall(slot_id slot) noexcept {
         was_misused_ = was_misused_ || !has(slot);
-        return known_.erase(key_of(slot)) != 0;
+        return forget(key_of(slot));
     }
     [[nodiscard]] bool knows(std::uint64_t key) const { return known_.count(key) != 0; }
     /// Whether the page in the slot is the last that was remembered, since the last question.
@@ -102,21 +102,25 @@ public:
 private:
     static constexpr std::uint64_t no_key = ~std::uint64_t{0};
 
+    bool forget(std::uint64_t key) {
+        const auto found = known_.find(key);
+        if (found == known_.end()) {
+            return false;
+        }
+        queue_.erase(found->second);
+        known_.erase(found);
+        return true;
+    }
     void shorten() {
         while (queue_.size() > most_known_) {
-            const auto [key, when] = queue_.front();
-            queue_.pop_front();
-            if (const auto found = known_.find(key); found != known_.end() && found->second == when) {
-                known_.erase(found);
-            }
+            static_cast<void>(forget(queue_.back()));
         }
     }
 
     std::vector<std::uint64_t> keys_;
-    std::unordered_map<std::uint64_t, std::uint64_t> known_; // the number of the departure
-    std::deque<std::pair<std::uint64_t, std::uint64_t>> queue_;
+    std::list<std::uint64_t> queue_; // the keys that are known, that which left last first
+    std::unordered_map<std::uint64_t, std::list<std::uint64_t>::iterator> known_;
     std::size_t most_known_ = 0;
-    std::uint64_t departures_ = 0;
     slot_id last_remembered_ = no_slot;
     std::vector<Hook> hooks_;
     std::vector<bool> present_;

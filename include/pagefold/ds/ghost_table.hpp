@@ -42,7 +42,7 @@ public:
         }
         std::uint16_t* const marks = bucket_of(hash).marks;
         std::uint16_t coming = mark_of(hash);
-        for (unsigned i = 0; i < marks_a_bucket && coming != 0; ++i) { // all move up one, as far as the first gap
+        for (unsigned i = 0; i < depth_ && coming != 0; ++i) { // all move up one, as far as the first gap
             const std::uint16_t was = marks[i];
             marks[i] = coming;
             coming = was;
@@ -50,7 +50,7 @@ public:
     }
     /// Whether the key is known.
     [[nodiscard]] bool contains(std::uint64_t hash) const noexcept {
-        return buckets_.size() != 0 && find(bucket_of(hash), mark_of(hash)) != marks_a_bucket;
+        return buckets_.size() != 0 && find(bucket_of(hash), mark_of(hash)) < depth_;
     }
     /// The same, and forgets it.
     [[nodiscard]] bool recall(std::uint64_t hash) noexcept {
@@ -59,13 +59,19 @@ public:
         }
         bucket& b = bucket_of(hash);
         const unsigned at = find(b, mark_of(hash));
-        if (at == marks_a_bucket) {
+        if (at >= depth_) {
             return false;
         }
         b.marks[at] = 0;
         return true;
     }
 
+    /// Is no longer than so many keys from here on, as nearly as it can: a queue that is much longer than the cache knows what
+    /// left long ago. Not below a 32nd of the capacity.
+    void shorten(std::size_t keys) noexcept {
+        const std::size_t buckets = buckets_.size(), depth = buckets != 0 ? (keys + buckets / 2) / buckets : 0;
+        depth_ = depth == 0 ? 1 : depth < marks_a_bucket ? static_cast<unsigned>(depth) : marks_a_bucket;
+    }
     /// Keys that there is room for.
     [[nodiscard]] std::size_t capacity() const noexcept { return std::size_t{buckets_.size()} * marks_a_bucket; }
     /// Keys that a page of the source has room for.
@@ -93,8 +99,8 @@ private:
     }
     [[nodiscard]] static unsigned find(const bucket& b, std::uint16_t mark) noexcept {
         unsigned found = marks_a_bucket;
-        for (unsigned i = 0; i < marks_a_bucket; ++i) { // no early end: compilers make a few wide comparisons of it
-            found = b.marks[i] == mark ? i : found;
+        for (unsigned i = marks_a_bucket; i > 0; --i) { // no early end: compilers make a few wide comparisons of it
+            found = b.marks[i - 1] == mark ? i - 1 : found;
         }
         return found;
     }
@@ -108,6 +114,7 @@ private:
     }
 
     stable_array<bucket, Source> buckets_;
+    unsigned depth_ = marks_a_bucket; // marks of a bucket that are used
     unsigned page_shift_; // log2 of the buckets in a page
 };
 

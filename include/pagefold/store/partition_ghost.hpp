@@ -48,6 +48,7 @@ public:
         if (wants && after <= held / part) {
             static_cast<void>(table_.grow()); // refused: a smaller ghost
         }
+        table_.shorten(to_size(keys_for(pages, percent)));
         next_growth_ = pages + pages / 32 + 1;
     }
     /// Gives back what so many pages don't need, some pages of memory a call; true when that is all.
@@ -61,6 +62,7 @@ public:
             }
             table_.shrink();
         }
+        table_.shorten(to_size(keys));
         return true;
     }
     /// Bytes taken from the source.

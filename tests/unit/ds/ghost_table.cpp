@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace pagefold::testing::unit_ds_ghost_table {
@@ -152,6 +153,36 @@ TEST_CASE("ghost_table: growth and shrinking forget the keys of one page") {
     CHECK(known(t, keys) == 0);
     REQUIRE(t.grow() == status::ok);
     CHECK(known(t, keys) == 0); // and memory that comes again knows nothing
+}
+
+TEST_CASE("ghost_table: is as long as it is told, between a 32nd of its room and all of it") {
+    test_source source;
+    table t{source, any_node};
+    t.shorten(5); // nothing to shorten
+    REQUIRE(t.grow() == status::ok);
+    const auto key = [](std::uint64_t i) { return (i + 1) << 48 | 5; }; // all in one bucket
+    for (const auto& [keys, depth] : {std::pair<std::size_t, std::uint64_t>{0, 1},
+                                      {64, 1},
+                                      {95, 1},
+                                      {96, 2},
+                                      {640, 10},
+                                      {2047, 32},
+                                      {2048, 32},
+                                      {1'000'000, 32}}) {
+        CAPTURE(keys);
+        t.shorten(keys);
+        for (std::uint64_t i = 0; i < 40; ++i) {
+            t.remember(key(i));
+        }
+        for (std::uint64_t i = 0; i < 40; ++i) {
+            CHECK(t.contains(key(i)) == (i + depth >= 40));
+        }
+    }
+    t.shorten(320);
+    CHECK_FALSE(t.recall(key(34)));
+    CHECK(t.recall(key(35)));
+    t.shorten(2048);
+    CHECK(t.recall(key(34))); // what was beyond is known again
 }
 
 TEST_CASE("ghost_table: larger pages have room for more keys") {
