@@ -147,7 +147,7 @@ bool near(std::size_t a, std::size_t b, const cache_trace& pages, std::size_t th
 }
 constexpr std::size_t small_share = 2;
 // A ghost of buckets has no sharp end, which shows where a loop is just as long as cache and ghost.
-constexpr std::size_t hashed_share = 20;
+constexpr std::size_t hashed_share = 25;
 
 TEST_CASE("policies without a ghost miss what their textbook models miss") {
     for_each_trace([](const cache_trace& pages, std::size_t size) {

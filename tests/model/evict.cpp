@@ -252,20 +252,20 @@ struct naive_queues {
 };
 
 struct naive_probation_clock {
-    enum class stage { young, old, read, main };
+    enum class stage { fresh, read, main };
     struct page {
-        stage is = stage::young;
+        stage is = stage::fresh;
         unsigned hits = 0;
     };
     std::map<slot_id, page> pages;
     slot_id hands[2] = {no_slot, no_slot}; // of probation, of main pages
     bool remembered = false;
 
-    void on_insert(slot_id slot, bool known) { pages[slot] = {known ? stage::main : stage::young, 0}; }
+    void on_insert(slot_id slot, bool known) { pages[slot] = {known ? stage::main : stage::fresh, 0}; }
     void on_hit(slot_id slot) {
         page& p = pages[slot];
-        p.is = p.is == stage::old ? stage::read : p.is;
         p.hits += p.is == stage::main && p.hits < 3 ? 1 : 0;
+        p.is = p.is == stage::fresh ? stage::read : p.is;
     }
     void on_remove(slot_id slot) {
         for (slot_id& hand : hands) {
@@ -301,7 +301,7 @@ struct naive_probation_clock {
             --steps;
             const slot_id at = hands[which] != no_slot ? hands[which] : pages.begin()->first;
             page& p = pages[at];
-            const bool can_go = which == 0 ? p.is == stage::old : p.is == stage::main && p.hits == 0;
+            const bool can_go = which == 0 ? p.is == stage::fresh : p.is == stage::main && p.hits == 0;
             if (can_go && predicate(at)) {
                 remembered = which == 0;
                 hands[which] = at;
@@ -309,8 +309,8 @@ struct naive_probation_clock {
                 return at;
             }
             hands[which] = after(at);
-            if (which == 0 && (p.is == stage::young || p.is == stage::read)) {
-                p = {p.is == stage::young ? stage::old : stage::main, 0};
+            if (which == 0 && p.is == stage::read) {
+                p = {stage::main, 0};
                 vain[0].clear();
                 vain[1].clear();
             } else if (which == 1 && p.is == stage::main && p.hits > 0) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pagefold/core/bits.hpp>
+#include <pagefold/core/bytes.hpp>
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/types.hpp>
 #include <pagefold/ds/stable_array.hpp>
@@ -14,9 +15,8 @@
 //
 //     bucket of 64 bytes:   newest … oldest       32 fingerprints of 16 bits; 0: none
 //
-// A key is its hash: the low half chooses the bucket, the topmost 16 bits are the fingerprint. A new one comes in front, and
-// where the bucket is full the oldest falls out: so the table is a queue, first in, first out, to within the luck of the
-// buckets. A key that is not here is found with a probability of 32 in 65536: a page is then taken for known, which costs
+// A key is its hash: the low bits choose the bucket, the topmost 16 are the fingerprint. A new one comes in front, and the
+// oldest of the bucket falls out: so the table is a queue, first in, first out, to within the luck of the buckets. A key that is not here is found with a probability of 32 in 65536: a page is then taken for known, which costs
 // nothing but its place for a while.
 //
 // The table grows and shrinks by a page. Pages share the hashes as buckets do in linear hashing (Litwin, 1980): with one more,
@@ -40,13 +40,10 @@ public:
         if (buckets_.size() == 0) {
             return;
         }
-        std::uint16_t* const marks = bucket_of(hash).marks;
-        std::uint16_t coming = mark_of(hash);
-        for (unsigned i = 0; i < depth_ && coming != 0; ++i) { // all move up one, as far as the first gap
-            const std::uint16_t was = marks[i];
-            marks[i] = coming;
-            coming = was;
-        }
+        bucket& b = bucket_of(hash);
+        const bucket was = b;
+        copy_bytes(b.marks + 1, was.marks, sizeof was.marks - sizeof was.marks[0]);
+        b.marks[0] = mark_of(hash);
     }
     /// Whether the key is known.
     [[nodiscard]] bool contains(std::uint64_t hash) const noexcept {
@@ -62,7 +59,8 @@ public:
         if (at >= depth_) {
             return false;
         }
-        b.marks[at] = 0;
+        move_bytes(b.marks + at, b.marks + at + 1, (marks_a_bucket - 1 - at) * sizeof b.marks[0]);
+        b.marks[marks_a_bucket - 1] = 0;
         return true;
     }
 
@@ -98,11 +96,15 @@ private:
         return mark != 0 ? mark : std::uint16_t{1};
     }
     [[nodiscard]] static unsigned find(const bucket& b, std::uint16_t mark) noexcept {
-        unsigned found = marks_a_bucket;
-        for (unsigned i = marks_a_bucket; i > 0; --i) { // no early end: compilers make a few wide comparisons of it
-            found = b.marks[i - 1] == mark ? i - 1 : found;
+        std::uint16_t any = 0;
+        for (unsigned i = 0; i < marks_a_bucket; ++i) { // no early end: compilers make a few wide comparisons of it
+            any = static_cast<std::uint16_t>(any | (b.marks[i] == mark ? 0xffffu : 0u));
         }
-        return found;
+        unsigned at = any != 0 ? 0 : marks_a_bucket;
+        while (at < marks_a_bucket && b.marks[at] != mark) {
+            ++at;
+        }
+        return at;
     }
     [[nodiscard]] bucket& bucket_of(std::uint64_t hash) const noexcept {
         const std::uint32_t pages = buckets_.size() >> page_shift_;
@@ -115,7 +117,7 @@ private:
 
     stable_array<bucket, Source> buckets_;
     unsigned depth_ = marks_a_bucket; // marks of a bucket that are used
-    unsigned page_shift_; // log2 of the buckets in a page
+    unsigned page_shift_;             // log2 of the buckets in a page
 };
 
 } // namespace pagefold

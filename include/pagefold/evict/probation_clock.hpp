@@ -13,21 +13,23 @@
 // in VMware vSAN", VLDB 2026) know of pages, in the three spare bits of the index entry, and without a queue.
 //
 // Most pages that come to a second tier never come again. So a new page is on probation, and only a tenth of all pages are:
-// they leave soon. A page that is read there, but not at once, becomes one of the main pages, and so does a page that the
-// ghost knows: it left its probation too early. Main pages have a count of hits up to 3, which the hand of a clock counts
-// down; a page without any left goes.
+// they leave soon. A page that is read there becomes one of the main pages, and so does a page that the ghost knows: it left
+// its probation too early. Main pages have a count of hits up to 3, which the hand of a clock counts down; a page without any
+// left goes.
 //
-//     young ──met by the hand──► old ──read──► read ──met by the hand──► main ⟲ read: +1, met: −1
-//       (reads don't count)       └──met──► gone, to the ghost             └──met at 0──► gone
-//     new and in the ghost ──────────────────────────────────────────────► main
+//     new ──read──► read ──met by the hand──► main ⟲ read: +1, met: −1
+//      └──met──► gone, to the ghost             └──met at 0──► gone
+//     new and in the ghost ──────────────────► main
 //
 // Both papers have a queue for probation. Bits have no order, so there is a second hand, which looks for pages on probation
-// only: each is met once as young, and leaves at the second meeting. So it stays for one to two rounds of that hand, 1.5 in
-// the mean, where a queue has always the same; by Little's law that is as long as in a queue of the same size. Reads of young
-// pages don't count, as in the correlation window of Clock2Q+: what is read twice in a short time was read once.
+// only. A page comes to the ring anywhere, and stays until that hand comes by: not the same time for all, but in the mean as
+// long as in a queue of the same size (Little's law), and where requests don't depend on each other the mean is all that
+// counts. Clock2Q+ lets reads of a page that just came not count, since what is read twice in a short time was read once. In
+// a second tier the first one sees to that; a variant with such a window cost three times as many looks, and misses were the
+// same (docs/eviction.md).
 //
-// It costs some looks: nine of ten pages that the second hand meets are not on probation. An eviction looks at 10 to 15 slots
-// in the mean, where clock looks at two; they are bits that lie side by side. What it gains stands in docs/eviction.md.
+// It costs some looks: nine of ten pages that the second hand meets are not on probation. An eviction looks at 5 slots in the
+// mean, where clock looks at two; they are bits that lie side by side.
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -62,7 +64,7 @@ public:
     template <slot_view<hook> View>
     void on_hit(View& v, slot_id slot) noexcept {
         const hook was = v.get(slot);
-        if (was != young && was != read && was < most) { // reading first leaves the cache line clean
+        if (was != read && was < most) { // reading first leaves the cache line clean
             v.set(slot, static_cast<hook>(was + 1));
         }
     }
@@ -90,14 +92,18 @@ public:
             main_was_vain = main_was_vain || none_in_main;
             const bool tries_probation = !none_on_probation && (main_was_vain || has_enough_on_probation());
             slot_id& hand = tries_probation ? probation_hand_ : main_hand_;
-            const slot_id slot = hand = hand != no_slot ? hand : v.next(no_slot);
+            std::size_t& vain = tries_probation ? vain_on_probation : vain_in_main;
+            hook is = fresh;
+            hand = pass_by(v, hand, tries_probation, vain, steps, is);
+            const slot_id slot = hand;
             if (slot == no_slot) {
                 return no_slot; // the view lost its way, which it says nothing of
             }
+            if (steps == 0 || vain >= size_) {
+                continue;
+            }
             --steps;
-            const hook is = v.get(slot);
-            const bool fits_hand = (is < main) == tries_probation;
-            if (fits_hand && (is == old || is == main) && predicate(slot)) {
+            if ((is == fresh || is == main) && predicate(slot)) {
                 if (tries_probation) {
                     v.remember(slot);
                 }
@@ -105,12 +111,12 @@ public:
                 return slot;
             }
             hand = v.next(slot);
-            if (fits_hand && is != old && is != main) {
+            if (is == fresh || is == main) {
+                ++vain;
+            } else {
                 step(v, slot, is);
                 vain_on_probation = tries_probation ? 0 : vain_on_probation; // the other hand brings it nothing
                 vain_in_main = 0;
-            } else {
-                ++(tries_probation ? vain_on_probation : vain_in_main);
             }
         }
         return no_slot;
@@ -139,18 +145,32 @@ public:
 
 private:
     // On probation below `main`; there the count of hits is what is above it.
-    static constexpr hook young = 0, old = 1, read = 2, main = 3, most = main + 3;
+    static constexpr hook fresh = 0, read = 1, main = 2, most = main + 3;
 
     [[nodiscard]] bool has_enough_on_probation() const noexcept {
         return on_probation_ >= size_ ||
                on_probation_ * std::uint64_t{100} >= size_ * std::uint64_t{options_.probation_percent};
     }
+    /// The next slot from the hand's on whose page is for it, and its hook in `is`; where steps or round end sooner, the slot
+    /// where they do. Most of what the hand of probation meets is not for it.
+    template <class View>
+    [[nodiscard]] slot_id pass_by(const View& v, slot_id from, bool on_probation, std::size_t& vain, std::size_t& steps,
+                                  hook& is) const noexcept {
+        slot_id slot = from != no_slot ? from : v.next(no_slot);
+        std::size_t left = size_ - vain < steps ? size_ - vain : steps;
+        const std::size_t before = left;
+        while (left != 0 && slot != no_slot && ((is = v.get(slot)) < main) != on_probation) {
+            slot = v.next(slot);
+            --left;
+        }
+        vain += before - left;
+        steps -= before - left;
+        return slot;
+    }
     /// What a hand does with a page that stays.
     template <class View>
     void step(View& v, slot_id slot, hook is) noexcept {
-        if (is == young) {
-            v.set(slot, old);
-        } else if (is == read) {
+        if (is == read) {
             v.set(slot, main);
             on_probation_ -= on_probation_ != 0 ? 1u : 0u; // more often than there were pages: after damage
         } else {

@@ -13,32 +13,33 @@ static_assert(eviction_policy<probation_clock> && remembering_policy<probation_c
 static_assert(probation_clock::hook_bits <= packed_hook_bits);
 using fixture = policy_fixture<probation_clock>;
 
-TEST_CASE("probation_clock: a new page leaves at the second meeting, and is remembered") {
+TEST_CASE("probation_clock: a new page leaves when its hand comes by, and is remembered") {
     fixture f;
     f.insert({4, 1, 9});
     CHECK(f.evict() == 1);
-    CHECK(f.used == 4); // a round in which all grow old
-    CHECK(f.slots.knows(1));
-    CHECK(f.evict() == 4);
     CHECK(f.used == 1);
+    CHECK(f.slots.knows(1));
     f.insert({2}); // behind the hand
+    CHECK(f.evict() == 4);
     CHECK(f.evict() == 9);
     CHECK(f.evict() == 2);
-    CHECK(f.used == 2);
     CHECK(f.evict() == no_slot);
     CHECK(f.used == 0);
 }
 
-TEST_CASE("probation_clock: a read counts once the page is old, and makes it a main page") {
+TEST_CASE("probation_clock: a read makes it a main page, which leaves without a trace") {
     fixture f;
     f.insert({1, 2, 3});
-    f.hit({1, 2, 3}); // young, all of them
-    CHECK(f.evict() == 1);
-    f.hit({2, 2});
-    CHECK(f.evict() == 3); // past 2
-    CHECK(f.slots.get(2) == 3);
-    CHECK(f.evict() == 2);
-    CHECK_FALSE(f.slots.knows(2)); // a main page leaves without a trace
+    f.hit({1, 1, 1, 3});
+    CHECK(f.slots.get(1) == 1);
+    CHECK(f.evict() == 2); // past 1
+    CHECK(f.used == 2);
+    CHECK(f.slots.get(1) == 2);
+    CHECK(f.evict() == 1); // 3 is a main page now as well, and then none is on probation
+    CHECK(f.used == 2);
+    CHECK_FALSE(f.slots.knows(1));
+    CHECK(f.evict() == 3);
+    CHECK_FALSE(f.slots.knows(3));
 }
 
 TEST_CASE("probation_clock: a page that is known is a main page, and is not known any more") {
@@ -46,7 +47,7 @@ TEST_CASE("probation_clock: a page that is known is a main page, and is not know
     f.insert({1, 2});
     CHECK(f.evict() == 1);
     f.insert({1});
-    CHECK(f.slots.get(1) == 3);
+    CHECK(f.slots.get(1) == 2);
     CHECK_FALSE(f.slots.knows(1));
     CHECK(f.evict() == 2);
     CHECK(f.evict() == 1);
@@ -54,17 +55,17 @@ TEST_CASE("probation_clock: a page that is known is a main page, and is not know
     CHECK(f.slots.get(1) == 0);
 }
 
-TEST_CASE("probation_clock: main pages have a round for each hit, up to three, and none is on probation meanwhile") {
+TEST_CASE("probation_clock: main pages have a round for each hit, up to three") {
     fixture f;
     f.insert({1, 2});
     CHECK(f.evict() == 1);
     CHECK(f.evict() == 2);
     f.insert({1, 2});
     f.hit({1, 1, 1, 1, 1, 2, 2});
-    CHECK(f.slots.get(1) == 6);
+    CHECK(f.slots.get(1) == 5);
     CHECK(f.evict() == 2);
     CHECK(f.used == 6);
-    CHECK(f.slots.get(1) == 3);
+    CHECK(f.slots.get(1) == 2);
     CHECK(f.evict() == 1);
 }
 
@@ -81,32 +82,59 @@ TEST_CASE("probation_clock: pages on probation go first where there are enough o
 }
 
 TEST_CASE("probation_clock: both hands follow a page that moves and leave one that goes") {
-    fixture f;
+    fixture f{probation_clock{{50, 100}}};
     f.insert({1, 2, 3, 4});
-    CHECK(f.evict(5) == 1); // the hand of probation is at 2
+    CHECK(f.evict() == 1); // the hand of probation is at 2
     f.move(2, 0);
-    CHECK(f.evict() == 0);
+    CHECK(f.evict() == 0); // and at 3
     f.remove(3);
     CHECK(f.evict() == 4);
-    f.insert({1, 0, 4}); // main pages
-    f.hit({0});
-    CHECK(f.evict() == 1); // the other hand is at 4
-    f.move(4, 20);
-    f.insert({10});
-    f.remove(20);
-    CHECK(f.policy.size() == 2);
+    f.insert({1, 0, 4});   // main pages
+    CHECK(f.evict() == 0); // the other hand is at 1
+    f.move(1, 20);
+    CHECK(f.evict() == 20); // and at 4
+    f.insert({5, 6, 7});
+    f.hit({6});
+    f.remove(4);
+    CHECK(f.evict() == 5);
+    CHECK(f.evict() == 7);
+    CHECK(f.evict() == 6);
 }
 
 TEST_CASE("probation_clock: steps end a call, and the hands go on from there") {
-    fixture f;
-    f.insert({1, 2, 3});
+    fixture f{probation_clock{{0, 100}}};
+    f.insert({1, 2, 3, 4});
+    f.hit({1, 2});
     CHECK(f.evict(0) == no_slot);
-    CHECK(f.evict(2) == no_slot);
-    CHECK(f.used == 2);
-    CHECK(f.slots.get(2) == 1);
-    CHECK(f.slots.get(3) == 0);
     CHECK(f.evict(1) == no_slot);
+    CHECK(f.used == 1);
+    CHECK(f.slots.get(1) == 2);
+    CHECK(f.slots.get(2) == 1);
+    CHECK(f.evict(1) == no_slot);
+    CHECK(f.evict(1) == 3);
+    CHECK(f.evict(1) == 4);
+    f.hit({1, 2});
+    f.insert({9});
+    CHECK(f.evict(2) == no_slot); // past both
+    CHECK(f.evict(1) == 9);
+    CHECK(f.evict(2) == no_slot); // the hits of main pages
+    CHECK(f.used == 2);
     CHECK(f.evict(1) == 1);
+}
+
+TEST_CASE("probation_clock: pages that a hand passes by take steps") {
+    fixture f{probation_clock{{10, 100}}};
+    f.insert({0, 1, 2, 3, 4, 5, 6, 7});
+    for (unsigned i = 0; i < 8; ++i) {
+        CHECK(f.evict() == i);
+    }
+    f.insert({0, 1, 2, 3, 4, 5, 6, 7}); // main pages, all of them
+    f.insert({20});
+    CHECK(f.evict(3) == no_slot);
+    CHECK(f.used == 3);
+    CHECK(f.evict(3) == no_slot);
+    CHECK(f.evict() == 20);
+    CHECK(f.used == 3);
 }
 
 TEST_CASE("probation_clock: where the predicate refuses all, both hands ask and none goes") {
@@ -131,11 +159,11 @@ TEST_CASE("probation_clock: check sees a wrong count and a wrong hook") {
     fixture f;
     f.insert({1, 2});
     REQUIRE(f.policy.check(f.slots));
-    f.slots.set(2, 7);
+    f.slots.set(2, 6);
     CHECK_FALSE(f.policy.check(f.slots));
-    f.slots.set(2, 4); // of those on probation one less than it knows
+    f.slots.set(2, 3); // of those on probation one less than it knows
     CHECK_FALSE(f.policy.check(f.slots));
-    f.slots.set(2, 2);
+    f.slots.set(2, 1);
     CHECK(f.policy.check(f.slots));
     f.slots.add(3);
     CHECK_FALSE(f.policy.check(f.slots));
