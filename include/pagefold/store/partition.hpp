@@ -256,6 +256,7 @@ public:
             ++dropped;
         }
         is_under_way = dropped != 0 || last == eviction_outcome::again;
+        static_cast<void>(held && state_.trim_ghost());
         return dropped;
     }
     /// Whether the pool has pages here.

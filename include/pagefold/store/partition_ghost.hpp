@@ -54,13 +54,16 @@ public:
     /// Gives back what so many pages don't need, some pages of memory a call; true when that is all.
     [[nodiscard]] bool trim(std::uint64_t pages, unsigned percent) noexcept {
         const std::uint64_t keys = keys_for(pages, percent);
-        const std::uint64_t most = keys != 0 ? keys + table_.page_capacity() : 0;
-        next_growth_ = 0;
-        for (unsigned released = 0; table_.capacity() > most; ++released) {
+        if (table_.capacity() <= keys) [[likely]] {
+            return true;
+        }
+        // An eighth of a page in use keeps it, where a quarter is needed for a new one.
+        for (unsigned released = 0; table_.capacity() * 8 > keys * 8 + table_.page_capacity() * 7; ++released) {
             if (released == pages_a_call) {
                 return false;
             }
             table_.shrink();
+            next_growth_ = 0;
         }
         table_.shorten(to_size(keys));
         return true;

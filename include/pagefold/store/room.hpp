@@ -49,12 +49,14 @@ public:
         auto view = state_.slots(*pool);
         const bool is_choosy = need != 0 && choosy_pause_ == 0;
         choosy_pause_ -= need != 0 && choosy_pause_ != 0 ? 1u : 0u;
-        victim_search<state_type, Config::sparse_candidates> search{state_, is_choosy ? need : 0, sparse_bar_};
+        victim_search<state_type, Config::sparse_candidates> search{state_, is_choosy ? need : 0, sparse_bar_,
+                                                                    passed_over_};
         slot_id victim = pool->eviction.evict(view, search, steps);
         if (victim == no_slot && steps != 0) {
             victim = pool->eviction.evict(
                 view, [](slot_id) noexcept { return true; }, steps);
         }
+        passed_over_ = victim == no_slot && steps == 0 ? search.passed_over() : 0;
         if (is_choosy) {
             vain_searches_ = search.found_what_fits() ? 0 : vain_searches_ + (vain_searches_ < most_doublings ? 1 : 0);
             choosy_pause_ = vain_searches_ != 0 ? 8u << vain_searches_ : 0;
@@ -77,6 +79,7 @@ private:
     state_type& state_;
     unsigned sparse_bar_ = max_fullness;
     unsigned vain_searches_ = 0; // in a row, up to most_doublings
+    unsigned passed_over_ = 0;   // by a search that goes on in the next call
     unsigned choosy_pause_ = 0;  // drops until candidates are passed over again for one that fits
 };
 

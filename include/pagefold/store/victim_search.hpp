@@ -24,9 +24,11 @@ template <class State, unsigned Candidates>
 class victim_search {
 public:
     /// `need`: bytes of the object that wants a place, 0 where memory must come back. `bar`: greatest fullness of a span
-    /// that counts as sparse; kept from search to search.
-    victim_search(const State& state, std::size_t need, unsigned& bar) noexcept
-        : state_{state}, need_{need}, snug_{need != 0 ? state.allocator.rounded(need) * 9 / 8 : 0}, bar_{bar} {}
+    /// that counts as sparse; kept from search to search. `passed_over`: candidates that the search passed over so far, where
+    /// it goes on after its steps were used up: a policy that finds few candidates in so many steps would be asked for ever.
+    victim_search(const State& state, std::size_t need, unsigned& bar, unsigned passed_over = 0) noexcept
+        : state_{state}, need_{need}, snug_{need != 0 ? state.allocator.rounded(need) * 9 / 8 : 0}, bar_{bar},
+          passed_over_{passed_over} {}
 
     [[nodiscard]] bool operator()(slot_id slot) noexcept {
         if (!state_.index.contains(slot)) {
@@ -40,6 +42,7 @@ public:
 
     /// Whether fewer candidates were passed over than there may be.
     [[nodiscard]] bool found_what_fits() const noexcept { return passed_over_ < unfit_candidates; }
+    [[nodiscard]] unsigned passed_over() const noexcept { return passed_over_; }
 
 private:
     static constexpr unsigned unfit_candidates = 16; // passed over for a place that fits
@@ -72,7 +75,7 @@ private:
     std::size_t need_;
     std::size_t snug_;
     unsigned& bar_;
-    unsigned passed_over_ = 0;
+    unsigned passed_over_;
     unsigned sparsest_ = max_fullness;
 };
 
