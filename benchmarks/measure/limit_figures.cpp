@@ -11,6 +11,8 @@
 #include <pagefold/evict/clock.hpp>
 #include <pagefold/evict/fifo.hpp>
 #include <pagefold/evict/lru.hpp>
+#include <pagefold/evict/probation_clock.hpp>
+#include <pagefold/evict/s3_fifo.hpp>
 
 #include <algorithm>
 #include <cstring>
@@ -203,6 +205,8 @@ public:
         add<clock>("clock");
         add<fifo>("fifo");
         add<lru>("lru");
+        add<probation_clock>("probation_clock");
+        add<s3_fifo>("s3_fifo");
     }
 
     void round(std::size_t puts, figures& out) {

@@ -6,11 +6,11 @@
 
 file(name) = folder . "/replay." . name . ".dat"
 all = "probation_clock clock2q_plus s3_fifo s3_fifo_1 sieve clock lru fifo"
-names = system(sprintf("cd '%s' && for n in %s; do test -s replay.$n.dat && printf '%%s ' $n; done; true", folder, all))
+names = system("cd '" . folder . "' && for n in " . all . "; do test -s replay.$n.dat && printf '%s ' $n; done; true")
 colours = "#0b5394 #b45f06 #38761d #93c47d #8e7cc3 #cc0000 #777777 #bbbbbb"
 index_of(name) = sum [i = 1:words(all)] (word(all, i) eq name ? i : 0)
 
-set terminal svg size 960,540 dynamic font "Helvetica,15" background "#ffffff"
+set terminal svg size 960,540 dynamic noenhanced font "Helvetica,15" background "#ffffff"
 set border 3 lc rgb "#444444"
 set tics nomirror out
 set grid ytics lc rgb "#dddddd" lw 1

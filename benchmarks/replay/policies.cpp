@@ -69,7 +69,7 @@ const std::vector<contender>& contenders() {
                                             with<s3_fifo>("s3_fifo"),
                                             with<clock2q_plus>("clock2q_plus"),
                                             with<probation_clock>("probation_clock"),
-                                            with("probation_clock_5", probation_clock{{5, 100}}),
+                                            with("probation_clock_5", probation_clock{{5, 90}}),
                                             with("probation_clock_g50", probation_clock{{10, 50}})};
     return all;
 }

@@ -44,7 +44,7 @@ public:
 
     struct options {
         unsigned probation_percent = 10; ///< of the pages; 0 to 100
-        unsigned ghost_percent = 100;    ///< keys in the ghost, of the pages
+        unsigned ghost_percent = 90;     ///< keys in the ghost, of the pages; as S3-FIFO has
     };
 
     constexpr probation_clock() noexcept = default;
