@@ -8,8 +8,8 @@
 #include "support/rng.hpp"
 
 #include <pagefold/alloc/tlsf.hpp>
+#include <pagefold/evict/clock.hpp>
 #include <pagefold/evict/lru.hpp>
-#include <pagefold/evict/probation_clock.hpp>
 #include <pagefold/evict/s3_fifo.hpp>
 #include <pagefold/evict/sieve.hpp>
 #include <pagefold/store/default_config.hpp>
@@ -32,8 +32,8 @@ namespace {
 struct with_lru : default_config {
     using eviction_type = lru;
 };
-struct on_probation : default_config {
-    using eviction_type = probation_clock;
+struct with_a_hand : default_config {
+    using eviction_type = pagefold::clock;
 };
 struct with_two_lists : default_config {
     using eviction_type = s3_fifo;
@@ -195,7 +195,7 @@ void flip_bits(std::uint64_t first) {
 
 TEST_CASE("no flipped bit of the index ends the process or brings a wrong page") { flip_bits<default_config>(0); }
 TEST_CASE("the same with links of a policy in the index") { flip_bits<with_lru>(1); }
-TEST_CASE("the same with stages of a policy in the entries") { flip_bits<on_probation>(4); }
+TEST_CASE("the same with one bit of a policy in the entries") { flip_bits<with_a_hand>(4); }
 TEST_CASE("the same with links of two lists, and of one with a hand") {
     flip_bits<with_two_lists>(5);
     flip_bits<with_a_sieve>(6);

@@ -15,10 +15,10 @@
 #include <pagefold/compress/chain.hpp>
 #include <pagefold/compress/lz4.hpp>
 #include <pagefold/compress/zstd.hpp>
+#include <pagefold/evict/clock.hpp>
 #include <pagefold/evict/clock2q_plus.hpp>
 #include <pagefold/evict/fifo.hpp>
 #include <pagefold/evict/lru.hpp>
-#include <pagefold/evict/probation_clock.hpp>
 #include <pagefold/evict/s3_fifo.hpp>
 #include <pagefold/evict/sieve.hpp>
 #include <pagefold/platform/null_lock.hpp>
@@ -75,8 +75,8 @@ struct large_config : default_config {
     static constexpr bool finds_same_filled = false;
 };
 
-struct on_probation_config : plain_config {
-    using eviction_type = probation_clock;
+struct clocked_config : plain_config {
+    using eviction_type = pagefold::clock;
 };
 struct queued_config : shared_config {
     using eviction_type = s3_fifo;
@@ -493,14 +493,14 @@ void run(const plan& p, std::size_t partitions = 1) {
 
 } // namespace
 
-TEST_CASE("page_store of 4 KiB pages, clock, one thread, against the model") {
+TEST_CASE("page_store of 4 KiB pages, probation_clock, one thread, against the model") {
     run<page_store, plain_config>({101, 12000, unlimited, false});
     run<page_store, plain_config>({102, 10000, unlimited, true, true});
     run<page_store, plain_config>({103, 12000, 400'000, true});
     run<page_store, plain_config>({104, 4000, 130'000, true});
 }
 
-TEST_CASE("partitioned_store of 4 KiB pages, clock, spin_lock, five pools, against the model") {
+TEST_CASE("partitioned_store of 4 KiB pages, probation_clock, spin_lock, five pools, against the model") {
     run<partitioned_store, shared_config>({201, 8000, unlimited, true}, 4);
     run<partitioned_store, shared_config>({202, 12000, 2'000'000, true, true}, 3);
     run<partitioned_store, shared_config>({203, 8000, 900'000, false}, 7);
@@ -518,10 +518,10 @@ TEST_CASE("page_store of 64 KiB pages, fifo, bare zstd, one thread, against the 
     run<page_store, large_config>({402, 1200, 3'000'000, true});
 }
 
-TEST_CASE("page_store of 4 KiB pages, probation_clock, against the model") {
-    run<page_store, on_probation_config>({501, 6000, unlimited, true});
-    run<page_store, on_probation_config>({502, 10000, 1'500'000, true, true});
-    run<page_store, on_probation_config>({503, 8000, 400'000, true});
+TEST_CASE("page_store of 4 KiB pages, clock, against the model") {
+    run<page_store, clocked_config>({501, 6000, unlimited, true});
+    run<page_store, clocked_config>({502, 10000, 1'500'000, true, true});
+    run<page_store, clocked_config>({503, 8000, 400'000, true});
 }
 
 TEST_CASE("stores of 4 KiB pages, s3_fifo, clock2q_plus and sieve, against the model") {

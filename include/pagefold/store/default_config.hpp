@@ -5,7 +5,7 @@
 #include <pagefold/alloc/zs.hpp>
 #include <pagefold/compress/chain.hpp>
 #include <pagefold/compress/page_or_lz.hpp>
-#include <pagefold/evict/clock.hpp>
+#include <pagefold/evict/probation_clock.hpp>
 #include <pagefold/place/hashed.hpp>
 #include <pagefold/platform/host_locality.hpp>
 #include <pagefold/platform/host_parking.hpp>
@@ -27,7 +27,7 @@ struct default_config {
     using compressor_type = chain<page_or_lz>;
     template <class Source, std::size_t PageSize>
     using allocator_type = zs<Source, PageSize>;
-    using eviction_type = clock;
+    using eviction_type = probation_clock;
     using admission_type = always;
     using parking_type = host_parking;
     using lock_type = parking_lock<parking_type>;

@@ -29,7 +29,7 @@ template <remembering_policy Policy, class Source>
 class partition_ghost<Policy, Source> {
 public:
     /// The ghost's part of what a partition holds.
-    static constexpr std::size_t part = 128;
+    static constexpr std::size_t part = 256;
 
     /// Takes no memory.
     partition_ghost(Source& source, node_id node) noexcept : table_{source, node} {}

@@ -32,7 +32,7 @@ TEST_CASE("the default is a store of 4 KiB pages for many threads") {
     CHECK(default_config::max_pools == 64);
     CHECK(default_config::max_scratch == 64);
     CHECK(default_config::checksum_bits == 28);
-    CHECK(std::same_as<default_config::eviction_type, pagefold::clock>);
+    CHECK(std::same_as<default_config::eviction_type, probation_clock>);
     CHECK(std::same_as<default_config::compressor_type, chain<page_or_lz>>);
 }
 

@@ -293,7 +293,7 @@ TEST_CASE("partition_statistics: check asks the policy of a cache, and of nobody
         fixture f{kind};
         extent& x = f.put_marked(1, 1000);
         REQUIRE(f.part.check());
-        flip_meta(x, 4); // a bit that clock never sets
+        flip_meta(x, 4); // not on probation any more, which the policy doesn't know
         CHECK(f.part.check() == (kind == persistent));
     }
 }
