@@ -11,7 +11,7 @@
 namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Compaction of the index: extents at high numbers move to free low ones, arrays out of blocks that are nearly empty, and
-/// the table of buckets shrinks to what it needs, so that chunks and blocks go back to the page source.
+/// the table of buckets and the ghost shrink to what they need, so that chunks and blocks go back to the page source.
 ///
 /// A sweep first moves the last extents down, until they are dense, then looks through all for arrays to move, and shrinks
 /// the buckets last. An extent that moves gives its pages new slots, which the eviction policy and the objects' tags are told.
@@ -30,7 +30,7 @@ public:
             gain_ = 0;
             released_ = net_release{};
         }
-        const std::size_t held = index.bytes();
+        const std::size_t held = index.bytes() + state.ghost.bytes();
         bool goes_on = true;
         unsigned steps = 0;
         while (steps < steps_a_hold && moving_) {
@@ -54,7 +54,7 @@ public:
                 steps += repack(state, cursor_, done);
             }
         }
-        const std::size_t freed = released_.note(held, index.bytes());
+        const std::size_t freed = released_.note(held, index.bytes() + state.ghost.bytes());
         done.freed_bytes += freed;
         gain_ += freed;
         return goes_on;
