@@ -140,7 +140,9 @@
 #include <pagefold/store/page_move.hpp>
 #include <pagefold/store/page_store.hpp>
 #include <pagefold/store/partition.hpp>
+#include <pagefold/store/partition_counters.hpp>
 #include <pagefold/store/partition_ghost.hpp>
+#include <pagefold/store/partition_mending.hpp>
 #include <pagefold/store/partition_pair.hpp>
 #include <pagefold/store/partition_pools.hpp>
 #include <pagefold/store/partition_set.hpp>

@@ -13,6 +13,7 @@
 #include <pagefold/store/index/extent_index.hpp>
 #include <pagefold/store/limited_source.hpp>
 #include <pagefold/store/located_key.hpp>
+#include <pagefold/store/partition_counters.hpp>
 #include <pagefold/store/partition_ghost.hpp>
 #include <pagefold/store/pool.hpp>
 #include <pagefold/store/pool_charge.hpp>
@@ -22,30 +23,6 @@
 #include <cstdint>
 
 namespace pagefold::inline PAGEFOLD_ABI {
-
-/// Page and operation counters, for a pool and for a whole partition.
-struct partition_counters {
-    std::uint64_t stored_pages = 0, same_pages = 0, huge_pages = 0, compr_data_size = 0, payload_bytes = 0;
-    std::uint64_t puts = 0, hits = 0, misses = 0, evicted_pages = 0, rejected_puts = 0;
-
-    /// Adds a page's counts, or takes them away, and never below 0: what a damaged entry says of itself may be wrong.
-    void add_pages(const partition_counters& one, bool arrives) noexcept {
-        change(stored_pages, one.stored_pages, arrives);
-        change(same_pages, one.same_pages, arrives);
-        change(huge_pages, one.huge_pages, arrives);
-        change(compr_data_size, one.compr_data_size, arrives);
-        change(payload_bytes, one.payload_bytes, arrives);
-    }
-    [[nodiscard]] bool same_pages_as(const partition_counters& other) const noexcept {
-        return stored_pages == other.stored_pages && same_pages == other.same_pages && huge_pages == other.huge_pages &&
-               compr_data_size == other.compr_data_size && payload_bytes == other.payload_bytes;
-    }
-
-private:
-    static void change(std::uint64_t& count, std::uint64_t by, bool arrives) noexcept {
-        count = arrives ? count + by : count > by ? count - by : 0;
-    }
-};
 
 /// What a partition has and knows, with the steps that everything else there is made of. The partition's lock is held
 /// around every call.
@@ -313,43 +290,14 @@ struct partition_state {
         const bool may_be_missed = id == index_type::none && index.damage() != damage_before;
         return may_be_missed && scrub() ? index.find_object(pool, object) : id;
     }
+    // Mending (partition_mending.hpp).
+
     /// Takes all damaged extents out; whether there were any. Walks all extents, once for each damage.
-    PAGEFOLD_COLD bool scrub() noexcept {
-        bool any = false;
-        for (std::uint32_t id = index.next_extent(0); id != index_type::none; id = index.next_extent(id + 1)) {
-            if (!index.is_sound(id)) {
-                any = true;
-                const std::uint32_t owner = index.owner_of(id);
-                pool_state nobody;
-                discard(owner < pools.size() ? pools[owner] : nobody, id);
-            }
-        }
-        return any;
-    }
-    void discard(pool_state& pool, std::uint32_t id) noexcept {
-        partition_counters lost;
-        lost.stored_pages = index.discard(pool.ring, id);
-        pool.counts.add_pages(lost, false);
-        totals.add_pages(lost, false);
-        if (pool.is_ephemeral()) {
-            ephemeral_pages -= lost.stored_pages < ephemeral_pages ? lost.stored_pages : ephemeral_pages;
-        }
-        pool.eviction = new_policy; // which of its slots are gone, nobody can say; see renew_policy
-        ++corruptions;
-        ++damage;
-    }
+    bool scrub() noexcept;
+    /// Takes a damaged extent out; its pages are lost.
+    void discard(pool_state& pool, std::uint32_t id) noexcept;
     /// Gives a policy that damage left without pages all of the pool anew. Walks the pool, seldom.
-    PAGEFOLD_COLD void renew_policy(pool_state& pool) noexcept {
-        slots_of view = slots(pool);
-        const slot_id first = view.next(no_slot);
-        std::uint64_t left = pool.counts.stored_pages;
-        for (slot_id slot = first; slot != no_slot && left != 0; --left) {
-            view.set(slot, hook{});
-            pool.eviction.on_insert(view, slot);
-            slot = view.next(slot);
-            slot = slot != first ? slot : no_slot;
-        }
-    }
+    void renew_policy(pool_state& pool) noexcept;
 
     // The ghost.
 
@@ -431,3 +379,5 @@ struct partition_state {
 };
 
 } // namespace pagefold
+
+#include <pagefold/store/partition_mending.hpp>

@@ -37,19 +37,6 @@ struct owner : partition_surroundings {
 
 } // namespace
 
-TEST_CASE("counts of pages that leave never fall below 0") {
-    partition_counters counts, one;
-    one.stored_pages = 1;
-    one.compr_data_size = 500;
-    one.payload_bytes = 512;
-    counts.add_pages(one, true);
-    CHECK(counts.same_pages_as(one));
-    counts.add_pages(one, false);
-    CHECK(counts.same_pages_as({}));
-    counts.add_pages(one, false);
-    CHECK(counts.same_pages_as({}));
-}
-
 TEST_CASE("a policy sets the bits of any page, whether it looked at it before or not") {
     owner o;
     const slot_id slots[] = {o.put(0), o.put(1), o.put(5 * extent_pages), o.put(5 * extent_pages + 9)};
@@ -80,31 +67,6 @@ TEST_CASE("a pool is found by its id and its slot while it is open, and by no ot
     CHECK(o.state.find_pool(o.id) == nullptr);
     CHECK(o.state.find_pool(pool_id{}) == nullptr);
     CHECK(o.state.pool_at(0) == nullptr);
-}
-
-TEST_CASE("a damaged extent that is met goes with its pages, and that is told once") {
-    owner o;
-    const slot_id slot = o.put(3);
-    o.put(100 * extent_pages);
-    extent* const damaged = o.state.index.metas_of(slot / extent_pages).single;
-    REQUIRE(damaged != nullptr);
-    damaged->bitmap ^= 1;
-    bool is_damaged = false;
-    CHECK(o.state.find(o.state.pools[0], o.at(1, 3), is_damaged) == no_slot);
-    CHECK(is_damaged);
-    CHECK(o.state.corruptions == 1);
-    CHECK(o.state.totals.stored_pages == 1);
-    CHECK(o.state.pools[0].counts.stored_pages == 1);
-    CHECK(o.state.index.size() == 1);
-    is_damaged = false;
-    CHECK(o.state.find(o.state.pools[0], o.at(1, 3), is_damaged) == no_slot);
-    CHECK_FALSE(is_damaged);
-    CHECK(o.state.corruptions == 1);
-    CHECK(o.state.find(o.state.pools[0], o.at(1, 100 * extent_pages), is_damaged) != no_slot);
-    // The policy, which can't know what went, learns of all that stay.
-    CHECK(o.state.pools[0].eviction.size() == 0);
-    o.state.renew_policy(o.state.pools[0]);
-    CHECK(o.state.pools[0].eviction.size() == 1);
 }
 
 TEST_CASE("an entry is readable where it is whole and leads to an object that is long enough") {
