@@ -27,7 +27,7 @@ namespace {
 
 /// What a naive policy without a ghost says of one.
 struct without_ghost {
-    static constexpr bool remembered = false;
+    [[maybe_unused]] static constexpr bool remembered = false;
 };
 
 struct naive_fifo : without_ghost {

@@ -56,8 +56,7 @@ public:
     static constexpr std::uint32_t no_pool = pool_shares::no_pool;
 
     partition(page_source_ref source, byte_budget& budget, pool_table& table, const key_hasher& hasher,
-              partition_gauge& gauge, node_id node,
-              const typename Config::eviction_type& eviction = typename Config::eviction_type{}) noexcept
+              partition_gauge& gauge, node_id node, const typename Config::eviction_type& eviction = {}) noexcept
         : state_{source, budget, table, hasher, gauge, node, eviction} {}
     partition(const partition&) = delete;
     partition& operator=(const partition&) = delete;

@@ -311,8 +311,9 @@ struct partition_state {
     [[nodiscard]] bool trim_ghost() noexcept {
         if constexpr (remembering_policy<eviction_type>) {
             return ghost.trim(ephemeral_pages, new_policy.ghost_percent());
+        } else {
+            return true;
         }
-        return true;
     }
 
     // Coming and leaving.

@@ -161,7 +161,7 @@ TEST_CASE("ghost_table: is as long as it is told, between a 32nd of its room and
     t.shorten(5); // nothing to shorten
     REQUIRE(t.grow() == status::ok);
     const auto key = [](std::uint64_t i) { return (i + 1) << 48 | 5; }; // all in one bucket
-    for (const auto& [keys, depth] : {std::pair<std::size_t, std::uint64_t>{0, 1},
+    for (const auto& [asked, kept] : {std::pair<std::size_t, std::uint64_t>{0, 1},
                                       {64, 1},
                                       {95, 1},
                                       {96, 2},
@@ -169,6 +169,8 @@ TEST_CASE("ghost_table: is as long as it is told, between a 32nd of its room and
                                       {2047, 32},
                                       {2048, 32},
                                       {1'000'000, 32}}) {
+        const std::size_t keys = asked; // a name that a lambda may capture
+        const std::uint64_t depth = kept;
         CAPTURE(keys);
         t.shorten(keys);
         for (std::uint64_t i = 0; i < 40; ++i) {
