@@ -14,9 +14,9 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// The extents of one pool: where its ring begins, and what they take.
 struct pool_ring {
     std::uint32_t head = extent::none;
-    std::uint32_t seen = extent::none; ///< for who walks it in many holds: the extents from the head to here were seen
     std::uint32_t extents = 0;
-    std::size_t bytes = 0; ///< of the index: extents, their buckets and arrays
+    std::size_t bytes = 0;             ///< of the index: extents, their buckets and arrays
+    std::uint32_t seen = extent::none; ///< for who walks it in many holds: the extents from the head to here were seen
 };
 
 /// The rings of an index: each pool's extents, those of an object side by side, its primary first.
