@@ -300,9 +300,9 @@ private:
 
     // Pages.
 
-    /// Puts the stream into its home partition, and makes room for it, step by step, as long as that comes to anything.
-    status place_stream(partition_id home, const located_key& k, byte_view stream,
-                        const old_version& elsewhere) noexcept;
+    /// Puts the stream into its page's home, and makes room for it, step by step, as long as that comes to anything. `before`:
+    /// where a version is that could not be moved, or the same home.
+    status place_stream(const homes& at, const located_key& k, byte_view stream) noexcept;
     /// The whole put by one route; has_moved where there is a newer one.
     status put_by_route(located_key& k, byte_view page, const typename scratch_type::lease& lease) noexcept;
     [[nodiscard]] std::size_t held_back_from(const located_key& k) const noexcept {

@@ -122,67 +122,12 @@ public:
     put_outcome put(const located_key& k, byte_view stream, std::uint64_t sum, std::size_t held_back,
                     const put_terms& terms) noexcept {
         const hold held{*this};
-        if (!held) {
-            return {status::busy};
-        }
-        const result<pool_state*> entered = state_.enter(k.key.pool, k.route);
-        if (!entered) {
-            return {entered.error()};
-        }
-        pool_state* const pool = *entered;
-        const limited_source::holding_back scope{state_.source, held_back};
-        placement<Config> places{state_, terms.elsewhere};
-        placed outcome{status::limit};
-        if (!terms.begins_with_drop) {
-            outcome = places.put(*pool, k, stream, sum);
-        }
-        bool has_dropped = false, is_under_way = false;
-        std::size_t steps = room_.steps_a_hold;
-        const std::size_t need = state_type::object_bytes(stream.size());
-        for (unsigned drops = 0; outcome.result != status::ok && drops < drops_a_put; ++drops) {
-            const std::uint32_t victims = !outcome.at_cap ? terms.victims : pool->is_ephemeral() ? k.pool : no_pool;
-            if (victims == no_pool) {
-                break;
-            }
-            const eviction_outcome dropped = room_.drop_one(
-                victims, stream.size() == min_stream_size || outcome.at_cap ? 0 : need, victims == k.pool, steps);
-            has_dropped = has_dropped || dropped != eviction_outcome::none;
-            is_under_way = dropped == eviction_outcome::again && drops == 0;
-            if (dropped != eviction_outcome::dropped) {
-                break;
-            }
-            outcome = places.put(*pool, k, stream, sum);
-        }
-        if (outcome.result != status::ok && terms.is_last) {
-            outcome = places.put_at_last(*pool, k, stream, sum);
-            if (outcome.result != status::ok) {
-                note_refusal(*pool, outcome.result);
-            }
-        }
-        if (outcome.result == status::ok) {
-            ++pool->counts.puts;
-            ++state_.totals.puts;
-            state_.huge_pages_since += stream.size() == Config::page_size ? 1u : 0u;
-        }
-        state_.settle(*pool);
-        const bool wants_rates = state_.shows >= shows_spread_ + shows_a_spread;
-        shows_spread_ = wants_rates ? state_.shows : shows_spread_;
-        return {outcome.result, outcome.at_cap, has_dropped, is_under_way, wants_rates, state_.source.is_node_short()};
+        return held ? put_held(k, stream, sum, held_back, terms) : put_outcome{status::busy};
     }
     /// For a page that is refused before it comes here: no older version stays readable.
     status refuse(const located_key& k, status why) noexcept {
         const hold held{*this};
-        if (!held) {
-            return status::busy;
-        }
-        const result<pool_state*> pool = state_.enter(k.key.pool, k.route);
-        if (!pool) {
-            return pool.error();
-        }
-        placement<Config>{state_}.remove_all(**pool, k);
-        note_refusal(**pool, why);
-        state_.settle(**pool);
-        return status::ok;
+        return held ? refuse_held(k, why) : status::busy;
     }
     /// A put met the byte limit or its pool's cap.
     void note_limit() noexcept {
@@ -368,6 +313,64 @@ private:
         }
     }
 
+    // The lock is held.
+
+    put_outcome put_held(const located_key& k, byte_view stream, std::uint64_t sum, std::size_t held_back,
+                         const put_terms& terms) noexcept {
+        const result<pool_state*> entered = state_.enter(k.key.pool, k.route);
+        if (!entered) {
+            return {entered.error()};
+        }
+        pool_state* const pool = *entered;
+        const limited_source::holding_back scope{state_.source, held_back};
+        placement<Config> places{state_, terms.elsewhere};
+        placed outcome{status::limit};
+        if (!terms.begins_with_drop) {
+            outcome = places.put(*pool, k, stream, sum);
+        }
+        bool has_dropped = false, is_under_way = false;
+        std::size_t steps = room_.steps_a_hold;
+        const std::size_t need = state_type::object_bytes(stream.size());
+        for (unsigned drops = 0; outcome.result != status::ok && drops < drops_a_put; ++drops) {
+            const std::uint32_t victims = !outcome.at_cap ? terms.victims : pool->is_ephemeral() ? k.pool : no_pool;
+            if (victims == no_pool) {
+                break;
+            }
+            const eviction_outcome dropped = room_.drop_one(
+                victims, stream.size() == min_stream_size || outcome.at_cap ? 0 : need, victims == k.pool, steps);
+            has_dropped = has_dropped || dropped != eviction_outcome::none;
+            is_under_way = dropped == eviction_outcome::again && drops == 0;
+            if (dropped != eviction_outcome::dropped) {
+                break;
+            }
+            outcome = places.put(*pool, k, stream, sum);
+        }
+        if (outcome.result != status::ok && terms.is_last) {
+            outcome = places.put_at_last(*pool, k, stream, sum);
+            if (outcome.result != status::ok) {
+                note_refusal(*pool, outcome.result);
+            }
+        }
+        if (outcome.result == status::ok) {
+            ++pool->counts.puts;
+            ++state_.totals.puts;
+            state_.huge_pages_since += stream.size() == Config::page_size ? 1u : 0u;
+        }
+        state_.settle(*pool);
+        const bool wants_rates = state_.shows >= shows_spread_ + shows_a_spread;
+        shows_spread_ = wants_rates ? state_.shows : shows_spread_;
+        return {outcome.result, outcome.at_cap, has_dropped, is_under_way, wants_rates, state_.source.is_node_short()};
+    }
+    status refuse_held(const located_key& k, status why) noexcept {
+        const result<pool_state*> pool = state_.enter(k.key.pool, k.route);
+        if (!pool) {
+            return pool.error();
+        }
+        placement<Config>{state_}.remove_all(**pool, k);
+        note_refusal(**pool, why);
+        state_.settle(**pool);
+        return status::ok;
+    }
     void note_refusal(pool_state& pool, status why) noexcept {
         ++pool.counts.rejected_puts;
         ++state_.totals.rejected_puts;

@@ -15,6 +15,8 @@ template <store_config Config>
 class [[nodiscard]] partition_pair {
     using partition_type = partition<Config>;
     using pool_state = typename partition_state<Config>::pool_state;
+    using put_terms = typename partition_type::put_terms;
+    using put_outcome = typename partition_type::put_outcome;
 
 public:
     partition_pair(partition_type& from, partition_type& to, bool from_is_lower) noexcept
@@ -51,6 +53,42 @@ public:
         }
         const limited_source::holding_back scope{to_.state_.source, held_back};
         return page_move<Config>{from_.state_, to_.state_}.move(**leaves, **enters, k, buffer);
+    }
+    /// partition::put where the page is at home now, in one step with the erasure of the version that has not moved, if it is
+    /// there still: nobody finds both.
+    put_outcome put(const located_key& k, byte_view stream, std::uint64_t sum, std::size_t held_back,
+                    put_terms terms) noexcept {
+        const result<pool_state*> leaves = from_.state_.enter(k.key.pool, k.route);
+        if (!leaves) {
+            return {leaves.error()};
+        }
+        bool is_damaged = false;
+        const slot_id old = from_.state_.find(**leaves, k, is_damaged);
+        if (old != no_slot) {
+            terms.elsewhere = {true, from_.state_.occupied_by(from_.state_.index.get(old))};
+        }
+        const put_outcome outcome = to_.put_held(k, stream, sum, held_back, terms);
+        const bool tries_again =
+            !terms.is_last && (outcome.result == status::limit || outcome.result == status::no_memory);
+        if (old != no_slot && !tries_again && outcome.result != has_moved && outcome.result != status::invalid) {
+            from_.state_.remove(**leaves, old);
+            ++from_.state_.erased_pages;
+        }
+        from_.state_.settle(**leaves);
+        return outcome;
+    }
+    /// partition::refuse, of both.
+    status refuse(const located_key& k, status why) noexcept {
+        const result<pool_state*> leaves = from_.state_.enter(k.key.pool, k.route);
+        if (!leaves) {
+            return leaves.error();
+        }
+        const status s = to_.refuse_held(k, why);
+        if (s == status::ok) {
+            placement<Config>{from_.state_}.remove_all(**leaves, k);
+        }
+        from_.state_.settle(**leaves);
+        return s;
     }
     /// Whether the last refusal with `limit` was for the node's.
     [[nodiscard]] bool is_node_short() const noexcept { return to_.state_.source.is_node_short(); }

@@ -12,17 +12,17 @@
 // are not at home, and moves them. When a pass has gone through all partitions the pool moves no more.
 //
 // Why nobody misses a page. By one route a page moves from the old home to the new one and never back, and a move holds both
-// locks. So who finds nothing in the old home finds what was there in the new one, or it was erased meanwhile. Two versions
-// are there only while a put that had no room to move the old one is under way: then readers find the old one until it is
-// erased, which is the instant at which the put happens.
+// locks. So who finds nothing in the old home finds what was there in the new one, or it was erased meanwhile. There are never
+// two versions: a put that had no room to move the old one takes both locks for each try, and erases the old one in the step
+// that places the new one, or refuses it for good. Until then readers find the old one, wherever it goes.
 //
 // Why no two routes mix. Every operation comes to a partition with the number of its route, and leaves it there. Who comes
 // with an older one is sent back, and reads the route anew; it never waits. Whatever changes a page by a new route comes to
 // the page's old home, so that an operation by the old route finds the new number there, or was before it. A pass comes to
 // every partition, with pages or none: behind it nobody can leave a page where it is not looked for.
 //
-// Bounded. A hold of two locks moves up to four pages, one to find strays looks at 64 pages, or an extent. What can't be moved
-// for want of room stays where it is and is found there, until somebody moves the pool on, or back.
+// Bounded. A hold of two locks moves up to four pages, or is a try of a put, one to find strays looks at 64 pages, or an
+// extent. What can't be moved for want of room stays where it is and is found there, until somebody moves the pool on, or back.
 //
 // Why not this: one route that all partitions change at once (a reader would wait for hundreds of locks), a list of moved
 // pages (memory that must be had just when there is none), to move on every read as well (a reader would write, and pay).

@@ -28,40 +28,43 @@ status basic_store<Config, Place>::put(const page_key& key, byte_view page) noex
 template <store_config Config, partition_policy Place>
 status basic_store<Config, Place>::put_by_route(located_key& k, byte_view page,
                                                 const typename scratch_type::lease& lease) noexcept {
-    const homes at = find_homes(k);
-    partition_type& target = partitions_[at.now];
-    old_version elsewhere;
+    homes at = find_homes(k);
     if (at.before != at.now) [[unlikely]] {
         const moved one = bring(k, at, lease.buffer());
         if (one.result == has_moved || one.result == status::invalid || one.result == status::busy) {
             return one.result;
         }
-        elsewhere = one.left;
+        at.before = one.left.exists ? at.before : at.now;
     }
+    partition_type& target = partitions_[at.now];
     target.prefetch(k);
     const result<byte_view> stream = codec_.pack(page, lease.page(), lease.buffer(), lease.scratch(), most_packed_,
                                                  pool_ids::kind(k.key.pool), k.sum_seed);
-    status s = stream ? place_stream(at.now, k, *stream, elsewhere) : target.refuse(k, stream.error());
-    const bool is_done = s != has_moved && s != status::invalid && s != status::busy;
-    if (is_done && elsewhere.exists) [[unlikely]] {
-        // Until here readers found it. What is newer now stands in its home, or nothing.
-        if (const status old = partitions_[at.before].erase(k); old == has_moved || old == status::invalid) {
-            return old;
-        }
+    if (stream) {
+        return place_stream(at, k, *stream);
     }
-    return !stream && s == status::ok ? stream.error() : s;
+    status s = status::busy;
+    if (at.before == at.now) [[likely]] {
+        s = target.refuse(k, stream.error());
+    } else if (partition_pair<Config> pair{partitions_[at.before], target, at.before < at.now}; pair) {
+        s = pair.refuse(k, stream.error());
+    }
+    return s == status::ok ? stream.error() : s;
 }
 
 template <store_config Config, partition_policy Place>
-status basic_store<Config, Place>::place_stream(partition_id home, const located_key& k, byte_view stream,
-                                                const old_version& elsewhere) noexcept {
+status basic_store<Config, Place>::place_stream(const homes& at, const located_key& k, byte_view stream) noexcept {
     const std::uint64_t sum = checksum(stream, k.sum_seed);
-    partition_type& target = partitions_[home];
+    partition_type& target = partitions_[at.now];
     typename partition_type::put_terms terms;
-    terms.elsewhere = elsewhere;
     put_effort effort;
     for (;;) {
-        const auto outcome = target.put(k, stream, sum, held_back_from(k), terms);
+        typename partition_type::put_outcome outcome{status::busy};
+        if (at.before == at.now) [[likely]] {
+            outcome = target.put(k, stream, sum, held_back_from(k), terms);
+        } else if (partition_pair<Config> pair{partitions_[at.before], target, at.before < at.now}; pair) {
+            outcome = pair.put(k, stream, sum, held_back_from(k), terms);
+        }
         if (outcome.wants_rates) {
             reclaimer_.renew_rates();
         }
@@ -73,7 +76,7 @@ status basic_store<Config, Place>::place_stream(partition_id home, const located
         if (terms.is_last || (outcome.result != status::limit && outcome.result != status::no_memory)) {
             return outcome.result;
         }
-        terms.is_last = !reclaimer_.make_room(home, k, outcome, terms, effort);
+        terms.is_last = !reclaimer_.make_room(at.now, k, outcome, terms, effort);
     }
 }
 

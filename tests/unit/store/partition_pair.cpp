@@ -104,6 +104,68 @@ TEST_CASE("partition_pair: a pool that is closed in one of the two is none") {
     }
 }
 
+TEST_CASE("partition_pair: a put takes the place of the version that has not moved, or leaves it until its last try") {
+    for (const bool has_room : {true, false}) {
+        two_partitions<default_config> s{pool_kind::persistent};
+        const std::vector<std::byte> stream = page_of(4096, page_kind::random, 9);
+        const located_key k = s.at(1, 1);
+        REQUIRE(s.put(1, 800) == status::ok);
+        s.budget.set_limit(has_room ? s.budget.limit() : s.budget.used());
+        const auto put = [&](bool is_last) {
+            partition_pair<default_config> pair{s.part, s.other, true};
+            return pair
+                .put(k, stream, checksum(stream, k.sum_seed), 0,
+                     {partition<default_config>::no_pool, false, is_last, {}})
+                .result;
+        };
+        CHECK(put(false) == (has_room ? status::ok : status::limit));
+        CHECK(s.is_in(s.part, 1) == !has_room);
+        CHECK(s.is_in(s.other, 1) == has_room);
+        CHECK(put(true) == (has_room ? status::ok : status::limit)); // over itself, or in vain
+        CHECK(!s.is_in(s.part, 1));
+        CHECK(s.is_in(s.other, 1) == has_room);
+        CHECK(s.part.check());
+        CHECK(s.other.check());
+    }
+}
+
+TEST_CASE("partition_pair: a page that is refused is in neither any more") {
+    for (const bool has_moved_on : {false, true}) {
+        two_partitions<default_config> s{pool_kind::persistent};
+        REQUIRE(s.put(1, 800) == status::ok);
+        if (has_moved_on) {
+            REQUIRE(s.move(1).has_gone);
+        }
+        {
+            partition_pair<default_config> pair{s.part, s.other, true};
+            CHECK(pair.refuse(s.at(1, 1), status::incompressible) == status::ok);
+        }
+        CHECK(!s.is_in(s.part, 1));
+        CHECK(!s.is_in(s.other, 1));
+        CHECK(s.part.check());
+        CHECK(s.other.check());
+    }
+}
+
+TEST_CASE("partition_pair: puts and refusals by an older route, or of a closed pool, change nothing") {
+    for (const bool first : {false, true}) {
+        two_partitions<default_config> s{pool_kind::persistent};
+        const std::vector<std::byte> stream = page_of(4096, page_kind::random, 9);
+        REQUIRE(s.put(1, 800) == status::ok);
+        CHECK((first ? s.is_in(s.part, 1, 5) : !s.is_in(s.other, 1, 5))); // leaves its number there
+        for (const status expected : {has_moved, status::invalid}) {
+            if (expected == status::invalid) {
+                (first ? s.part : s.other).close_pool(s.id);
+            }
+            partition_pair<default_config> pair{s.part, s.other, true};
+            const located_key k = s.at(1, 1);
+            CHECK(pair.put(k, stream, 0, 0, {}).result == expected);
+            CHECK(pair.refuse(k, status::incompressible) == expected);
+        }
+        CHECK((first || s.is_in(s.part, 1)));
+    }
+}
+
 TEST_CASE("partition_pair: what others have reserved stays free") {
     two_partitions<default_config> s{pool_kind::persistent};
     REQUIRE(s.put(1, 4096) == status::ok);

@@ -16,6 +16,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -480,6 +481,89 @@ TEST_CASE("store_migration: steps and holds are in proportion to the pool, howev
         CHECK(steps >= 200 / 4 - 1);
         CHECK(steps <= 200 / 4 + 16);
         CHECK(f.store.stats().pages_migrated == 200);
+    }
+}
+
+/// Node 1 has no room for raw pages, and some for small ones; the pool, of 40 raw pages, was sent there from node 0 and is
+/// half-way.
+struct stuck_move {
+    explicit stuck_move(bool has_small_room) {
+        std::uint64_t blocks = 0;
+        for (std::uint64_t i = 0; i < 40; ++i) {
+            REQUIRE(store.put({pool, 1, i}, raw(i)) == status::ok);
+        }
+        while (store.put({blocker, 1, blocks}, blocks % 2 != 0 && has_small_room ? small(blocks) : raw(blocks)) ==
+               status::ok) {
+            ++blocks;
+        }
+        REQUIRE(store.set_node(pool, nodes[1], true) == status::no_memory);
+        for (std::uint64_t i = 1; i < blocks && has_small_room; i += 4) {
+            REQUIRE(store.erase({blocker, 1, i}) == status::ok);
+        }
+    }
+    [[nodiscard]] static std::vector<std::byte> raw(std::uint64_t i) { return page_of(4096, page_kind::random, i); }
+    [[nodiscard]] static std::vector<std::byte> small(std::uint64_t i) { return page_of(4096, page_kind::pointers, i); }
+
+    machine source{500};
+    partitioned_store<calling_config> store{source, {.partitions = 6, .seed = 1}, {}, {}, by_node{source}};
+    const pool_id pool = store.create_pool({.node = nodes[0], .strict_node = true}).value();
+    const pool_id blocker = store.create_pool({.node = nodes[1], .strict_node = true}).value();
+};
+
+TEST_CASE("store_migration: a pool that is sent back while a put of a page that could not move is under way") {
+    unsigned holds = 1;
+    for (unsigned n = 1; n <= holds; ++n) {
+        CAPTURE(n);
+        stuck_move f{true};
+        const page_key key{f.pool, 1, 39};
+        const auto older = f.raw(39), newer = f.small(99);
+        std::vector<unsigned> seen;
+        const auto read = [&] {
+            std::vector<std::byte> out(4096);
+            REQUIRE(f.store.get(key, out) == status::ok);
+            seen.push_back(out == older ? 1 : out == newer ? 2 : 0);
+        };
+        holds = between_holds(
+            n, false, [&] { CHECK(f.store.put(key, newer) == status::ok); },
+            [&] {
+                read();
+                static_cast<void>(f.store.set_node(f.pool, nodes[0], true, 0));
+                read();
+                CHECK(f.store.set_node(f.pool, nodes[0], true) == status::ok);
+                read();
+            });
+        read();
+        CHECK(seen[0] != 0);
+        CHECK(std::is_sorted(seen.begin(), seen.end())); // no old version comes back
+        CHECK(seen.back() == 2);
+        CHECK(f.store.check());
+    }
+}
+
+TEST_CASE("store_migration: a put that is refused leaves no version, though the old one found room meanwhile") {
+    for (const bool is_moved : {false, true}) {
+        unsigned holds = 1, refused = 0;
+        for (unsigned n = 1; n <= holds; ++n) {
+            CAPTURE(n);
+            stuck_move f{false};
+            const page_key key{f.pool, 1, 39};
+            const auto newer = f.raw(99);
+            status s = status::ok;
+            holds = between_holds(
+                n, false, [&] { s = f.store.put(key, newer); },
+                [&] {
+                    if (is_moved) {
+                        CHECK(f.store.erase_object(f.blocker, 1));
+                        CHECK(f.store.set_node(f.pool, nodes[1], true) == status::ok);
+                    }
+                });
+            refused += s == status::no_memory ? 1u : 0u;
+            std::vector<std::byte> out(4096);
+            REQUIRE(f.store.get(key, out) == (s == status::ok ? status::ok : status::not_found));
+            CHECK((s != status::ok || out == newer));
+            CHECK(f.store.check());
+        }
+        CHECK(refused != 0);
     }
 }
 
