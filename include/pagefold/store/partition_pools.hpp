@@ -67,7 +67,7 @@ status partition<Config>::next_stray(pool_id id, std::uint32_t route, std::size_
         return entered.error();
     }
     pool_ring& ring = (*entered)->ring;
-    const index_type& index = state_.index;
+    index_type& index = state_.index;
     const std::uint32_t slot = pool_ids::slot(id);
     unsigned looks = 0;
     const auto has_stray = [&](std::uint32_t x) noexcept {
@@ -81,17 +81,33 @@ status partition<Config>::next_stray(pool_id id, std::uint32_t route, std::size_
         }
         return false;
     };
-    while (looks < extent_pages) {
+    // One that is damaged, or that no key leads to, is lost: a pass would come back to its pages for ever.
+    const auto settle_on = [&](std::uint32_t x) noexcept {
+        if (index.is_sound(x) && index.is_found(x)) {
+            return status::ok;
+        }
+        const std::uint32_t owner = index.owner_of(x);
+        pool_state nobody;
+        state_.discard(owner < state_.pools.size() ? state_.pools[owner] : nobody, x);
+        state_.settle(**entered);
+        return status::busy;
+    };
+    // What says another pool, and is damaged, is its neighbours'.
+    const auto is_ours = [&](std::uint32_t x) noexcept {
+        return index.is_live(x) && (index.pool_of(x) == slot || (index.owner_of(x) == slot && !index.is_sound(x)));
+    };
+    const bool has_ring = is_ours(ring.head); // or a walk would not know its end
+    while (has_ring && looks < extent_pages) {
         const bool has_begun = ring.seen != index_type::none && index.is_live(ring.seen);
         const std::uint32_t x = has_begun ? index.next_in_ring(ring.seen) : ring.head;
-        if (x == index_type::none || !index.is_live(x) || index.pool_of(x) != slot) {
+        if (x == index_type::none || !is_ours(x)) {
             break;
         }
         if (has_begun && x == ring.head) {
             return status::not_found;
         }
-        if (has_stray(x)) {
-            return status::ok;
+        if (index.pool_of(x) != slot || has_stray(x)) {
+            return settle_on(x);
         }
         ring.seen = x;
     }
@@ -103,7 +119,7 @@ status partition<Config>::next_stray(pool_id id, std::uint32_t route, std::size_
     while (x != index_type::none && (index.pool_of(x) != slot || !has_stray(x))) {
         x = index.next_extent(x + 1);
     }
-    return x != index_type::none ? status::ok : status::not_found;
+    return x != index_type::none ? settle_on(x) : status::not_found;
 }
 
 } // namespace pagefold

@@ -167,6 +167,12 @@ public:
         damage_ += sound ? 0u : 1u;
         return sound;
     }
+    /// Whether a look-up comes to the extent; mends the chains where none does.
+    [[nodiscard]] bool is_found(std::uint32_t id) noexcept {
+        const extent& x = extents_[id];
+        return find_extent(x.pool(), x.object, x.number()) == id ||
+               (chains_.find_link(id) != nullptr && find_extent(x.pool(), x.object, x.number()) == id);
+    }
     [[nodiscard]] static constexpr slot_id slot(std::uint32_t id, unsigned at) noexcept {
         return id * extent_pages + at;
     }

@@ -77,6 +77,7 @@ public:
         const std::uint32_t behind = before != none ? this->next(before) : none;
         if (behind == none) {
             ring.head = id; // the first, or what was there is damaged beyond mending
+            ring.seen = none;
             return;
         }
         x.set_ring_previous(before);
