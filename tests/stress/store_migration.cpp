@@ -8,6 +8,8 @@
 #include "support/rng.hpp"
 
 #include <pagefold/place/by_node.hpp>
+#include <pagefold/platform/parking.hpp>
+#include <pagefold/platform/spin_lock.hpp>
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/partitioned_store.hpp>
 
@@ -18,7 +20,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <map>
+#include <semaphore>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -191,6 +195,102 @@ void run(std::size_t pages_a_node, unsigned movers, unsigned operations) {
 TEST_CASE("store_migration: four threads use a pool that one sends around") { run(1u << 20, 1, 20'000); }
 TEST_CASE("store_migration: four threads use a pool that three send to different nodes at once") {
     run(1u << 20, 3, 20'000);
+}
+
+struct hooked_lock {
+    void lock() noexcept {
+        if (before_lock) {
+            before_lock();
+        }
+        inner.lock();
+    }
+    void unlock() noexcept { inner.unlock(); }
+    spin_lock inner{};
+    static inline thread_local std::function<void()> before_lock;
+};
+struct hooked_config : node_config {
+    using lock_type = hooked_lock;
+    using parking_type = spin_parking;
+};
+
+/// A thread that stops in front of some of the locks that it takes, by their number from 1, until it is told to go on.
+class stopping_thread {
+public:
+    template <class Work>
+    stopping_thread(std::vector<unsigned> stops, Work work)
+        : thread_{[this, stops, work] {
+              unsigned locks = 0;
+              hooked_lock::before_lock = [&] {
+                  ++locks;
+                  for (const unsigned stop : stops) {
+                      if (stop == locks) {
+                          stopped_.release();
+                          go_on_.acquire();
+                      }
+                  }
+              };
+              work();
+              hooked_lock::before_lock = nullptr;
+              has_ended_.store(true);
+              stopped_.release();
+          }} {
+        stopped_.acquire();
+    }
+    ~stopping_thread() {
+        while (!has_ended_.load()) {
+            go_on();
+        }
+        thread_.join();
+    }
+    stopping_thread(const stopping_thread&) = delete;
+    stopping_thread& operator=(const stopping_thread&) = delete;
+    /// To its next stop, or its end.
+    void go_on() {
+        if (!has_ended_.load()) {
+            go_on_.release();
+            stopped_.acquire();
+        }
+    }
+
+private:
+    std::binary_semaphore stopped_{0}, go_on_{0};
+    std::atomic<bool> has_ended_{false};
+    std::thread thread_;
+};
+
+TEST_CASE("store_migration: whoever moves a page by a route of before, a range is erased with it") {
+    // Three send a pool there, back and there again. The first stops with a page in its hand, the others before they look for
+    // any; each goes on when a sweep has passed the place that it moves the page to.
+    machine source{1u << 20};
+    partitioned_store<hooked_config> store{source, {.partitions = 6, .seed = 1}, {}, {}, by_node{source}};
+    constexpr node_id here{1}, there{0}; // partitions 4 and 3
+    const pool_id pool = store.create_pool({.node = here, .strict_node = true}).value();
+    page p;
+    describe(p, 1, 1);
+    REQUIRE(store.put({pool, 1, 1}, p) == status::ok);
+    const auto send = [&](node_id to) {
+        return [&store, pool, to] { static_cast<void>(store.set_node(pool, to, true)); };
+    };
+    {
+        // The registry's lock, those of partitions 0 to 4, then two at once; behind them 3 or 4 again, 5, and the registry's.
+        stopping_thread first{{7, 9}, send(there)}, second{{2}, send(here)}, third{{2, 11}, send(there)};
+        unsigned locks = 0;
+        hooked_lock::before_lock = [&] {
+            ++locks;
+            if (locks == 5) {
+                first.go_on();
+            } else if (locks == 10) {
+                second.go_on();
+            } else if (locks == 11) {
+                third.go_on();
+            }
+        };
+        const std::size_t erased = store.erase_range(pool, 1, 0, 10).value();
+        hooked_lock::before_lock = nullptr;
+        CHECK(erased == 1);
+        CHECK(store.get({pool, 1, 1}, p) == status::not_found);
+    }
+    CHECK(store.check());
 }
 
 TEST_CASE("store_migration: pools are destroyed while they move, and others take their slots") {

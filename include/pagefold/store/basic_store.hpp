@@ -311,8 +311,8 @@ private:
     }
 
     status read(const page_key& key, byte_span out, bool removing) noexcept;
-    /// Erases an object's pages first to last in all partitions.
-    void sweep_range(const page_key& first, std::uint64_t last, std::size_t& erased) noexcept;
+    /// Erases an object's pages first to last in all partitions, or until one says that there is a newer route.
+    void sweep_range(const page_key& first, std::uint64_t last, std::uint32_t route, std::size_t& erased) noexcept;
 
     // Migration.
 

@@ -172,18 +172,18 @@ public:
     }
     /// Erases some of the object's pages `first` to `last`; ok when all are gone, busy when there are more (and where this call
     /// interrupts another, which its caller rules out). Adds to `erased`.
-    status erase_range(pool_id id, std::uint64_t object, std::uint64_t first, std::uint64_t last, range_cursor& cursor,
-                       std::size_t& erased) noexcept {
+    status erase_range(pool_id id, std::uint32_t route, std::uint64_t object, std::uint64_t first, std::uint64_t last,
+                       range_cursor& cursor, std::size_t& erased) noexcept {
         const hold held{*this};
         if (!held) {
             return status::busy;
         }
-        pool_state* const pool = state_.find_pool(id);
-        if (pool == nullptr) {
-            return status::invalid;
+        const result<pool_state*> pool = state_.enter(id, route);
+        if (!pool) {
+            return pool.error();
         }
-        const bool done = range_erase<Config>{state_}.erase(*pool, object, first, last, cursor, erased);
-        state_.settle(*pool);
+        const bool done = range_erase<Config>{state_}.erase(**pool, object, first, last, cursor, erased);
+        state_.settle(**pool);
         return done ? status::ok : status::busy;
     }
 

@@ -153,13 +153,13 @@ result<std::size_t> basic_store<Config, Place>::erase_range(pool_id pool, std::u
     }
     const std::uint64_t last = count > max_page_index - first ? max_page_index - 1 : first + count - 1;
     // By one route a page moves once at most: from a partition that is swept later to one that was swept before, say. In the
-    // second sweep it is where it stays.
+    // second sweep it is where it stays, as behind the first nobody moves it by an older route.
     const shared_route& route = registry_.table().records[pool_ids::slot(pool)].route;
     pool_route before, after = route.load();
     do {
         before = after;
         for (unsigned sweeps = before.is_moving() ? 2 : 1; sweeps != 0; --sweeps) {
-            sweep_range({pool, object, first}, last, erased);
+            sweep_range({pool, object, first}, last, before.number, erased);
         }
         after = route.load();
     } while (after.number != before.number);
@@ -167,14 +167,15 @@ result<std::size_t> basic_store<Config, Place>::erase_range(pool_id pool, std::u
 }
 
 template <store_config Config, partition_policy Place>
-void basic_store<Config, Place>::sweep_range(const page_key& first, std::uint64_t last, std::size_t& erased) noexcept {
-    for (std::size_t i = 0; i < partition_count_; ++i) {
+void basic_store<Config, Place>::sweep_range(const page_key& first, std::uint64_t last, std::uint32_t route,
+                                             std::size_t& erased) noexcept {
+    status s = status::ok;
+    for (std::size_t i = 0; i < partition_count_ && s != has_moved; ++i) {
         range_cursor cursor{first.index / extent_pages};
-        status s = status::busy;
-        while (s == status::busy) {
-            s = partitions_[i].erase_range(first.pool, first.object, first.index, last, cursor, erased);
+        do {
+            s = partitions_[i].erase_range(first.pool, route, first.object, first.index, last, cursor, erased);
             give_way<Config>(between_erasures);
-        }
+        } while (s == status::busy);
     }
 }
 

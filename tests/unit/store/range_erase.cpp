@@ -34,7 +34,7 @@ erasure erase(lone_partition<Config>& p, std::uint64_t object, std::uint64_t fir
     status s = status::busy;
     while (s == status::busy) {
         const std::size_t before = done.erased;
-        s = p.part.erase_range(p.id, object, first, last, cursor, done.erased);
+        s = p.part.erase_range(p.id, 0, object, first, last, cursor, done.erased);
         done.most_in_a_hold = std::max(done.most_in_a_hold, done.erased - before);
         REQUIRE(++done.holds < 1'000'000);
     }
@@ -169,7 +169,7 @@ TEST_CASE("pages that others erase and store between the holds do no harm") {
     status s = status::busy;
     for (unsigned holds = 0; s == status::busy; ++holds) { // the odd pages stay, but for those that somebody erases
         REQUIRE(holds < 10'000);
-        s = p.part.erase_range(p.id, 1, 1000 * extent_pages, last_page, cursor, erased);
+        s = p.part.erase_range(p.id, 0, 1, 1000 * extent_pages, last_page, cursor, erased);
         if (holds % 3 == 0) {
             static_cast<void>(p.part.erase(p.at(1, random.below(1000) * extent_pages)));
             static_cast<void>(p.part.erase(p.at(1, random.below(1000) * extent_pages + 1)));
