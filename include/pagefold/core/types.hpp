@@ -11,7 +11,7 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// A tenant's pool, as `create_pool` returned it. No id is ever used again: 2^51 pools can have each slot, one after another.
 enum class pool_id : std::uint64_t {};
 
-/// A memory node of the host (a NUMA node), numbered below 2^15; `any_node` leaves the choice to the page source. As a wish
+/// A memory node of the host (a NUMA node), numbered below 2^15 − 1; `any_node` leaves the choice to the page source. As a wish
 /// to a page source it may be strict: then no other node's memory will do.
 enum class node_id : std::uint16_t {};
 inline constexpr node_id any_node{0xffff};

@@ -15,7 +15,7 @@ inline constexpr status has_moved = static_cast<status>(0xff);
 /// Which nodes a pool's pages are wished to be on. While the pool moves (store_migration.hpp), a page is where it was wished
 /// before, or where it is wished now.
 struct pool_route {
-    std::uint32_t number = 0; ///< one more for each change; a pool's first is 0
+    std::uint32_t number = 0; ///< one more for each change, from pool to pool of a slot
     node_id now = any_node, before = any_node;
 
     [[nodiscard]] constexpr bool is_moving() const noexcept { return now != before; }

@@ -95,7 +95,7 @@ void basic_store<Config, Place>::trim_pools() noexcept {
 
 template <store_config Config, partition_policy Place>
 bool basic_store<Config, Place>::can_keep_to(const pool_options& options) const noexcept {
-    if (is_strict(options.node)) {
+    if (options.node != any_node && (is_strict(options.node) || strictly(options.node) == any_node)) {
         return false; // no node has such a number
     }
     if (!options.strict_node || options.node == any_node) {

@@ -161,6 +161,18 @@ TEST_CASE("nodes: a strict pool needs a node that there is, partitions that keep
     CHECK(store.create_pool({.node = node_id{1}, .strict_node = true}).error() == status::invalid);
 }
 
+TEST_CASE("nodes: the number that would be any_node as a strict one is no node's, whatever the store is on") {
+    test_source source;
+    store_type store{source, {.partitions = 4, .seed = 1}, {}, {}, by_node{}};
+    constexpr node_id last{0x7fff};
+    CHECK(store.create_pool({.node = last, .strict_node = true}).error() == status::invalid);
+    CHECK(store.create_pool({.node = last}).error() == status::invalid);
+    CHECK(store.create_pool({.node = any_node, .strict_node = true}).error() == status::ok);
+    const pool_id pool = store.create_pool({.node = node_id{0x7ffe}}).value();
+    CHECK(store.set_node(pool, last, true) == status::invalid);
+    CHECK(store.set_node(pool, any_node, true) == status::ok);
+}
+
 TEST_CASE("nodes: the budgets of nodes are parts of the store's, to the byte") {
     fixture s;
     CHECK(s.store.stats(node_id{0}).error() == status::invalid); // before the first pool
