@@ -297,6 +297,8 @@ private:
     [[nodiscard]] bool interrupts_itself() const noexcept {
         return registry_.table().at_locks.has(partition_type::token());
     }
+    /// Or from within one that has a scratch, which whoever quiesces waits for, with the registry's lock.
+    [[nodiscard]] bool must_not_wait() const noexcept { return interrupts_itself() || scratch_.has_slot(); }
 
     // Pages.
 

@@ -155,13 +155,22 @@ public:
         return bytes;
     }
 
+    /// Whether this thread is inside an operation already, and has a slot: whoever quiesces waits for it.
+    [[nodiscard]] bool has_slot(std::uintptr_t self = token()) const noexcept {
+        bool has = false;
+        for (const slot& s : slots_) {
+            // relaxed: only this thread ever stores its own token, so what it reads of that is what it did.
+            has = has || (self != nameless && s.holder.load(memory_order::relaxed) == self);
+        }
+        return has;
+    }
     /// Takes every slot, after those who have them: no operation is under way then, and none begins. False, and nothing
     /// happened, where this call interrupts one. Slots that come free meanwhile are kept for it, so that it waits for one
     /// operation of each thread, or a few.
     [[nodiscard]] bool quiesce() noexcept {
         const std::uintptr_t self = token();
         for (const slot& s : slots_) {
-            const std::uintptr_t holder = s.holder.load(memory_order::relaxed); // as in is_ours()
+            const std::uintptr_t holder = s.holder.load(memory_order::relaxed); // as in has_slot()
             if (holder != free && holder != handed && (Exclusive || (self != nameless && holder == self))) {
                 return false;
             }
@@ -273,7 +282,7 @@ private:
                 found = take_left_or_grow(start, self, nullptr);
             }
         }
-        return found != nullptr || !may_grow || is_ours(self) ? found : wait(start, self);
+        return found != nullptr || !may_grow || Exclusive || has_slot(self) ? found : wait(start, self);
     }
     /// One that was kept for somebody who found another, or one with new memory.
     [[nodiscard]] slot* take_left_or_grow(unsigned start, std::uintptr_t self, node_part* node) noexcept {
@@ -333,16 +342,6 @@ private:
         }
         return nullptr;
     }
-    /// Whether this thread is inside an operation already: it would wait for itself.
-    [[nodiscard]] bool is_ours(std::uintptr_t self) const noexcept {
-        bool ours = Exclusive;
-        for (const slot& s : slots_) {
-            // relaxed: only this thread ever stores its own token, so what it reads of that is what it did.
-            ours = ours || (self != nameless && s.holder.load(memory_order::relaxed) == self);
-        }
-        return ours;
-    }
-
     /// Whether this thread is at the page source for a slot.
     [[nodiscard]] bool is_growing(std::uintptr_t self) const noexcept {
         bool grows = false;

@@ -31,7 +31,7 @@ namespace pagefold::inline PAGEFOLD_ABI {
 
 template <store_config Config, partition_policy Place>
 status basic_store<Config, Place>::set_node(pool_id id, node_id node, bool strict, std::size_t work) noexcept {
-    if (interrupts_itself()) {
+    if (must_not_wait()) {
         return status::busy;
     }
     pool_options options;

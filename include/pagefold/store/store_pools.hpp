@@ -9,7 +9,7 @@ namespace pagefold::inline PAGEFOLD_ABI {
 
 template <store_config Config, partition_policy Place>
 result<pool_id> basic_store<Config, Place>::create_pool(const pool_options& options) noexcept {
-    if (interrupts_itself()) {
+    if (must_not_wait()) {
         return status::busy;
     }
     const registry_hold held{registry_, partition_type::token()};
@@ -46,7 +46,7 @@ result<pool_id> basic_store<Config, Place>::create_pool(const pool_options& opti
 
 template <store_config Config, partition_policy Place>
 status basic_store<Config, Place>::destroy_pool(pool_id id) noexcept {
-    if (interrupts_itself()) {
+    if (must_not_wait()) {
         return status::busy;
     }
     {

@@ -13,7 +13,7 @@ status basic_store<Config, Place>::quiesce() noexcept {
     pool_table& table = registry_.table();
     const std::uintptr_t token = partition_type::token();
     // Before anybody waits for this thread: threads that wait fill the room for those that are there.
-    if (!table.at_locks.arrive(token)) {
+    if (scratch_.has_slot() || !table.at_locks.arrive(token)) {
         return status::busy;
     }
     if (!registry_.quiesce(token)) {

@@ -209,6 +209,43 @@ TEST_CASE("store_standstill: from within a codec it is refused, and gives back w
     CHECK(f.has({pool, 0, 0}, 3));
 }
 
+struct parked_codecs : default_config {
+    using compressor_type = calling_codec;
+};
+
+TEST_CASE(
+    "store_standstill: from within a codec nobody waits for who stands still, and waits for the codec's scratch") {
+    store_fixture<partitioned_store<parked_codecs>> f{store_options{.partitions = 2}};
+    const pool_id pool = f.make_pool(), other = f.make_pool();
+    std::thread still;
+    std::vector<status> answers;
+    calling_codec::calls = [&] {
+        // Before there is such a one, and perhaps with it.
+        for (unsigned round = 0; round < 2; ++round) {
+            answers.push_back(f.store.quiesce());
+            answers.push_back(f.store.create_pool().error());
+            answers.push_back(f.store.set_node(pool, node_id{0}));
+            answers.push_back(f.store.destroy_pool(other));
+            if (round == 0) {
+                still = std::thread{[&] {
+                    if (f.store.quiesce() == status::ok) {
+                        f.store.resume();
+                    }
+                }};
+                for (unsigned i = 0; i < 1000; ++i) {
+                    std::this_thread::yield();
+                }
+            }
+        }
+    };
+    CHECK(f.put({pool, 0, 0}, 3) == status::ok);
+    calling_codec::calls = nullptr;
+    still.join();
+    CHECK(answers == std::vector<status>(8, status::busy));
+    CHECK(f.has({pool, 0, 0}, 3));
+    CHECK(f.store.destroy_pool(other) == status::ok);
+}
+
 TEST_CASE("store_standstill: before the first pool, and of a store for one thread") {
     store_fixture<page_store<no_locks>> f;
     REQUIRE(f.store.quiesce() == status::ok);
