@@ -116,10 +116,9 @@ public:
         if (source == nullptr) {
             return status::invalid;
         }
-        const numa_topology now;
         bool is_bound = false;
         source->look_at_placement([&](const node_placement& p) noexcept { is_bound = p.is_bound(); });
-        return now.contains(node) && is_bound ? status::ok : status::invalid;
+        return is_bound && numa_topology::may_use(node) ? status::ok : status::invalid;
     }
 
     /// Bytes acquired with a wish for the node, strictly or not as it says, and not released; any_node: with no wish.

@@ -91,6 +91,12 @@ public:
         return node != any_node ? node : node_id{0};
     }
 
+    /// Whether the process may have memory of the node now. One system call; the rest of a topology is read from files.
+    [[nodiscard]] static bool may_use(node_id node) noexcept {
+        node_mask allowed;
+        return numa_calls::allowed_nodes(allowed) ? allowed.contains(static_cast<unsigned>(node)) : node == node_id{0};
+    }
+
 private:
     /// A file of sysfs, as far as it fits; ends with a zero.
     template <std::size_t Size>

@@ -43,6 +43,16 @@ TEST_CASE("numa_topology: a node with memory is the nearest to itself, and every
     CHECK(static_cast<unsigned>(numa_topology::current_processor_node()) < node_mask::max_nodes);
 }
 
+TEST_CASE("numa_topology: the process may use the nodes that it counts, and no others") {
+    const numa_topology t;
+    for (unsigned node = 0; node < node_mask::max_nodes && t.count() < numa_topology::max_nodes; ++node) {
+        CHECK(numa_topology::may_use(static_cast<node_id>(node)) == t.contains(static_cast<node_id>(node)));
+    }
+    for (const node_id none : {node_id{1024}, node_id{0x7fff}, strictly(t.node(0)), any_node}) {
+        CHECK_FALSE(numa_topology::may_use(none));
+    }
+}
+
 TEST_CASE("numa_topology: what was asked again is as it was, where nothing changed") {
     numa_topology t;
     const numa_topology before = t;
