@@ -71,10 +71,10 @@ inline bool set_memory(node_id node, const std::string& state) {
 }
 
 /// Whether the node comes to be there, or not. The kernel tells cpusets of memory that came or went a little later.
-inline bool comes_to_be(node_id node, bool there) {
+inline bool comes_to_be(const machine& m, node_id node, bool there) {
     bool is_so = false;
     for (int tries = 0; tries < 1000 && !is_so; ++tries) {
-        is_so = numa_topology{}.contains(node) == there;
+        is_so = numa_topology{}.contains(node) == there && (m.memory.node_status(node) == status::ok) == there;
         if (!is_so) {
             usleep(10'000);
         }
@@ -85,8 +85,7 @@ inline bool comes_to_be(node_id node, bool there) {
 /// What holds while the node is away.
 inline void work_without(machine& m, std::size_t place) {
     const node_id node = m.topology().node(place);
-    expect(comes_to_be(node, false), "the node is still there");
-    expect(m.memory.node_status(node) == status::invalid, "the source takes the node for there");
+    expect(comes_to_be(m, node, false), "the node is still there");
     const auto pool = m.store.create_pool({.node = node, .strict_node = true});
     expect(!pool && pool.error() == status::invalid, "a strict pool on a node that is away");
     m.get_all();
@@ -115,7 +114,7 @@ inline void work_without(machine& m, std::size_t place) {
 /// The node is back: strict pools go on, and their pages can be brought home.
 inline void work_again(machine& m, std::size_t place, const char* when) {
     const node_id node = m.topology().node(place);
-    expect(comes_to_be(node, true), "the node is not back");
+    expect(comes_to_be(m, node, true), "the node is not back");
     std::size_t away = 0, still = 0;
     for (const node_id wish : {strictly(node), node}) {
         away += m.memory.source.pages_elsewhere(wish);
