@@ -61,7 +61,7 @@ TEST_CASE("partition_pools: every stray is found once it is looked for, and then
 TEST_CASE("partition_pools: a call looks at 64 pages, or one extent's more") {
     fixture f{pool_kind::persistent};
     for (std::uint64_t i = 0; i < 3000; ++i) {
-        REQUIRE(f.put(i * 3, 100) == status::ok); // all at home
+        REQUIRE(f.put(i * 3, 128) == status::ok); // all at home
     }
     stray found;
     unsigned calls = 1, looks = 0, most = 0;
@@ -214,7 +214,7 @@ TEST_CASE("partition_pools: an empty pool has no strays, a closed one is invalid
     stray found;
     CHECK(look(f, found, 9) == status::not_found);
     CHECK(look(f, found, 8) == has_moved);
-    CHECK(f.put(3, 100) == has_moved); // it came by route 0
+    CHECK(f.put(3, 128) == has_moved); // it came by route 0
     CHECK(f.part.erase(f.at(1, 3)) == has_moved);
     located_key k = f.at(1, 3);
     k.route = 9;
