@@ -16,8 +16,9 @@
 //     bucket of 64 bytes:   newest … oldest       32 fingerprints of 16 bits; 0: none
 //
 // A key is its hash: the low bits choose the bucket, the topmost 16 are the fingerprint. A new one comes in front, and the
-// oldest of the bucket falls out: so the table is a queue, first in, first out, to within the luck of the buckets. A key that is not here is found with a probability of 32 in 65536: a page is then taken for known, which costs
-// nothing but its place for a while.
+// oldest of the bucket falls out: so the table is a queue, first in, first out, to within the luck of the buckets. A key that
+// is not here is found with a probability of 32 in 65536: a page is then taken for known, which costs nothing but its place
+// for a while.
 //
 // The table grows and shrinks by a page. Pages share the hashes as buckets do in linear hashing (Litwin, 1980): with one more,
 // one of the others is split. The fingerprints stay where they are, so half of the split page's keys are forgotten; all

@@ -34,8 +34,8 @@
 namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Costs of evict: O(1) amortised. Eight rounds at most, where the predicate refuses nearly all: three of the hand of
-/// probation and five of the other, three of them for hits. The caller's steps bound what is done of it
-/// in one call, and the hands go on from there in the next. A hit writes three bits at most.
+/// probation and five of the other, three of them for hits. The caller's steps bound what is done of it in one call, and the
+/// hands go on from there in the next. A hit writes three bits at most.
 class probation_clock {
 public:
     using hook = std::uint8_t;

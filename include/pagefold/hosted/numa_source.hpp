@@ -153,7 +153,8 @@ public:
 
     /// For when a node was away (offline, or forbidden by a cpuset) and is back: what the kernel moved elsewhere meanwhile is
     /// moved back, with what is in it, and what nobody has acquired is given up. Of a wish for the node, strictly or not as it
-    /// says; answers how many pages still are elsewhere. Who uses such a page waits for its copy. Costs a microsecond or two for each.
+    /// says; answers how many pages still are elsewhere. Who uses such a page waits for its copy. Costs a microsecond or two
+    /// for each.
     std::size_t bring_home(node_id wish) noexcept {
         std::size_t pages = 0;
         node_source* const source = source_of(wish);

@@ -205,8 +205,8 @@ public:
 
     [[nodiscard]] store_stats stats() const noexcept;
     /// Of what is on a memory node: total_bytes (with the scratch there), mem_limit and mem_used_max are its own, the other
-    /// numbers those of its partitions, and fixed_bytes is 0. With any_node, of what is on none: all nodes' total_bytes and that one's are the
-    /// store's. invalid: no partition is on the node, or no pool was made yet.
+    /// numbers those of its partitions, and fixed_bytes is 0. With any_node, of what is on none: all nodes' total_bytes and
+    /// that one's are the store's. invalid: no partition is on the node, or no pool was made yet.
     [[nodiscard]] result<store_stats> stats(node_id node) const noexcept;
     /// invalid if there is no such pool.
     [[nodiscard]] result<pool_stats> statistics_of(pool_id id) const noexcept;
