@@ -3,7 +3,6 @@
 
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/store/partition_state.hpp>
-#include <pagefold/store/placement.hpp>
 
 #include <cstddef>
 
@@ -12,8 +11,8 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// What a try to move a page came to.
 struct moved {
     status result;
-    bool has_gone = false; ///< there was a page to move
-    old_version left{};    ///< where it failed: the page that stayed
+    bool has_gone = false;   ///< there was a page, and it is in `from` no more
+    bool has_stayed = false; ///< there was a page, and no room for it
 };
 
 /// Moves pages from one partition to another, as they are: no stream is decoded, and no checksum looked at, as it is bound to
@@ -48,7 +47,7 @@ public:
         if (to_.find(enters, k, is_damaged) == no_slot) {
             if (const status s = copy(enters, k, old, buffer); s != status::ok) {
                 to_.settle(enters);
-                return {s, false, {true, from_.occupied_by(old)}};
+                return {s, false, true};
             }
             ++to_.pages_migrated;
         } else {
@@ -67,7 +66,7 @@ private:
             return to_.add(enters, k, e).error();
         }
         const std::size_t size = e.size();
-        const result<object_handle> object = allocate(state_type::object_bytes(size));
+        const result<object_handle> object = to_.allocate_snug(state_type::object_bytes(size));
         if (!object) {
             return object.error();
         }
@@ -78,13 +77,6 @@ private:
             to_.allocator.deallocate(*object);
         }
         return added.error();
-    }
-    [[nodiscard]] result<object_handle> allocate(std::size_t n) noexcept {
-        if constexpr (snug_allocator<typename state_type::allocator_type>) {
-            return to_.allocator.allocate_snug(n);
-        } else {
-            return to_.allocator.allocate(n);
-        }
     }
 
     state_type& from_;

@@ -165,6 +165,13 @@ struct partition_state {
     [[nodiscard]] static constexpr std::size_t object_bytes(std::size_t stream) noexcept {
         return stream < Config::page_size ? stream + tag_bytes : stream;
     }
+    [[nodiscard]] result<object_handle> allocate_snug(std::size_t n) noexcept {
+        if constexpr (snug_allocator<allocator_type>) {
+            return allocator.allocate_snug(n);
+        } else {
+            return allocator.allocate(n);
+        }
+    }
     /// What the entry's stream occupies in a slot of its own size class: what a pool is charged must not depend on which
     /// slot the allocator had free.
     [[nodiscard]] std::size_t occupied_by(const entry_type& e) const noexcept {

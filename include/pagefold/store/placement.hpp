@@ -27,7 +27,6 @@ class placement {
     using state_type = partition_state<Config>;
     using pool_state = typename state_type::pool_state;
     using entry_type = typename state_type::entry_type;
-    using allocator_type = typename state_type::allocator_type;
 
 public:
     explicit placement(state_type& state, const old_version& elsewhere = {}) noexcept
@@ -51,7 +50,7 @@ public:
                 return {rewrite(pool, slot, old, stream, sum)};
             }
         }
-        return place(pool, k, slot, stream, sum, allocate_snug(state_type::object_bytes(stream.size())));
+        return place(pool, k, slot, stream, sum, state_.allocate_snug(state_type::object_bytes(stream.size())));
     }
 
     /// The same where nothing more can be dropped for it: any place that is large enough will do, the old content's too, and
@@ -108,13 +107,6 @@ private:
         return old.is_inline() || !state_.is_readable(old) || (old.size() == Config::page_size) != raw
                    ? 0
                    : state_.allocator.capacity(old.handle());
-    }
-    [[nodiscard]] result<object_handle> allocate_snug(std::size_t n) noexcept {
-        if constexpr (snug_allocator<allocator_type>) {
-            return state_.allocator.allocate_snug(n);
-        } else {
-            return state_.allocator.allocate(n);
-        }
     }
     /// Whether the pool would be above its cap with the stream in place of what is there.
     [[nodiscard]] bool is_over_cap(pool_state& pool, const located_key& k, slot_id slot,

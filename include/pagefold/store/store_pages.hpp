@@ -34,7 +34,7 @@ status basic_store<Config, Place>::put_by_route(located_key& k, byte_view page,
         if (one.result == has_moved || one.result == status::invalid || one.result == status::busy) {
             return one.result;
         }
-        at.before = one.left.exists ? at.before : at.now;
+        at.before = one.has_stayed ? at.before : at.now;
     }
     partition_type& target = partitions_[at.now];
     target.prefetch(k);

@@ -53,7 +53,7 @@ TEST_CASE_TEMPLATE("page_move: streams of every kind go over whole, and nothing 
             const moved one = s.move(i);
             REQUIRE(one.result == status::ok);
             REQUIRE(one.has_gone);
-            REQUIRE(!one.left.exists);
+            REQUIRE(!one.has_stayed);
             REQUIRE(s.from.lacks(i));
             REQUIRE(s.to.holds(i, sizes[i]));
             REQUIRE(s.check());
@@ -97,7 +97,7 @@ TEST_CASE("page_move: a version that is there already is newer, and stays") {
     }
 }
 
-TEST_CASE("page_move: whatever is refused, the page stays as it was, and the answer says what it occupies") {
+TEST_CASE("page_move: whatever is refused, the page stays as it was, and the answer says so") {
     for (const std::size_t size : {std::size_t{min_stream_size}, std::size_t{1000}, std::size_t{4096}}) {
         bool was_refused = true;
         for (std::uint64_t n = 1; was_refused; ++n) {
@@ -112,8 +112,7 @@ TEST_CASE("page_move: whatever is refused, the page stays as it was, and the ans
             if (was_refused) {
                 REQUIRE(one.result == status::no_memory);
                 REQUIRE(!one.has_gone);
-                REQUIRE(one.left.exists);
-                REQUIRE(one.left.occupied == s.from.pool().counts.payload_bytes);
+                REQUIRE(one.has_stayed);
                 REQUIRE(s.from.holds(1, size));
                 REQUIRE(s.to.lacks(1));
                 REQUIRE(s.to.state.allocator.allocated_bytes() == 0);

@@ -10,33 +10,15 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 namespace pagefold::testing::unit_store_partition_mending {
 namespace {
 
-using state_type = partition_state<default_config>;
-
-/// The state of a partition with one ephemeral pool.
-struct owner : partition_surroundings {
-    owner() : partition_surroundings{pool_kind::ephemeral} {
-        REQUIRE(state.pools.reserve(0) == status::ok);
-        state.pools[0].id = id;
-    }
-    slot_id put(std::uint64_t index, std::size_t size = min_stream_size) {
-        const std::vector<std::byte> stream(size);
-        REQUIRE(placement<default_config>{state}.put(state.pools[0], at(1, index), stream, 0).result == status::ok);
-        return state.index.find(at(1, index));
-    }
-
-    state_type state{source, budget, table, hasher, gauge, any_node};
-};
-
 TEST_CASE("partition_mending: a damaged extent that is met goes with its pages, and that is told once") {
-    owner o;
-    const slot_id slot = o.put(3);
-    o.put(100 * extent_pages);
-    extent* const damaged = o.state.index.metas_of(slot / extent_pages).single;
+    lone_state<> o{pool_kind::ephemeral};
+    REQUIRE(o.put(3, min_stream_size) == status::ok);
+    REQUIRE(o.put(100 * extent_pages, min_stream_size) == status::ok);
+    extent* const damaged = o.state.index.metas_of(o.slot(3) / extent_pages).single;
     REQUIRE(damaged != nullptr);
     damaged->bitmap ^= 1;
     bool is_damaged = false;

@@ -5,11 +5,9 @@
 
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/partition_state.hpp>
-#include <pagefold/store/placement.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 namespace unit_store_partition_state {
 
@@ -21,18 +19,12 @@ namespace {
 using state_type = partition_state<default_config>;
 
 /// The state of a partition with one ephemeral pool.
-struct owner : partition_surroundings {
-    owner() : partition_surroundings{pool_kind::ephemeral} {
-        REQUIRE(state.pools.reserve(0) == status::ok);
-        state.pools[0].id = id;
-    }
+struct owner : lone_state<> {
+    owner() : lone_state<>{pool_kind::ephemeral} {}
     slot_id put(std::uint64_t index, std::size_t size = min_stream_size) {
-        const std::vector<std::byte> stream(size);
-        REQUIRE(placement<default_config>{state}.put(state.pools[0], at(1, index), stream, 0).result == status::ok);
-        return state.index.find(at(1, index));
+        REQUIRE(lone_state<>::put(index, size) == status::ok);
+        return slot(index);
     }
-
-    state_type state{source, budget, table, hasher, gauge, any_node};
 };
 
 } // namespace
