@@ -5,6 +5,7 @@
 
 #include "support/rng.hpp"
 #include "support/test_source.hpp"
+#include "support/versioned_page.hpp"
 
 #include <pagefold/evict/lru.hpp>
 #include <pagefold/place/hashed.hpp>
@@ -19,7 +20,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <thread>
 #include <vector>
 
@@ -30,25 +30,7 @@ namespace {
 using namespace pagefold;
 using namespace pagefold::testing;
 
-using page = std::array<std::byte, 4096>;
-
-/// A page that says who it is, and whose every word follows from that.
-void describe(page& p, std::uint64_t name, std::uint64_t version) {
-    rng random{name << 32 ^ version};
-    const std::uint64_t noise = version % 4; // same-filled never; from well to not at all compressible
-    for (std::size_t at = 0; at < p.size(); at += 8) {
-        const std::uint64_t word = at == 0 ? name : at == 8 ? version : random.below(4) <= noise ? random() : name;
-        std::memcpy(p.data() + at, &word, 8);
-    }
-}
-/// The version that a page holds; 0 where it is torn or another's.
-std::uint64_t version_of(const page& p, std::uint64_t name) {
-    std::uint64_t version = 0;
-    std::memcpy(&version, p.data() + 8, 8);
-    page whole;
-    describe(whole, name, version);
-    return p == whole ? version : 0;
-}
+using page = versioned_page;
 
 /// Looks at the wish, as the policies for machines of several nodes do.
 struct wishful : hashed {

@@ -6,6 +6,7 @@
 
 #include "support/node_test_source.hpp"
 #include "support/rng.hpp"
+#include "support/versioned_page.hpp"
 
 #include <pagefold/place/by_node.hpp>
 #include <pagefold/platform/parking.hpp>
@@ -19,7 +20,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <functional>
 #include <map>
 #include <semaphore>
@@ -35,25 +35,8 @@ struct node_config : default_config {
 };
 using machine = node_test_source<3>;
 using store_type = partitioned_store<node_config>;
-using page = std::array<std::byte, 4096>;
+using page = versioned_page;
 constexpr std::uint64_t shared_pages = 16;
-
-/// A page that says whose it is and which version, and whose every word follows from that.
-void describe(page& p, std::uint64_t name, std::uint64_t version) {
-    rng random{name << 32 ^ version};
-    for (std::size_t at = 0; at < p.size(); at += 8) {
-        const std::uint64_t word = at == 0 ? name : at == 8 ? version : random.below(4) < name % 4 ? random() : name;
-        std::memcpy(p.data() + at, &word, 8);
-    }
-}
-/// The version that a page holds; 0 where it is torn or another's.
-std::uint64_t version_of(const page& p, std::uint64_t name) {
-    std::uint64_t version = 0;
-    std::memcpy(&version, p.data() + 8, 8);
-    page whole;
-    describe(whole, name, version);
-    return p == whole ? version : 0;
-}
 
 struct counts {
     std::uint64_t missed = 0, wrong = 0, older = 0, left = 0, moved = 0;
