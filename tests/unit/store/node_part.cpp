@@ -2,6 +2,7 @@
 //
 // What a scratch pool makes of it is in scratch_pool.cpp, and what a store does in nodes.cpp.
 
+#include "support/played_locality.hpp"
 #include "support/test_source.hpp"
 
 #include <pagefold/store/node_part.hpp>
@@ -13,16 +14,6 @@
 
 namespace pagefold::testing::unit_store_node_part {
 namespace {
-
-struct played_locality {
-    static inline node_id node = any_node;
-    static inline unsigned asked = 0;
-
-    [[nodiscard]] static node_id current() noexcept {
-        ++asked;
-        return node;
-    }
-};
 
 TEST_CASE("node_part: what its source gives is charged to the node and to the whole, and either can refuse") {
     test_source memory;

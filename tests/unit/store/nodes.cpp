@@ -4,6 +4,7 @@
 
 #include "support/node_test_source.hpp"
 #include "support/pages.hpp"
+#include "support/played_locality.hpp"
 #include "support/rng.hpp"
 
 #include <pagefold/place/by_node.hpp>
@@ -376,15 +377,6 @@ TEST_CASE("nodes: a limit below what a node's pools reserved takes no page of th
 
 // Where a store's scratch is.
 
-struct played_locality {
-    static inline node_id node = any_node;
-    static inline unsigned asked = 0;
-
-    [[nodiscard]] static node_id current() noexcept {
-        ++asked;
-        return node;
-    }
-};
 struct located_config : node_config {
     using locality_type = played_locality;
 };

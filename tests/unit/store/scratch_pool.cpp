@@ -3,6 +3,7 @@
 #include "support/node_part_table.hpp"
 #include "support/node_test_source.hpp"
 #include "support/one_processor.hpp"
+#include "support/played_locality.hpp"
 #include "support/rng.hpp"
 #include "support/test_source.hpp"
 
@@ -592,17 +593,6 @@ TEST_CASE("scratch_pool: whatever was handed to whom, in the end all slots are f
 // Memory nodes.
 
 namespace {
-
-/// Whoever calls is on the node that the test says; counts how often somebody asks.
-struct played_locality {
-    static inline node_id node = any_node;
-    static inline unsigned asked = 0;
-
-    [[nodiscard]] static node_id current() noexcept {
-        ++asked;
-        return node;
-    }
-};
 
 /// A machine with nodes 0, 1 and 2, of which the pool knows the first so many.
 template <unsigned Slots, std::size_t Known, class Parking = played_parking>
