@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <pagefold/evict/clock.hpp>
 
-#include <support/slot_table.hpp>
+#include <support/policy_fixture.hpp>
 
 #include <doctest/doctest.h>
 
-#include <cstddef>
 #include <initializer_list>
 
 namespace pagefold::testing::unit_evict_clock {
@@ -14,51 +13,16 @@ namespace {
 static_assert(eviction_policy<clock>);
 static_assert(clock::hook_bits <= packed_hook_bits);
 
-template <class Policy>
-struct fixture {
-    explicit fixture(std::initializer_list<slot_id> inserted) {
-        for (const slot_id slot : inserted) {
-            insert(slot);
-        }
-    }
-    void insert(slot_id slot) {
-        slots.add(slot);
-        policy.on_insert(slots, slot);
-    }
-    void hit(std::initializer_list<slot_id> hits) {
-        for (const slot_id slot : hits) {
-            policy.on_hit(slots, slot);
-        }
-    }
-    void move(slot_id from, slot_id to) {
-        slots.move(from, to);
-        policy.on_move(slots, from, to);
-    }
-    template <class Predicate>
-    slot_id evict_if(Predicate predicate, std::size_t budget = ~std::size_t{0}) {
-        steps = budget;
-        const slot_id victim = policy.evict(slots, predicate, steps);
-        if (victim != no_slot) {
-            slots.remove(victim);
-        }
-        CHECK(policy.check(slots));
-        CHECK_FALSE(slots.was_misused());
-        return victim;
-    }
-    slot_id evict(std::size_t budget = ~std::size_t{0}) {
-        return evict_if([](slot_id) noexcept { return true; }, budget);
-    }
-    slot_table<std::uint8_t> slots{16};
-    Policy policy;
-    std::size_t steps = 0; // left by the last call
+struct fixture : policy_fixture<clock> {
+    fixture(std::initializer_list<slot_id> inserted) { insert(inserted); }
 };
 
 TEST_CASE("clock: without hits the hand takes one after the other") {
-    fixture<clock> f{4, 1, 9};
+    fixture f{4, 1, 9};
     CHECK(f.evict() == 1);
     CHECK(f.evict() == 4);
-    f.insert(0); // both behind the hand, which is at 9 by now
-    f.insert(5);
+    f.insert({0}); // both behind the hand, which is at 9 by now
+    f.insert({5});
     CHECK(f.evict() == 9);
     CHECK(f.evict() == 0);
     CHECK(f.evict() == 5);
@@ -66,7 +30,7 @@ TEST_CASE("clock: without hits the hand takes one after the other") {
 }
 
 TEST_CASE("clock: a hit is worth one round") {
-    fixture<clock> f{1, 2, 3};
+    fixture f{1, 2, 3};
     f.hit({1, 1, 1, 2});
     CHECK(f.evict() == 3);
     CHECK(f.slots.get(1) == 0);
@@ -75,7 +39,7 @@ TEST_CASE("clock: a hit is worth one round") {
 }
 
 TEST_CASE("clock: when all were hit the first that the hand met goes") {
-    fixture<clock> f{1, 2, 3};
+    fixture f{1, 2, 3};
     f.hit({1, 2, 3});
     CHECK(f.evict() == 1);
     CHECK(f.slots.get(2) == 0);
@@ -83,10 +47,10 @@ TEST_CASE("clock: when all were hit the first that the hand met goes") {
 }
 
 TEST_CASE("clock: the steps end a call, and the hand goes on from there in the next") {
-    fixture<clock> f{1, 2, 3, 4};
+    fixture f{1, 2, 3, 4};
     f.hit({1, 2, 3, 4});
     CHECK(f.evict(2) == no_slot);
-    CHECK(f.steps == 0);
+    CHECK(f.used == 2);
     CHECK(f.slots.get(1) == 0);
     CHECK(f.slots.get(2) == 0);
     CHECK(f.slots.get(3) == 1);
@@ -94,46 +58,46 @@ TEST_CASE("clock: the steps end a call, and the hand goes on from there in the n
     CHECK(f.evict(2) == no_slot);
     CHECK(f.slots.get(4) == 0);
     CHECK(f.evict(3) == 1);
-    CHECK(f.steps == 2);
+    CHECK(f.used == 1);
     CHECK(f.evict(1) == 2);
-    CHECK(f.steps == 0);
+    CHECK(f.used == 1);
 }
 
 TEST_CASE("clock: an answer costs a round where nothing was hit, and the rest of one for those that were") {
-    fixture<clock> f{1, 2, 3, 4};
+    fixture f{1, 2, 3, 4};
     const auto none = [](slot_id) noexcept { return false; };
     f.hit({2});
     CHECK(f.evict_if(none, 10) == no_slot);
-    CHECK(f.steps == 10 - 6); // 1, 2 and its bit, then 3, 4, 1 and 2 refused in a row
+    CHECK(f.used == 6); // 1, 2 and its bit, then 3, 4, 1 and 2 refused in a row
     CHECK(f.evict_if(none, 10) == no_slot);
-    CHECK(f.steps == 10 - 4);
+    CHECK(f.used == 4);
     CHECK(f.evict_if(none, 3) == no_slot);
-    CHECK(f.steps == 0);
+    CHECK(f.used == 3);
     CHECK(f.evict() == 2); // 3 and 4 in two rounds, and 3, 4 and 1: the hand is at 2
 }
 
 TEST_CASE("clock: a page that moves takes its bit along, and the hand if it is at it") {
-    fixture<clock> f{3, 5, 7};
+    fixture f{3, 5, 7};
     CHECK(f.evict() == 3);
     f.hit({5});
     f.move(5, 1);
     CHECK(f.slots.get(1) == 1);
     CHECK(f.evict() == 7); // past 1, whose bit is cleared
-    f.insert(4);
-    f.insert(2);
+    f.insert({4});
+    f.insert({2});
     CHECK(f.evict() == 1);
     f.move(4, 8);
     CHECK(f.evict() == 2);
     CHECK(f.evict() == 8);
-    f.insert(6);
-    f.insert(9);
+    f.insert({6});
+    f.insert({9});
     CHECK(f.evict() == 6);
     f.move(9, 0);
     CHECK(f.evict() == 0);
 }
 
 TEST_CASE("clock: where no page satisfies the predicate all are asked, and none goes") {
-    fixture<clock> f{1, 2, 3};
+    fixture f{1, 2, 3};
     f.hit({2});
     unsigned asked = 0;
     CHECK(f.evict_if([&](slot_id slot) noexcept {
@@ -145,7 +109,7 @@ TEST_CASE("clock: where no page satisfies the predicate all are asked, and none 
 }
 
 TEST_CASE("clock: the hand may stand on a slot that is gone") {
-    fixture<clock> f{1, 2, 3};
+    fixture f{1, 2, 3};
     f.hit({1, 2});
     CHECK(f.evict() == 3); // the hand stands on 3
     f.policy.on_remove(f.slots, 1);
@@ -154,7 +118,7 @@ TEST_CASE("clock: the hand may stand on a slot that is gone") {
 }
 
 TEST_CASE("clock: check sees a wrong count and a wrong hook") {
-    fixture<clock> f{1, 2};
+    fixture f{1, 2};
     REQUIRE(f.policy.check(f.slots));
     f.slots.set(2, 2);
     CHECK_FALSE(f.policy.check(f.slots));
