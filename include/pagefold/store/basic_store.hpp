@@ -93,8 +93,9 @@ public:
     /// and no page is missed; what is put from now on is put there. Pages move as they are, a few under the locks of two
     /// partitions at a time, until about `work` bytes of pages have moved.
     ///
-    /// ok: all pages are there. busy: not yet; call again. (Also where this call interrupts another, and nothing happened, and
-    /// where another thread has sent the pool elsewhere meanwhile.) limit, no_memory: there is no room for the rest, and nothing
+    /// ok: all pages are there. busy: not yet; call again. (Also where this call interrupts another, and nothing happened;
+    /// where another thread has sent the pool elsewhere meanwhile; and while an operation that moves sent back twice is under
+    /// way.) limit, no_memory: there is no room for the rest, and nothing
     /// can be dropped for it. Then, and after busy, pages are in both places, found by everybody, and either call again goes on:
     /// this one, or one that sends the pool back. (limit also, and nothing happened, where what the pool has reserved is more
     /// than a strict node can promise.) invalid: no such pool, or a strict node that no partition is on.
@@ -281,6 +282,8 @@ private:
     [[nodiscard]] partition_id home_of(const located_key& k, node_id wish) const noexcept {
         return pagefold::home_of(place_, k.key, k.extent_hash, wish, partition_count_);
     }
+    /// The route of whoever has the pool slot.
+    [[nodiscard]] shared_route& route_of(std::uint32_t slot) noexcept { return registry_.table().records[slot].route; }
     /// Where a page is: in `now`, or while its pool moves perhaps in `before` still, which is looked at first.
     struct homes {
         partition_id now, before;

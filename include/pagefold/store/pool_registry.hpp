@@ -127,23 +127,26 @@ public:
         return true;
     }
 
-    /// Sends a live pool to a wish, or back; nothing changes where it is there or on its way, and where a move to another has to
-    /// end first. Returns its route. The lock is held.
+    /// Sends a live pool to a wish, or back; nothing changes where it is there or on its way, where a move to another has to end
+    /// first, and while somebody holds the route. Returns its route. The lock is held.
     pool_route reroute(pool_id id, node_id wish) noexcept {
         pool_record& record = table_.records[pool_ids::slot(id)];
         pool_route route = record.route.load();
-        if (route.now != wish && (!route.is_moving() || route.before == wish)) {
+        if (route.now != wish && (!route.is_moving() || route.before == wish) && !record.route.is_held()) {
             route = {route.number + 1, wish, route.now};
             record.route.store(route);
         }
         return route;
     }
-    /// All pages went by that route, if it is the pool's still. The lock is held.
-    void settle(pool_id id, const pool_route& by) noexcept {
+    /// All pages went by that route, if it is the pool's still. False where somebody holds it, and nothing changes. The lock is
+    /// held.
+    [[nodiscard]] bool settle(pool_id id, const pool_route& by) noexcept {
         pool_record& record = table_.records[pool_ids::slot(id)];
-        if (record.id == id && record.route.load().number == by.number) {
+        const bool is_newest = record.id == id && record.route.load().number == by.number;
+        if (is_newest && !record.route.is_held()) {
             record.route.store({by.number + 1, by.now, by.now});
         }
+        return !is_newest || !record.route.is_held();
     }
 
     /// What live pools that must be on a node have reserved together. Cost: a look at each slot. The lock is held.

@@ -51,10 +51,51 @@ public:
         number_.store(route.number, memory_order::release); // the wishes come first
     }
 
+    /// Asks that the route stays as it is for a while, and takes that back. relaxed, here and below: who changes the route once
+    /// more, because it reads this too late, costs somebody one more try. Nothing else hangs on it.
+    void hold() noexcept { holds_.fetch_add(1, memory_order::relaxed); }
+    void let_go() noexcept { holds_.fetch_sub(1, memory_order::relaxed); }
+    [[nodiscard]] bool is_held() const noexcept { return holds_.load(memory_order::relaxed) != 0; }
+    /// All who held it are gone.
+    void forget_holds() noexcept { holds_.store(0, memory_order::relaxed); }
+
 private:
     static constexpr std::uint32_t none = 0xffffffffu; // any_node, and before it any_node
     atomic<std::uint32_t> number_{0};
     atomic<std::uint32_t> wishes_[2] = {atomic<std::uint32_t>{none}, atomic<std::uint32_t>{none}};
+    atomic<std::uint32_t> holds_{0};
+};
+
+/// The tries of an operation that goes by a route. A pool of few pages is sent from node to node faster than a page is
+/// compressed, so that who sends it around without a pause would keep a put from ever coming through. Who was sent back twice
+/// holds the route until it is through. Who wants to change it is told `busy` meanwhile, and nobody waits.
+class route_tries {
+public:
+    static constexpr unsigned free_tries = 2;
+
+    explicit route_tries(shared_route& route) noexcept : route_{route} {}
+    ~route_tries() {
+        if (tries_ >= free_tries) {
+            route_.let_go();
+        }
+    }
+    route_tries(const route_tries&) = delete;
+    route_tries& operator=(const route_tries&) = delete;
+
+    /// Whether there is another try, behind one that was sent back or was not.
+    [[nodiscard]] bool has_next(bool was_sent_back) noexcept {
+        if (!was_sent_back) [[likely]] {
+            return false;
+        }
+        if (tries_ < free_tries && ++tries_ == free_tries) {
+            route_.hold();
+        }
+        return true;
+    }
+
+private:
+    shared_route& route_;
+    unsigned tries_ = 0; // that were sent back; no more are counted than matter
 };
 
 } // namespace pagefold

@@ -17,7 +17,8 @@
 // that places the new one, or refuses it for good. Until then readers find the old one, wherever it goes.
 //
 // Why no two routes mix. Every operation comes to a partition with the number of its route, and leaves it there. Who comes
-// with an older one is sent back, and reads the route anew; it never waits. Whatever changes a page by a new route comes to
+// with an older one is sent back, and reads the route anew; it never waits, and who was sent back twice keeps the route from
+// changing (route_tries), so that a small pool sent around without a pause can't keep a put from coming through. Whatever changes a page by a new route comes to
 // the page's old home, so that an operation by the old route finds the new number there, or was before it. A pass comes to
 // every partition, with pages or none: behind it nobody can leave a page where it is not looked for.
 //
@@ -57,7 +58,9 @@ status basic_store<Config, Place>::set_node(pool_id id, node_id node, bool stric
         }
         if (s == status::ok) {
             const registry_hold held{registry_, partition_type::token()};
-            registry_.settle(id, route);
+            if (!registry_.settle(id, route)) {
+                return status::busy;
+            }
         }
     }
 }
@@ -85,7 +88,8 @@ status basic_store<Config, Place>::direct(pool_id id, node_id wish, bool& is_sen
     }
     route = registry_.reroute(id, wish);
     is_sent = route.now == wish; // or else the move that is under way ends first
-    return status::ok;
+    const bool is_held = !is_sent && (!route.is_moving() || route.before == wish);
+    return is_held ? status::busy : status::ok;
 }
 
 template <store_config Config, partition_policy Place>

@@ -18,10 +18,11 @@ status basic_store<Config, Place>::put(const page_key& key, byte_view page) noex
         return status::busy;
     }
     located_key k = hasher_.locate(key);
-    status s = has_moved;
-    while (s == has_moved) {
+    route_tries tries{route_of(k.pool)};
+    status s;
+    do {
         s = put_by_route(k, page, lease);
-    }
+    } while (tries.has_next(s == has_moved));
     return s;
 }
 
@@ -92,8 +93,9 @@ status basic_store<Config, Place>::read(const page_key& key, byte_span out, bool
     located_key k = hasher_.locate(key);
     partition_type* partition = nullptr;
     typename partition_type::fetched found;
-    status s = has_moved;
-    while (s == has_moved) {
+    route_tries tries{route_of(k.pool)};
+    status s;
+    do {
         const homes at = find_homes(k);
         partition = &partitions_[at.before];
         found.is_last_place = at.before == at.now;
@@ -103,7 +105,7 @@ status basic_store<Config, Place>::read(const page_key& key, byte_span out, bool
             found.is_last_place = true;
             s = partition->fetch(k, out, lease.buffer(), removing, found);
         }
-    }
+    } while (tries.has_next(s == has_moved));
     if (s != status::ok) {
         return s;
     }
@@ -124,8 +126,9 @@ status basic_store<Config, Place>::erase(const page_key& key) noexcept {
     }
     located_key k = hasher_.locate(key);
     bool any = false;
-    status s = has_moved;
-    while (s == has_moved) {
+    route_tries tries{route_of(k.pool)};
+    status s;
+    do {
         const homes at = find_homes(k);
         s = partitions_[at.before].erase(k);
         any = any || s == status::ok;
@@ -133,7 +136,7 @@ status basic_store<Config, Place>::erase(const page_key& key) noexcept {
             s = partitions_[at.now].erase(k);
             any = any || s == status::ok;
         }
-    }
+    } while (tries.has_next(s == has_moved));
     // Where the pool was destroyed after the page had been erased, it was erased.
     return any ? status::ok : s;
 }
@@ -154,7 +157,8 @@ result<std::size_t> basic_store<Config, Place>::erase_range(pool_id pool, std::u
     const std::uint64_t last = count > max_page_index - first ? max_page_index - 1 : first + count - 1;
     // By one route a page moves once at most: from a partition that is swept later to one that was swept before, say. In the
     // second sweep it is where it stays, as behind the first nobody moves it by an older route.
-    const shared_route& route = registry_.table().records[pool_ids::slot(pool)].route;
+    shared_route& route = route_of(pool_ids::slot(pool));
+    route_tries tries{route};
     pool_route before, after = route.load();
     do {
         before = after;
@@ -162,7 +166,7 @@ result<std::size_t> basic_store<Config, Place>::erase_range(pool_id pool, std::u
             sweep_range({pool, object, first}, last, before.number, erased);
         }
         after = route.load();
-    } while (after.number != before.number);
+    } while (tries.has_next(after.number != before.number));
     return erased;
 }
 

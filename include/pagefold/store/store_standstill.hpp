@@ -58,6 +58,7 @@ void basic_store<Config, Place>::resume_alone() noexcept {
     registry_.resume_alone();
     // No id is given out between the two locks of create_pool: whatever is dying was retired.
     for (std::uint32_t slot = 0; slot < table.count; ++slot) {
+        table.records[slot].route.forget_holds();
         if (table.records[slot].stage == pool_stage::dying) {
             drain_and_free(table.records[slot].id);
         }

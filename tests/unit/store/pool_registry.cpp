@@ -74,10 +74,10 @@ TEST_CASE("pool_registry: a pool is sent to a wish and back, ends a move before 
     CHECK(back.number == first + 2);
     CHECK(back.now == one);
     CHECK(back.before == two);
-    s.registry.settle(pool, there); // somebody who went by the route before
+    CHECK(s.registry.settle(pool, there)); // somebody who went by the route before
     CHECK(route().number == back.number);
     CHECK(route().is_moving());
-    s.registry.settle(pool, back);
+    CHECK(s.registry.settle(pool, back));
     CHECK(route().number == first + 3);
     CHECK(route().now == one);
     CHECK(!route().is_moving());
@@ -90,9 +90,33 @@ TEST_CASE("pool_registry: a pool is sent to a wish and back, ends a move before 
     CHECK(route().now == strictly(two));
     CHECK(!route().is_moving());
     CHECK(route().number == last.number + 1);
-    s.registry.settle(pool, route());
+    CHECK(s.registry.settle(pool, route()));
     CHECK(route().number == last.number + 1);
     CHECK(pool_ids::slot(next) == 0);
+}
+
+TEST_CASE("pool_registry: while a route is held nobody sends the pool on or back, or ends its move") {
+    slots s{1};
+    const node_id one{1}, two{2};
+    const pool_id pool = s.registry.open({.node = one}, unlimited).value();
+    s.registry.publish(pool);
+    shared_route& route = s.records[0].route;
+    route.hold();
+    const std::uint32_t first = route.load().number;
+    CHECK(s.registry.reroute(pool, two).number == first);
+    CHECK(route.load().now == one);
+    route.let_go();
+    const pool_route there = s.registry.reroute(pool, two);
+    CHECK(there.number == first + 1);
+
+    route.hold();
+    CHECK(s.registry.reroute(pool, one).number == there.number); // not back either
+    CHECK(!s.registry.settle(pool, there));
+    CHECK(route.load().is_moving());
+    CHECK(s.registry.settle(pool, {there.number - 1, two, one})); // of no interest any more
+    route.let_go();
+    CHECK(s.registry.settle(pool, there));
+    CHECK(!route.load().is_moving());
 }
 
 TEST_CASE("pool_registry: the lowest free slot is given out, and a dying one is not free") {

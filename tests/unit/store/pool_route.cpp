@@ -44,6 +44,43 @@ TEST_CASE("shared_route: what was stored last is read, and nothing at first") {
     }
 }
 
+TEST_CASE("shared_route: it is held until all who hold it let go, or are gone") {
+    shared_route route;
+    CHECK(!route.is_held());
+    route.hold();
+    route.hold();
+    route.let_go();
+    CHECK(route.is_held());
+    route.let_go();
+    CHECK(!route.is_held());
+    route.hold();
+    route.forget_holds();
+    CHECK(!route.is_held());
+}
+
+TEST_CASE("route_tries: who was sent back twice holds the route, once, until it is through") {
+    shared_route route;
+    {
+        route_tries tries{route};
+        CHECK(!tries.has_next(false));
+        CHECK(tries.has_next(true));
+        CHECK(!route.is_held());
+    }
+    {
+        route_tries tries{route};
+        CHECK(tries.has_next(true));
+        for (unsigned i = 0; i < 5; ++i) {
+            CHECK(tries.has_next(true));
+            CHECK(route.is_held());
+        }
+        route_tries another{route};
+        CHECK(another.has_next(true));
+        CHECK(another.has_next(true));
+        CHECK(!tries.has_next(false));
+    }
+    CHECK(!route.is_held());
+}
+
 TEST_CASE("shared_route: two changes at any instruction of a look are seen whole, or not at all") {
     if (!stepped::is_possible) {
         MESSAGE("no steps on this machine");

@@ -75,9 +75,14 @@ struct fixture {
     std::array<std::byte, 4096> page_{};
 };
 
-/// Calls back when it was let go: between any two holds of an operation somebody else may come.
+/// Calls back before it is taken and when it was let go: around any hold of an operation somebody else may come.
 struct calling_lock {
     void lock() noexcept {
+        if (held == 0 && before_lock && !is_within) {
+            is_within = true;
+            before_lock();
+            is_within = false;
+        }
         inner.lock();
         ++held;
     }
@@ -92,7 +97,7 @@ struct calling_lock {
     spin_lock inner{};
     static inline unsigned held = 0; // of all locks: a move has two
     static inline bool is_within = false;
-    static inline std::function<void()> after_unlock;
+    static inline std::function<void()> before_lock, after_unlock;
 };
 struct calling_config : node_config {
     using lock_type = calling_lock;
@@ -642,6 +647,66 @@ TEST_CASE("store_migration: whatever moves between two holds of an operation, it
             }
         }
     }
+}
+
+TEST_CASE("store_migration: whoever sends a pool around without a pause keeps no operation from coming through") {
+    machine source{plenty};
+    partitioned_store<calling_config> store{source, {.partitions = 6, .seed = 1}, {}, {}, by_node{source}};
+    const pool_id pool = store.create_pool({.node = nodes[0], .strict_node = true}).value();
+    const page_key key{pool, 1, 1};
+    const auto page = page_of(4096, page_kind::text, 1);
+    std::array<std::byte, 4096> out{};
+    // In front of each hold the pool is sent to the next node, where it may be already; or a few pages of it.
+    const auto moves_during = [&](std::size_t work, auto operation) {
+        unsigned calls = 0, moves = 0;
+        calling_lock::before_lock = [&] {
+            if (++calls <= 1000) {
+                const status s = store.set_node(pool, nodes[calls % 3], true, work);
+                moves += s == status::ok ? 1u : 0u;
+                CHECK((s == status::ok || s == status::busy));
+            }
+        };
+        operation();
+        calling_lock::before_lock = nullptr;
+        CHECK(calls < 1000);
+        CHECK(store.check());
+        return moves;
+    };
+    for (const std::size_t work : {~std::size_t{0}, std::size_t{1}}) {
+        for (unsigned round = 0; round < 20; ++round) {
+            CHECK(moves_during(work, [&] { CHECK(store.put(key, page) == status::ok); }) <= 4);
+            CHECK(moves_during(work, [&] { CHECK(store.get(key, out) == status::ok); }) <= 4);
+            CHECK(moves_during(work, [&] { CHECK(store.take(key, out) == status::ok); }) <= 4);
+            CHECK(moves_during(work, [&] { CHECK(store.erase(key) == status::not_found); }) <= 4);
+            CHECK(store.put(key, page) == status::ok);
+            // 6 partitions a sweep, and a move in front of each; the second sweep is the last that is disturbed.
+            CHECK(moves_during(work, [&] { CHECK(store.erase_range(pool, 1, 0, 4).value() == 1); }) <= 12);
+            while (store.set_node(pool, nodes[round % 3], true) == status::busy) {
+            }
+            CHECK(store.stats(nodes[round % 3]).value().stored_pages == 0);
+        }
+    }
+}
+
+TEST_CASE("store_migration: in a copy of the process nobody holds a route who is gone") {
+    machine source{plenty};
+    partitioned_store<calling_config> store{source, {.partitions = 6, .seed = 1}, {}, {}, by_node{source}};
+    const pool_id pool = store.create_pool({.node = nodes[0], .strict_node = true}).value();
+    std::array<status, 3> answers{};
+    unsigned calls = 0;
+    calling_lock::before_lock = [&] {
+        if (++calls <= 2) {
+            REQUIRE(store.set_node(pool, nodes[calls], true) == status::ok);
+        } else if (calls == 3) {
+            answers[0] = store.set_node(pool, nodes[0], true);
+            answers[1] = store.quiesce();
+            store.resume_alone(); // here the other thread goes on, but nothing is asked of the store any more
+            answers[2] = store.set_node(pool, nodes[0], true);
+        }
+    };
+    CHECK(store.erase({pool, 1, 1}) == status::not_found);
+    calling_lock::before_lock = nullptr;
+    CHECK(answers == std::array{status::busy, status::ok, status::ok});
 }
 
 } // namespace
