@@ -35,22 +35,14 @@ public:
     /// Stores the stream as the page's content. After a failure nothing has changed.
     placed put(pool_state& pool, const located_key& k, byte_view stream, std::uint64_t sum) noexcept {
         const slot_id slot = find_sound(pool, k);
-        if (is_over_cap(pool, k, slot, stream)) {
+        if (!claim(pool, k, slot, stream)) {
             return {status::limit, true};
         }
-        if (is_inline(stream)) {
-            return {commit(pool, k, slot, entry_type::with_stream(load_native<std::uint64_t>(stream.data()), sum))};
+        const placed outcome = put_claimed(pool, k, slot, stream, sum);
+        if (outcome.result != status::ok) {
+            state_.settle(pool); // gives back what was claimed
         }
-        if (slot != no_slot) {
-            const entry_type old = state_.index.get(slot);
-            const std::size_t need = state_type::object_bytes(stream.size());
-            const std::size_t place = place_of(old, stream.size());
-            const std::size_t rounded = state_.allocator.rounded(need);
-            if (place >= rounded && place - rounded <= rounded / 16) { // a borrowed place may be a little larger
-                return {rewrite(pool, slot, old, stream, sum)};
-            }
-        }
-        return place(pool, k, slot, stream, sum, state_.allocate_snug(state_type::object_bytes(stream.size())));
+        return outcome;
     }
 
     /// The same where nothing more can be dropped for it: any place that is large enough will do, the old content's too, and
@@ -58,9 +50,9 @@ public:
     placed put_at_last(pool_state& pool, const located_key& k, byte_view stream, std::uint64_t sum) noexcept {
         slot_id slot = find_sound(pool, k);
         placed outcome{status::limit, true};
-        if (!is_over_cap(pool, k, slot, stream)) {
+        if (claim(pool, k, slot, stream)) {
             if (is_inline(stream)) {
-                outcome = put(pool, k, stream, sum);
+                outcome = put_claimed(pool, k, slot, stream, sum);
             } else {
                 const std::size_t need = state_type::object_bytes(stream.size());
                 if (slot != no_slot && place_of(state_.index.get(slot), stream.size()) >= need) {
@@ -108,24 +100,57 @@ private:
                    ? 0
                    : state_.allocator.capacity(old.handle());
     }
-    /// Whether the pool would be above its cap with the stream in place of what is there.
-    [[nodiscard]] bool is_over_cap(pool_state& pool, const located_key& k, slot_id slot,
-                                   byte_view stream) const noexcept {
-        const pool_record& record = state_.record_of(pool);
+    /// Whether the pool stays below its cap with the stream in place of what is there. If so, everybody knows at once of what it
+    /// will have more, before it has it: puts in other partitions at the same time can't pass the cap together. The pool's
+    /// next settle() corrects what did not come to pass.
+    ///
+    /// Of several that claim at once the first, by the order of their additions to `payload`, reckons with none that comes after
+    /// it; so not all are refused where there is room for one. A refused one reckons with others that are refused as well, and
+    /// have not taken that back yet.
+    [[nodiscard]] bool claim(pool_state& pool, const located_key& k, slot_id slot, byte_view stream) noexcept {
+        pool_record& record = state_.record_of(pool);
         const std::size_t cap = record.options.cap_bytes;
         if (cap == ~std::size_t{0}) {
-            return false;
+            return true;
         }
         const std::size_t need = state_type::object_bytes(stream.size());
         const std::size_t now = is_inline(stream) ? 0 : state_.allocator.rounded(need);
         const std::size_t before = slot != no_slot ? state_.occupied_by(state_.index.get(slot)) : elsewhere_.occupied;
         const std::size_t tables = elsewhere_.exists ? 0 : state_.index.bytes_for(k);
         if (now <= before && tables == 0) {
-            return false; // it gets no larger
+            return true; // it gets no larger
         }
-        const std::size_t more = pool_charge::of(state_.table, now > before ? now - before : 0, tables);
-        const std::size_t used = pool_charge::of(state_.table, record);
-        return more > cap || used > cap - more;
+        const std::size_t payload = now > before ? now - before : 0;
+        record.tables.fetch_add(tables, memory_order::relaxed);
+        // acq_rel: who comes later in this order sees the tables that this one wants, too.
+        const std::size_t others = record.payload.fetch_add(payload, memory_order::acq_rel);
+        const std::size_t other_tables = record.tables.load(memory_order::relaxed) - tables;
+        const std::size_t more = pool_charge::of(state_.table, payload, tables);
+        const std::size_t used = pool_charge::of(state_.table, others, other_tables);
+        if (more > cap || used > cap - more) {
+            record.payload.fetch_sub(payload, memory_order::relaxed); // meters, which order nothing
+            record.tables.fetch_sub(tables, memory_order::relaxed);
+            return false;
+        }
+        pool.payload_counted += payload;
+        pool.tables_counted += tables;
+        return true;
+    }
+    placed put_claimed(pool_state& pool, const located_key& k, slot_id slot, byte_view stream,
+                       std::uint64_t sum) noexcept {
+        if (is_inline(stream)) {
+            return {commit(pool, k, slot, entry_type::with_stream(load_native<std::uint64_t>(stream.data()), sum))};
+        }
+        if (slot != no_slot) {
+            const entry_type old = state_.index.get(slot);
+            const std::size_t need = state_type::object_bytes(stream.size());
+            const std::size_t place = place_of(old, stream.size());
+            const std::size_t rounded = state_.allocator.rounded(need);
+            if (place >= rounded && place - rounded <= rounded / 16) { // a borrowed place may be a little larger
+                return {rewrite(pool, slot, old, stream, sum)};
+            }
+        }
+        return place(pool, k, slot, stream, sum, state_.allocate_snug(state_type::object_bytes(stream.size())));
     }
 
     status rewrite(pool_state& pool, slot_id slot, const entry_type& old, byte_view stream,

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <utility>
+#include <vector>
 
 namespace pagefold::testing::unit_store_placement {
 namespace {
@@ -165,6 +166,32 @@ TEST_CASE("placement: a cap holds to the byte, and the source is not asked beyon
     f.record.options.cap_bytes = ~std::size_t{0} - 1;
     CHECK(f.put(0, size, 0).at_cap);
     f.record.payload.store(0, memory_order::relaxed);
+}
+
+TEST_CASE(
+    "placement: a put that the source refuses has no claim on the cap, for the next try of the same hold either") {
+    fixture f{persistent};
+    f.record.options.cap_bytes = 1u << 20;
+    REQUIRE(f.put(0, 1000) == status::ok);
+    const std::vector<std::byte> stream = fixture::stream_of(3000, 1);
+    const located_key k = f.at(1, 64);
+    const auto is_settled = [&] {
+        return f.record.payload.load(memory_order::relaxed) == f.pool().counts.payload_bytes &&
+               f.record.tables.load(memory_order::relaxed) == f.pool().ring.bytes;
+    };
+    unsigned refusals = 0;
+    for (bool was_refused = true; was_refused; refusals += was_refused ? 1u : 0u) {
+        f.source.refuse_nth(refusals + 1);
+        const placed outcome =
+            placement<default_config>{f.state}.put(f.pool(), k, stream, checksum(stream, k.sum_seed));
+        f.source.refuse_nth(0);
+        was_refused = outcome.result != status::ok;
+        CHECK((!was_refused || is_settled()));
+        f.state.settle(f.pool());
+        CHECK(is_settled());
+    }
+    CHECK(refusals >= 1);
+    CHECK(f.check());
 }
 
 TEST_CASE("placement: at last the old place does, however much too large, and another is not looked for") {
