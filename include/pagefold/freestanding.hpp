@@ -73,6 +73,15 @@
 #include <pagefold/config/assert.hpp>
 #include <pagefold/config/macros.hpp>
 #include <pagefold/config/version.hpp>
+#include <pagefold/control/age_histogram.hpp>
+#include <pagefold/control/budget.hpp>
+#include <pagefold/control/fixed_point.hpp>
+#include <pagefold/control/interval.hpp>
+#include <pagefold/control/page_ages.hpp>
+#include <pagefold/control/pressure.hpp>
+#include <pagefold/control/promotion_rate.hpp>
+#include <pagefold/control/refault_guard.hpp>
+#include <pagefold/control/sampled_counter.hpp>
 #include <pagefold/core/atomic.hpp>
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/bytes.hpp>

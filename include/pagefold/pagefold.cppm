@@ -286,6 +286,32 @@ using pagefold::zstd_dictionary;
 using pagefold::lzo;
 #endif
 
+// control/
+using pagefold::age_histogram;
+using pagefold::budget;
+using pagefold::budget_options;
+using pagefold::budget_sample;
+using pagefold::difference_or_zero;
+using pagefold::greatest_number;
+using pagefold::interval;
+using pagefold::interval_options;
+using pagefold::no_age;
+using pagefold::no_sample;
+using pagefold::oldest_age;
+using pagefold::page_ages;
+using pagefold::page_sight;
+using pagefold::parts_per_million;
+using pagefold::pressure;
+using pagefold::pressure_advice;
+using pagefold::pressure_options;
+using pagefold::promotion_rate;
+using pagefold::promotion_rate_options;
+using pagefold::refault_guard;
+using pagefold::refault_guard_options;
+using pagefold::sampled_counter;
+using pagefold::saturated_sum;
+using pagefold::scaled;
+
 #if __STDC_HOSTED__ && defined(__linux__)
 // hosted/
 using pagefold::any_placement;
