@@ -48,6 +48,8 @@
 #include <pagefold/hosted/numa_source.hpp>
 #include <pagefold/hosted/numa_topology.hpp>
 #include <pagefold/hosted/pagemap_scan.hpp>
+#include <pagefold/hosted/pager_budget.hpp>
+#include <pagefold/hosted/psi_monitor.hpp>
 #include <pagefold/hosted/read_ahead.hpp>
 #include <pagefold/hosted/readable_wait.hpp>
 #include <pagefold/hosted/resident_set.hpp>

@@ -92,8 +92,7 @@ public:
         : options_{options}, clock_{clock}, time_{options.time}, stalls_{options.stalls}, refaults_{options.refaults} {
         options_.page_bytes = options_.page_bytes != 0 ? options_.page_bytes : 1;
         set_bounds(options.least_bytes, options.most_bytes);
-        wanted_ = bounded(options.start_bytes);
-        announced_ = whole(wanted_);
+        settle_at(options.start_bytes);
     }
     budget(const budget&) = delete;
     budget& operator=(const budget&) = delete;
@@ -118,7 +117,11 @@ public:
     void set_bounds(std::uint64_t least, std::uint64_t most) noexcept {
         options_.most_bytes = most;
         options_.least_bytes = least < most ? least : most;
-        wanted_ = bounded(wanted_);
+        settle_at(wanted_);
+    }
+    /// The host could not follow: this is the budget from now on, as far as the bounds allow.
+    void settle_at(std::uint64_t bytes) noexcept {
+        wanted_ = bounded(bytes);
         announced_ = whole(wanted_);
     }
     [[nodiscard]] std::uint64_t least_bytes() const noexcept { return options_.least_bytes; }
