@@ -25,6 +25,10 @@ arguments parse_arguments(int count, char** values) {
         } else if (option == "--swapfile") {
             given.swapfile = line.value();
             given.compares_swapfile = true;
+        } else if (option == "--auto") {
+            given.is_steered = true;
+        } else if (option == "--compare-budgets") {
+            given.is_steered = given.compares_budgets = true;
         } else if (option == "--numa") {
             given.uses_nodes = true;
         } else if (option == "--help" || option == "-h") {
@@ -32,6 +36,9 @@ arguments parse_arguments(int count, char** values) {
         } else {
             line.refuse();
         }
+    }
+    if (given.is_steered && (given.compares_zram || given.compares_swapfile)) {
+        throw failure("--auto: it compares with budgets that stay, and with no kernel's swap");
     }
     if (given.compares_swapfile && given.swapfile.empty()) {
         given.swapfile = "/var/tmp/paged_process.swap";
@@ -55,6 +62,10 @@ compared byte for byte, and one in ten is changed.
   --compare-swapfile   the same with a swap file
   --swapfile PATH      where that file is made (default
                        /var/tmp/paged_process.swap)
+  --auto               the working set halves and doubles, --seconds each time,
+                       and the budget follows it; beside it, one that has room
+                       for all
+  --compare-budgets    the same, and beside it five more that stay
   --numa               the table, and what of it is in the store, on the
                        processor's memory node
   --help               this

@@ -18,6 +18,8 @@ struct arguments {
     bool compares_zram = false;
     std::string swapfile; ///< a path, or empty
     bool compares_swapfile = false;
+    bool is_steered = false; ///< the budget follows a working set that halves and doubles
+    bool compares_budgets = false;
     bool uses_nodes = false; ///< the table and its pool on the processor's memory node
     bool wants_help = false;
 };

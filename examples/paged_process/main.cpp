@@ -5,6 +5,7 @@
 #include "arguments.hpp"
 #include "kernel_run.hpp"
 #include "paged_run.hpp"
+#include "steered_run.hpp"
 
 #include <cstdio>
 #include <exception>
@@ -42,6 +43,15 @@ void print_row(const char* name, const run_result& r, double base) {
     std::fflush(stdout);
 }
 
+int finish(bool is_right, const std::string& left_out) {
+    if (was_interrupted != 0) {
+        std::fputs("paged_process: interrupted; everything is undone\n", stderr);
+        return 130;
+    }
+    std::printf("\n%s%s", is_right ? "Every row that was read was right.\n" : "A ROW WAS WRONG.\n", left_out.c_str());
+    return is_right ? 0 : 1;
+}
+
 int run(int count, char** values) {
     const arguments given = parse_arguments(count, values);
     if (given.wants_help) {
@@ -51,6 +61,10 @@ int run(int count, char** values) {
     note_interruptions();
     keep_to_one_processor();
     bool is_right = true;
+    if (given.is_steered) {
+        is_right = run_steered(given);
+        return finish(is_right, "");
+    }
     double base = 0;
     std::string left_out;
     const auto add = [&](const char* name, const std::function<run_result()>& work) {
@@ -82,12 +96,7 @@ int run(int count, char** values) {
     if (given.compares_swapfile) {
         add("swap file", [&] { return run_swapped(given, given.swapfile); });
     }
-    if (was_interrupted != 0) {
-        std::fputs("paged_process: interrupted; everything is undone\n", stderr);
-        return 130;
-    }
-    std::printf("\n%s%s", is_right ? "Every row that was read was right.\n" : "A ROW WAS WRONG.\n", left_out.c_str());
-    return is_right ? 0 : 1;
+    return finish(is_right, left_out);
 }
 
 } // namespace

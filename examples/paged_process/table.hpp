@@ -57,6 +57,15 @@ public:
         if (index_[bucket] != i + 1) {
             return false;
         }
+        return visit(i, random);
+    }
+    /// The same for one of the `newest` rows, each as often, without the index: a collision in that leads to any row.
+    [[nodiscard]] bool query_newest(std::size_t newest, pagefold::support::random_stream& random) noexcept {
+        return visit(count_ - 1 - random.below(newest), random);
+    }
+
+private:
+    [[nodiscard]] bool visit(std::size_t i, pagefold::support::random_stream& random) noexcept {
         row expected;
         write(expected, i, changes_[i]);
         if (std::memcmp(&expected, &rows_[i], sizeof(row)) != 0) {
@@ -67,8 +76,6 @@ public:
         }
         return true;
     }
-
-private:
     [[nodiscard]] static std::uint64_t mixed(std::uint64_t x) noexcept {
         x = (x ^ (x >> 30)) * 0xbf58'476d'1ce4'e5b9u;
         return x ^ (x >> 31);

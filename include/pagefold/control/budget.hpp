@@ -63,6 +63,7 @@ struct budget_options {
                     .least_probe_ppm = 10'000,
                     .most_probe_ppm = 500'000,
                     .ramp_us = 250'000,
+                    .hold_us = 1'000'000,
                     .most_growth_ppm = 4'000'000};
         o.refaults.window_us = 1'000'000;
         o.refaults.least_pause_us = 250'000;

@@ -15,6 +15,7 @@ struct pressure_options {
     std::uint64_t least_probe_ppm = 500;       ///< of the memory that goes in a second without any stall, at first
     std::uint64_t most_probe_ppm = 10'000;     ///< and at most
     std::uint64_t ramp_us = 10'000'000;        ///< calm time after which that doubles
+    std::uint64_t hold_us = 20'000'000;        ///< after memory came back, in which none is taken
     std::uint64_t most_growth_ppm = 1'000'000; ///< of the memory that is given back in a second of nothing but stalls
 };
 
@@ -31,7 +32,8 @@ struct pressure_advice {
 ///
 /// Ours: above the target memory comes back in proportion to how far above, since a budget, unlike senpai's memory.reclaim, holds a
 /// working set down that grows; and the probe is not fixed. It gets smaller while there are stalls and doubles while all is calm, so
-/// that a working set that went away is followed in seconds, and one that stays is disturbed by the smallest.
+/// that a working set that went away is followed in seconds, and one that stays is disturbed by the smallest. And after memory came
+/// back none is taken for a while, or it would always be a little too small.
 ///
 /// O(1). Not thread-safe.
 class pressure {
@@ -51,11 +53,13 @@ public:
         const std::uint64_t least = last_ppm_ < average_ppm_ ? last_ppm_ : average_ppm_;
         const std::uint64_t most = last_ppm_ < average_ppm_ ? average_ppm_ : last_ppm_;
         adapt_probe(most, elapsed_us);
+        hold_left_us_ = difference_or_zero(hold_left_us_, elapsed_us);
         if (least > options_.target_ppm) {
+            hold_left_us_ = options_.hold_us;
             const std::uint64_t share = scaled(options_.most_growth_ppm, least - options_.target_ppm, least);
             return {0, scaled(a_second(memory, share), elapsed_us, parts_per_million)};
         }
-        if (most < options_.target_ppm) {
+        if (most < options_.target_ppm && hold_left_us_ == 0) {
             const std::uint64_t share = scaled(probe_ppm_, options_.target_ppm - most, options_.target_ppm);
             return {scaled(a_second(memory, share), elapsed_us, parts_per_million), 0};
         }
@@ -108,6 +112,7 @@ private:
     std::uint64_t last_ppm_ = 0;
     std::uint64_t average_ppm_ = 0;
     std::uint64_t calm_us_ = 0;
+    std::uint64_t hold_left_us_ = 0;
 };
 
 } // namespace pagefold

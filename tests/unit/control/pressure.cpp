@@ -19,6 +19,7 @@ constexpr pressure_options plain{.target_ppm = 10'000,
                                  .least_probe_ppm = 20'000,
                                  .most_probe_ppm = 20'000,
                                  .ramp_us = second,
+                                 .hold_us = 0,
                                  .most_growth_ppm = 500'000};
 
 TEST_CASE("pressure: without stalls all of the probe goes, at the target nothing, and in between in proportion") {
@@ -102,6 +103,19 @@ TEST_CASE("pressure: after a stall the probe is small, and doubles while all is 
     p.reset();
     CHECK(p.probe_ppm() == 1'000);
     CHECK(p.average_ppm() == 0);
+}
+
+TEST_CASE("pressure: after memory came back none is taken for a while") {
+    pressure_options options = plain;
+    options.hold_us = 3 * second;
+    pressure p{options};
+    CHECK(p.step(mib, 0, 0, second).shrink_bytes != 0);
+    CHECK(p.step(mib, 20'000, 0, second).grow_bytes != 0);
+    CHECK(p.step(mib, 20'000, 0, second).grow_bytes != 0); // each time anew
+    CHECK(p.step(mib, 0, 0, second).shrink_bytes == 0);
+    CHECK(p.step(mib, 0, 0, 2 * second - 1).shrink_bytes == 0);
+    CHECK(p.step(mib, 0, 0, 1).shrink_bytes == 0); // nothing of a byte
+    CHECK(p.step(mib, 0, 0, second).shrink_bytes != 0);
 }
 
 TEST_CASE("pressure: extremes") {
