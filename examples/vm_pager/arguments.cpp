@@ -50,6 +50,8 @@ arguments parse_arguments(int count, char** values) {
             given.memory = parse_size(option, line.value());
         } else if (option == "--store") {
             given.store = parse_size(option, line.value());
+        } else if (option == "--auto") {
+            given.is_steered = true;
         } else if (option == "--guests") {
             given.guests = static_cast<unsigned>(line.number(1, 1'000'000));
         } else if (option == "--help" || option == "-h") {
@@ -75,6 +77,8 @@ userfaultfd and, if pages are to be evicted, the guest's memfd.
   --resident SIZE   most memory for all guests' pages
   --memory SIZE     most memory for those and the compressed pages together
   --store SIZE      most memory for the compressed pages
+  --auto            the guests' pages in memory follow what the guests use; the
+                    other bounds hold besides
   --guests N        end when N guests have come and gone
   --help            this
 

@@ -18,6 +18,9 @@ namespace {
 constexpr std::size_t most_clients = 64;
 constexpr std::size_t batch = 32; // pages evicted at a time
 constexpr std::size_t resident_share = 8;
+constexpr std::chrono::milliseconds step{100}; // between looks of the steering
+constexpr std::size_t least_steered = 64;      // pages
+constexpr std::uint64_t ns_a_fault = 6'000;    // in the kernel and the guest, besides serving it
 
 double mib(std::size_t bytes) { return static_cast<double>(bytes) / 1048576.0; }
 
@@ -37,6 +40,12 @@ host::host(const arguments& given)
     : given_{given}, store_{source_, {store_limit(given), 1}, {}, admission(given)}, listener_{given.socket} {
     if (!given.snapshot.empty()) {
         snapshot_.emplace(store_, given.snapshot);
+    }
+    if (given.is_steered) {
+        pagefold::budget_options options = pagefold::budget_options::by_faults(least_steered * page_bytes, 0);
+        // Nobody sees which pages a guest uses but by taking them: of those that leave every other one may be wanted.
+        options.refaults.most_ppm = 500'000;
+        steering_.emplace(options, ticks_);
     }
 }
 
@@ -62,6 +71,9 @@ bool host::run(int signals) {
         if (clock::now() >= next_look_) {
             look_around();
         }
+        if (steering_ && clock::now() >= next_step_) {
+            steer();
+        }
         if (polled_[0].revents != 0) {
             return give_all_back(signals);
         }
@@ -84,7 +96,7 @@ void host::fill_polled(int signals) {
 }
 /// Milliseconds to the next thing to do without being asked.
 int host::patience() const noexcept {
-    clock::time_point until = next_look_;
+    clock::time_point until = steering_ ? std::min(next_look_, next_step_) : next_look_;
     if (next_accept_ > clock::now()) {
         until = std::min(until, next_accept_);
     }
@@ -110,6 +122,7 @@ void host::serve_guests() {
         if (g->has_gone()) {
             bid_farewell(*g);
             g = guests_.erase(g);
+            fit_steering(0);
         } else {
             ++g;
         }
@@ -134,6 +147,11 @@ void host::bid_farewell(guest& leaving) {
                 stored.orig_data_size, static_cast<double>(stored.ratio_permille()) / 1000,
                 snapshot_ ? snapshot_->file_pages() : 0, leaving.check() ? 1 : 0);
     faults_of_the_gone_ += s.faults;
+    of_the_gone_.faults += s.faults;
+    of_the_gone_.fault_ns += s.fault_ns;
+    of_the_gone_.evicted_pages += s.evicted_pages;
+    of_the_gone_.refaults += s.refaults;
+    of_the_gone_.store_faults += s.store_faults;
     ++left_;
 }
 /// Once a second: what no descriptor tells.
@@ -206,6 +224,7 @@ void host::introduce(connection& client, introduction who) {
     guest& g =
         guests_.emplace_back(arrived_ + 1, std::move(memory), client.take(), store_, snapshot_ ? &*snapshot_ : nullptr);
     ++arrived_;
+    fit_steering(g.memory().pages() * page_bytes);
     std::printf("guest %u: %zu regions, %.1f MiB", g.number(), g.memory().regions().size(),
                 mib(g.memory().pages() * page_bytes));
     std::printf(g.memory().can_evict() ? "\n" : "; its pages can't be evicted: %s\n", g.memory().objection());
@@ -227,6 +246,9 @@ std::size_t host::allowed() const noexcept {
         const std::size_t taken = std::min(source_.resident_bytes(), given_.memory);
         bytes = std::min(bytes, std::max(given_.memory - taken, given_.memory / resident_share));
     }
+    if (steering_) {
+        bytes = std::min(bytes, static_cast<std::size_t>(steering_->bytes()));
+    }
     return bytes / page_bytes;
 }
 void host::make_room(std::size_t pages) noexcept {
@@ -246,6 +268,39 @@ void host::make_room(std::size_t pages) noexcept {
         refusals_in_a_row_ = done.freed != 0 ? 0 : refusals_in_a_row_;
         forget_refaults(done.freed);
     }
+}
+/// Ten times a second. Whether the guests' own threads wait is not known: a fault that is served is somebody who waits.
+void host::steer() noexcept {
+    next_step_ = clock::now() + step;
+    guest_stats all = of_the_gone_;
+    for (const guest& g : guests_) {
+        all.faults += g.stats().faults;
+        all.fault_ns += g.stats().fault_ns;
+        all.evicted_pages += g.stats().evicted_pages;
+        all.refaults += g.stats().refaults;
+        all.store_faults += g.stats().store_faults;
+    }
+    pagefold::budget_sample sample;
+    sample.used_bytes = resident() * page_bytes;
+    sample.stalled_us = (all.fault_ns + all.faults * ns_a_fault) / 1000;
+    sample.left_pages = all.evicted_pages;
+    sample.refaulted_pages = all.refaults;
+    sample.promoted_pages = all.store_faults;
+    steering_->step(sample);
+    make_room(batch);
+}
+/// A guest came, with so much memory, which it may have until it shows what it uses; or one went.
+void host::fit_steering(std::size_t more) noexcept {
+    if (!steering_) {
+        return;
+    }
+    std::size_t pages = batch;
+    for (const guest& g : guests_) {
+        pages += g.memory().pages();
+    }
+    const std::uint64_t before = guests_.size() <= 1 && more != 0 ? 0 : steering_->bytes();
+    steering_->set_bounds(least_steered * page_bytes, pages * page_bytes);
+    steering_->settle_at(before + more + batch * page_bytes);
 }
 /// What was missed long ago counts for less: half of it after as many evictions as pages may be resident.
 void host::forget_refaults(std::size_t freed) noexcept {

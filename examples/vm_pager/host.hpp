@@ -5,6 +5,8 @@
 #include "connection.hpp"
 #include "guest.hpp"
 
+#include <pagefold/control/budget.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +21,8 @@
 // The budget. --resident bounds the guests' pages in memory. --memory bounds those and all of the store, so that what the
 // store takes the guests lose; an eighth of it is kept for pages in memory, where the machine would do nothing but fault.
 // Where the store refuses pages, they stay and the bound gives way: it is counted, and said once.
+//
+// With --auto the bound of the guests' pages is steered besides: by how long faults take, and by the pages that come straight back.
 //
 // Who loses pages. The guest with most of them, each divided by how much it lately missed what it lost: a guest that never
 // misses its pages is idle, or has too many. No guest is pressed below a share of its own while others are above theirs.
@@ -50,6 +54,8 @@ private:
     [[nodiscard]] std::size_t resident() const noexcept;
     [[nodiscard]] std::size_t allowed() const noexcept;
     void make_room(std::size_t pages) noexcept;
+    void steer() noexcept;
+    void fit_steering(std::size_t more) noexcept;
     void forget_refaults(std::size_t freed) noexcept;
     [[nodiscard]] guest* choose() const noexcept;
     void note_peak() noexcept;
@@ -77,6 +83,10 @@ private:
     std::size_t peak_memory_ = 0;
     std::size_t peak_over_ = 0; ///< most above the budget
     bool has_said_full_ = false;
+    pagefold::steady_clock ticks_;
+    std::optional<pagefold::budget<pagefold::steady_clock>> steering_; // none without --auto
+    clock::time_point next_step_ = clock::now();
+    guest_stats of_the_gone_{};
 };
 
 } // namespace vm_pager

@@ -332,6 +332,43 @@ void idle_guest(const char* program) {
     end_of(pager, busy);
 }
 
+/// A guest that uses an eighth of its memory keeps little more than that, and gets all of it back when it wants it.
+void steered(const char* program) {
+    const scratch_folder folder;
+    pager_process pager{program, folder.file("socket"), {"--auto"}};
+    std::optional<monitor> vm{std::in_place, monitor_options{{std::size_t{16} << 20}}};
+    vm->introduce(pager);
+    guest_model model{*vm};
+    for (std::size_t i = 0; i < vm->pages(); ++i) {
+        model.write(i);
+    }
+    random_numbers random{1};
+    const auto work_until = [&](std::size_t pages, const std::function<bool()>& is_reached, const char* otherwise) {
+        for (int round = 0; !is_reached(); ++round) {
+            expect(round < 6'000, otherwise);
+            for (int step = 0; step < 500; ++step) {
+                const std::size_t i = random.below(pages);
+                model.check(i);
+                if (random.below(3) == 0) {
+                    model.write(i);
+                }
+            }
+            usleep(5'000);
+        }
+    };
+    work_until(
+        vm->pages() / 8, [&] { return vm->resident() < std::size_t{6} << 20; }, "an idle guest keeps its memory");
+    work_until(
+        vm->pages(), [&] { return vm->resident() > std::size_t{13} << 20; }, "a busy guest gets no memory");
+    work_until(
+        vm->pages() / 8, [&] { return vm->resident() < std::size_t{6} << 20; }, "it was followed once only");
+    model.check_all();
+    std::string guest;
+    end_of(pager, vm, &guest);
+    expect(figure(guest, "evicted") > 1000, "nothing was evicted");
+    expect(pager.wait_for_end() == 0, "vm_pager's status");
+}
+
 struct bad_message {
     std::string text;
     const char* reason;
@@ -526,7 +563,7 @@ const std::map<std::string, void (*)(const char*)> scenarios = {
     {"regions", regions},           {"no_file", no_file},       {"snapshot", snapshot},   {"removals", removals},
     {"silent", silent_changes},     {"full_store", full_store}, {"farewell", farewell},   {"killed", killed},
     {"lost_page", lost_page},       {"idle_guest", idle_guest}, {"malformed", malformed}, {"descriptors", descriptors},
-    {"slow_clients", slow_clients}, {"writers", writers},       {"exhausted", exhausted},
+    {"slow_clients", slow_clients}, {"writers", writers},       {"exhausted", exhausted}, {"steered", steered},
 };
 
 int run(int count, char** values) {
