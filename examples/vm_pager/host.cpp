@@ -288,6 +288,9 @@ void host::steer() noexcept {
     sample.promoted_pages = all.store_faults;
     steering_->step(sample);
     make_room(batch);
+    if (resident() * page_bytes > steering_->bytes()) { // what the store refuses is not asked for again and again
+        steering_->settle_at(resident() * page_bytes);
+    }
 }
 /// A guest came, with so much memory, which it may have until it shows what it uses; or one went.
 void host::fit_steering(std::size_t more) noexcept {

@@ -21,6 +21,9 @@ class pager_budget {
 public:
     /// What a fault costs besides the pager's own time: the exception, the signal or the wake-up, and the return.
     static constexpr std::uint64_t ns_a_fault = 3'000;
+    /// The most that the pager's own time of a fault counts for, on the average of a step. Nothing is read from a disk: what takes
+    /// longer waited for a processor, and more memory would not help.
+    static constexpr std::uint64_t most_ns_a_fault = 20'000;
 
     /// For a region of so many bytes: from a sixty-fourth of it to all of it and a quarter more, since pages that are queued, or
     /// were brought back from the queue, have frames besides.
@@ -46,7 +49,7 @@ public:
         const std::uint64_t used = now.resident_bytes + now.queued_bytes;
         budget_sample sample;
         sample.used_bytes = used;
-        sample.stalled_us = (now.fault_ns + now.faults * ns_a_fault) / 1'000;
+        sample.stalled_us = stalled_since(now.faults, now.fault_ns) / 1'000;
         sample.left_pages = now.evicted_pages;
         sample.refaulted_pages = difference_or_zero(now.refaults, now.queue_faults);
         sample.promoted_pages = now.store_faults + now.queue_faults;
@@ -63,9 +66,20 @@ public:
     [[nodiscard]] budget<Clock>& steering() noexcept { return budget_; }
 
 private:
+    /// A total that only rises, also where the pager was opened anew.
+    std::uint64_t stalled_since(std::uint64_t faults, std::uint64_t fault_ns) noexcept {
+        const std::uint64_t more = difference_or_zero(faults, faults_);
+        const std::uint64_t took = difference_or_zero(fault_ns, fault_ns_);
+        faults_ = faults;
+        fault_ns_ = fault_ns;
+        stalled_ns_ += (took < more * most_ns_a_fault ? took : more * most_ns_a_fault) + more * ns_a_fault;
+        return stalled_ns_;
+    }
+
     Pager& pager_;
     Clock clock_;
     budget<Clock> budget_;
+    std::uint64_t faults_ = 0, fault_ns_ = 0, stalled_ns_ = 0;
 };
 
 } // namespace pagefold

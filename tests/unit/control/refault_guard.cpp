@@ -53,11 +53,11 @@ TEST_CASE("refault_guard: too many begin a pause, twice as long each time, and h
         CHECK_FALSE(guard.is_pausing());
     }
     CHECK(guard.step(100, 0, 1) == 0);
+    CHECK(guard.step(100, 0, 1) == 0); // from four to one, and twice that
     CHECK(guard.step(100, 30, 1) == 20);
+    static_cast<void>(guard.step(0, 0, 2 * second - 1));
     CHECK(guard.is_pausing());
-    static_cast<void>(guard.step(0, 0, 4 * second - 2));
-    CHECK(guard.is_pausing());
-    static_cast<void>(guard.step(0, 0, 2));
+    static_cast<void>(guard.step(0, 0, 1));
     CHECK_FALSE(guard.is_pausing());
 }
 

@@ -82,6 +82,19 @@ TEST_CASE("pager_budget: without faults the budget goes down to the least, and w
     CHECK(pager.now.budget_bytes == 80 * mib);
 }
 
+TEST_CASE("pager_budget: a fault that waited for a processor counts for no more than a fault may take") {
+    played_pager pager;
+    pager.now.resident_bytes = pager.now.budget_bytes = 80 * mib;
+    steered s{pager, steered::options_for(64 * mib)};
+    for (int i = 0; i < 20; ++i) {
+        pager.now.faults += 10;
+        pager.now.fault_ns += 50'000'000; // half of the time
+        CHECK(s.step() == status::ok);
+    }
+    CHECK(s.steering().stalled_ppm() <= 10 * 23 * 10);
+    CHECK(pager.now.budget_bytes < 70 * mib);
+}
+
 TEST_CASE("pager_budget: faults that the queue served are no refaults, others are") {
     played_pager pager;
     pager.now.resident_bytes = pager.now.budget_bytes = 80 * mib;
