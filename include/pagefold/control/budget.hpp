@@ -50,20 +50,20 @@ struct budget_options {
     refault_guard_options refaults{};
 
     /// For who sees faults and no accessed bits, and can step some times a second: a pager in user space. It has to unmap pages to
-    /// learn whether they are used, and a fault costs microseconds: the target is two hundredths of the time, and a working
+    /// learn whether they are used, and a fault costs microseconds: the target is a fortieth of the time, and a working
     /// set that went away is followed in seconds.
     [[nodiscard]] static constexpr budget_options by_faults(std::uint64_t least, std::uint64_t most) noexcept {
         budget_options o;
         o.least_bytes = least;
         o.most_bytes = most;
-        o.shrink_ppm = 500'000;
+        o.shrink_ppm = 800'000;
         o.time.most_us = 30'000'000;
         o.stalls = {.target_ppm = 25'000,
                     .window_us = 500'000,
-                    .least_probe_ppm = 10'000,
-                    .most_probe_ppm = 500'000,
+                    .least_probe_ppm = 20'000,
+                    .most_probe_ppm = 800'000,
                     .ramp_us = 250'000,
-                    .hold_us = 1'000'000,
+                    .hold_us = 700'000,
                     .most_growth_ppm = 4'000'000};
         o.refaults.window_us = 1'000'000;
         o.refaults.least_pause_us = 250'000;

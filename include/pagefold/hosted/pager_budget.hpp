@@ -23,7 +23,7 @@ public:
     static constexpr std::uint64_t ns_a_fault = 3'000;
     /// The most that the pager's own time of a fault counts for, on the average of a step. Nothing is read from a disk: what takes
     /// longer waited for a processor, and more memory would not help.
-    static constexpr std::uint64_t most_ns_a_fault = 20'000;
+    static constexpr std::uint64_t most_ns_a_fault = 10'000;
 
     /// For a region of so many bytes: from a sixty-fourth of it to all of it and a quarter more, since pages that are queued, or
     /// were brought back from the queue, have frames besides.

@@ -120,7 +120,7 @@ TEST_CASE("pager_budget: where the store refuses, the budget is what is in memor
     bool was_refused = false;
     for (int i = 0; i < 100; ++i) {
         was_refused = s.step() == status::limit || was_refused;
-        CHECK(s.steering().bytes() >= 60 * mib);
+        CHECK(s.steering().bytes() >= 58 * mib); // a step below what is in memory, and no more
     }
     CHECK(was_refused);
     pager.answer = status::invalid; // closed
