@@ -69,7 +69,9 @@
 #include <pagefold/compress/page/vectors16.hpp>
 #include <pagefold/compress/page/workspace.hpp>
 #include <pagefold/compress/page_or_lz.hpp>
+#include <pagefold/compress/routed.hpp>
 #include <pagefold/compress/same_filled.hpp>
+#include <pagefold/compress/tagged_codecs.hpp>
 #include <pagefold/config/assert.hpp>
 #include <pagefold/config/macros.hpp>
 #include <pagefold/config/version.hpp>
@@ -87,6 +89,7 @@
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/core/checksum.hpp>
 #include <pagefold/core/cpu.hpp>
+#include <pagefold/core/page_context.hpp>
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/status.hpp>
 #include <pagefold/core/types.hpp>

@@ -57,6 +57,7 @@ using pagefold::next_power_of_two;
 using pagefold::no_slot;
 using pagefold::node_id;
 using pagefold::node_of;
+using pagefold::page_context;
 using pagefold::page_key;
 using pagefold::pool_id;
 using pagefold::pool_kind;
@@ -124,8 +125,11 @@ using pagefold::page_or_lz;
 using pagefold::page_path;
 using pagefold::page_path_set;
 using pagefold::page_paths;
+using pagefold::pool_compressor;
+using pagefold::routed;
 using pagefold::same_filled;
 using pagefold::scratch_alignment;
+using pagefold::tagged_codecs;
 
 // alloc/
 using pagefold::allocation_counts;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pagefold/core/bytes.hpp>
+#include <pagefold/core/page_context.hpp>
 #include <pagefold/core/result.hpp>
 
 #include <concepts>
@@ -27,6 +28,17 @@
 //
 // A stream of exactly min_stream_size bytes is kept by a store inside the page's index entry, with no payload: that is
 // where same-filled pages go. No codec may return less.
+//
+// pool_compressor: one that is told whose page it is, and chooses by that.
+//
+//   C::codec_count                       | how many codecs it chooses among, 1 to 256; numbers are below it
+//   c.compress(in, out, scratch, page)   | the same as compress; page.codec is the number that the page's pool has now. A
+//                                        | number that is none is `invalid`
+//   c.decompress(in, out, scratch, page) | the same as decompress. page.pool and page.kind are what compress was told, page.codec
+//                                        | need not be: a pool's number changes at run time. Every stream that any number made
+//                                        | is read
+//
+// Both without a page do as with one of a pool that has number 0.
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -42,6 +54,13 @@ concept compressor = requires(const T& c, std::size_t n, byte_view in, byte_span
     { c.compress(in, out, scratch) } noexcept -> std::same_as<result<std::size_t>>;
     { c.decompress(in, out, scratch) } noexcept -> std::same_as<status>;
 };
+
+template <class T>
+concept pool_compressor = compressor<T> && (T::codec_count >= 1 && T::codec_count <= 256) &&
+    requires(const T& c, byte_view in, byte_span out, byte_span scratch, const page_context& page) {
+        { c.compress(in, out, scratch, page) } noexcept -> std::same_as<result<std::size_t>>;
+        { c.decompress(in, out, scratch, page) } noexcept -> std::same_as<status>;
+    };
 // clang-format on
 
 } // namespace pagefold
