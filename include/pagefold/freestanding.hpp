@@ -34,9 +34,15 @@
 #pragma push_macro("used")
 #undef used
 
+#include <pagefold/admit/all_of.hpp>
 #include <pagefold/admit/always.hpp>
+#include <pagefold/admit/by_pool.hpp>
 #include <pagefold/admit/concept.hpp>
+#include <pagefold/admit/cost_aware.hpp>
+#include <pagefold/admit/policy_list.hpp>
 #include <pagefold/admit/ratio.hpp>
+#include <pagefold/admit/second_touch.hpp>
+#include <pagefold/admit/size_aware.hpp>
 #include <pagefold/alloc/block_map.hpp>
 #include <pagefold/alloc/concept.hpp>
 #include <pagefold/alloc/counted.hpp>

@@ -193,8 +193,18 @@ using pagefold::slot_view_archetype;
 using pagefold::admission;
 using pagefold::admission_policy;
 using pagefold::admission_query;
+using pagefold::all_of;
 using pagefold::always;
+using pagefold::by_pool;
+using pagefold::choosing_admission;
+using pagefold::cost_aware;
+using pagefold::key_past;
+using pagefold::policy_list;
 using pagefold::ratio;
+using pagefold::remembering_admission;
+using pagefold::screening_policy;
+using pagefold::second_touch;
+using pagefold::size_aware;
 
 // place/
 using pagefold::by_node;

@@ -7,9 +7,7 @@ namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Keeps every page: its stream where that is shorter than the page, the page itself where not.
 struct always {
-    [[nodiscard]] constexpr admission admit(const admission_query& query) const noexcept {
-        return query.packed_bytes < query.page_bytes ? admission::packed : admission::raw;
-    }
+    [[nodiscard]] constexpr admission admit(const admission_query& query) const noexcept { return query.mildest(); }
 };
 
 } // namespace pagefold
