@@ -162,6 +162,7 @@
 #include <pagefold/store/partition_ghost.hpp>
 #include <pagefold/store/partition_mending.hpp>
 #include <pagefold/store/partition_pair.hpp>
+#include <pagefold/store/partition_past.hpp>
 #include <pagefold/store/partition_pools.hpp>
 #include <pagefold/store/partition_set.hpp>
 #include <pagefold/store/partition_state.hpp>
@@ -180,6 +181,7 @@
 #include <pagefold/store/room.hpp>
 #include <pagefold/store/scratch_memory.hpp>
 #include <pagefold/store/scratch_pool.hpp>
+#include <pagefold/store/shared_ghost.hpp>
 #include <pagefold/store/stats.hpp>
 #include <pagefold/store/store_migration.hpp>
 #include <pagefold/store/store_pages.hpp>

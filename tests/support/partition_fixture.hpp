@@ -40,7 +40,8 @@ struct partition_surroundings {
     pool_id id{};
 };
 
-/// The state of a partition with one pool in it, for what works on the state: without a lock and its turns.
+/// The state of a partition with one pool in it, for what works on the state: without a lock and its turns. An admission policy
+/// that remembers wants a ghost of as many keys as there are pages.
 template <class Config = default_config>
 struct lone_state : partition_surroundings {
     using state_type = partition_state<Config>;
@@ -101,7 +102,7 @@ struct lone_state : partition_surroundings {
                (!pool().is_ephemeral() || pool().eviction.check(view));
     }
 
-    state_type state{source, budget, table, hasher, gauge, any_node};
+    state_type state{source, budget, table, hasher, gauge, any_node, {}, 100};
 };
 
 /// A partition of its own, into which streams go as they are.
@@ -130,7 +131,7 @@ struct lone_partition : partition_surroundings {
     }
     bool holds(std::uint64_t index, std::size_t size) { return holds(index, size, index); }
 
-    partition<Config> part{source, budget, table, hasher, gauge, any_node};
+    partition<Config> part{source, budget, table, hasher, gauge, any_node, {}, 100};
 };
 
 } // namespace pagefold::testing

@@ -105,6 +105,13 @@ public:
     /// locks in turn where it else takes one.
     status set_node(pool_id id, node_id node, bool strict = false, std::size_t work = ~std::size_t{0}) noexcept;
 
+    /// From now on, the pool's new pages go to another of the compressor's codecs (pool_options::codec); puts that are under way
+    /// may still take the one before. What is stored stays as it is, and readable. invalid: no such pool, or no such codec.
+    /// busy: this call interrupts another, and nothing happened. Takes the registry's lock.
+    status set_codec(pool_id id, unsigned codec) noexcept;
+    /// The same for the admission policy (pool_options::admission).
+    status set_admission(pool_id id, unsigned admission) noexcept;
+
     // Pages. All of these are safe from many threads; of puts to one key at the same time one wins. All answer `busy`, and
     // do nothing, where they interrupt another operation of the same thread that they would have to wait for.
 
@@ -255,6 +262,8 @@ private:
     }
     /// Erases the pages of a pool that is retired, and frees its slot.
     void drain_and_free(pool_id id) noexcept;
+    /// Sets one of a live pool's numbers.
+    status set_choice(pool_id id, atomic<std::uint8_t> pool_record::*which, unsigned number, unsigned count) noexcept;
     /// The pool's slot serves again. The registry's lock is held.
     void free_pool(pool_id id) noexcept;
     void trim_pools() noexcept;
@@ -310,6 +319,17 @@ private:
     status place_stream(const homes& at, const located_key& k, byte_view stream) noexcept;
     /// The whole put by one route; has_moved where there is a newer one.
     status put_by_route(located_key& k, byte_view page, const typename scratch_type::lease& lease) noexcept;
+    [[nodiscard]] page_facts look_at(const homes& at, const located_key& k) noexcept;
+    [[nodiscard]] key_past past_in(partition_id at,
+                                   const located_key& k) noexcept requires remembering_admission<admission_type>;
+    [[nodiscard]] page_context context_of(const located_key& k) const noexcept {
+        page_context page{k.key.pool, pool_ids::kind(k.key.pool)};
+        if constexpr (pool_compressor<compressor_type>) {
+            // relaxed: the number that the pool had a moment ago will do.
+            page.codec = registry_.table().records[k.pool].codec.load(memory_order::relaxed);
+        }
+        return page;
+    }
     [[nodiscard]] std::size_t held_back_from(const located_key& k) const noexcept {
         const pool_table& table = registry_.table();
         return pool_charge::held_back_from(table, table.records[k.pool]) + scratch_.kept_free();

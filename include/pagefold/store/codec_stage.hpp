@@ -5,6 +5,7 @@
 #include <pagefold/compress/concept.hpp>
 #include <pagefold/core/atomic.hpp>
 #include <pagefold/core/bytes.hpp>
+#include <pagefold/core/page_context.hpp>
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/status.hpp>
 
@@ -12,6 +13,14 @@
 #include <cstdint>
 
 namespace pagefold::inline PAGEFOLD_ABI {
+
+/// Whose page it is that is put, and what is known of its key.
+struct page_facts {
+    page_context page{};
+    std::uint64_t key_hash = 0;
+    key_past past = key_past::untold;
+    std::uint8_t admission = 0; ///< the pool's admission policy, by its number
+};
 
 /// What happens to a page before and after the lock: between the page and the stream that is kept of it. Safe from many
 /// threads.
@@ -27,23 +36,51 @@ public:
         : compressor_{compressor}, admission_{admission} {}
 
     [[nodiscard]] const Compressor& compressor() const noexcept { return compressor_; }
+    /// Codecs and admission policies that a pool can choose among.
+    [[nodiscard]] static constexpr unsigned codec_count() noexcept {
+        if constexpr (pool_compressor<Compressor>) {
+            return Compressor::codec_count;
+        } else {
+            return 1;
+        }
+    }
+    [[nodiscard]] static constexpr unsigned admission_count() noexcept {
+        if constexpr (choosing_admission<Admission>) {
+            return Admission::choice_count;
+        } else {
+            return 1;
+        }
+    }
+    /// How long a ghost the admission policy wants; 0: none.
+    [[nodiscard]] unsigned ghost_percent() const noexcept {
+        if constexpr (remembering_admission<Admission>) {
+            return admission_.ghost_percent();
+        } else {
+            return 0;
+        }
+    }
 
     /// The stream to keep of a page, in `buffer` or, where it is kept raw, in `copy`. `incompressible`: the admission
     /// policy refuses. A compressor that fails counts, and its page goes on as one that does not shrink.
     ///
     /// `most`: a stream longer than so many bytes takes a whole page all the same, and is kept raw, to need no decoding.
     result<byte_view> pack(byte_view page, byte_span copy, byte_span buffer, byte_span scratch, std::size_t most,
-                           pool_kind kind, std::uint64_t key_hash) noexcept {
+                           const page_facts& facts) noexcept {
+        if constexpr (screening_policy<Admission>) {
+            if (!admission_.screen(query_of(facts, page.size(), page.size()))) {
+                return status::incompressible;
+            }
+        }
         copy_bytes(copy.data(), page.data(), page.size());
         const byte_view raw = copy;
         byte_view stream = raw;
-        const result<std::size_t> packed = compressor_.compress(raw, buffer, scratch);
+        const result<std::size_t> packed = compress(raw, buffer, scratch, facts.page);
         if (packed && *packed < page.size()) {
             stream = buffer.first(*packed);
         } else if (!packed && packed.error() != status::incompressible) {
             failures_.fetch_add(1, memory_order::relaxed); // a counter
         }
-        switch (admission_.admit({page.size(), stream.size(), kind, key_hash})) {
+        switch (admission_.admit(query_of(facts, page.size(), stream.size()))) {
         case admission::raw: stream = raw; break;
         case admission::reject: return status::incompressible;
         case admission::packed:
@@ -52,20 +89,44 @@ public:
         return stream.size() > most ? raw : stream;
     }
     /// `corrupt` where the stream is none of this page size.
-    status unpack(byte_view stream, byte_span out, byte_span scratch) const noexcept {
+    status unpack(byte_view stream, byte_span out, byte_span scratch, const page_context& page = {}) const noexcept {
         if (stream.size() == out.size()) {
             if (stream.data() != out.data()) {
                 copy_bytes(out.data(), stream.data(), out.size());
             }
             return status::ok;
         }
-        return compressor_.decompress(stream, out, scratch) == status::ok ? status::ok : status::corrupt;
+        return decompress(stream, out, scratch, page) == status::ok ? status::ok : status::corrupt;
     }
 
     /// Pages that the compressor failed on, for another reason than that they don't shrink.
     [[nodiscard]] std::uint64_t failures() const noexcept { return failures_.load(memory_order::relaxed); }
 
 private:
+    [[nodiscard]] static admission_query query_of(const page_facts& facts, std::size_t page_bytes,
+                                                  std::size_t packed_bytes) noexcept {
+        return {page_bytes,      packed_bytes, facts.page.kind, facts.key_hash,
+                facts.page.pool, facts.past,   facts.admission};
+    }
+    [[nodiscard]] result<std::size_t> compress(byte_view in, byte_span out, byte_span scratch,
+                                               const page_context& page) const noexcept {
+        if constexpr (pool_compressor<Compressor>) {
+            return compressor_.compress(in, out, scratch, page);
+        } else {
+            static_cast<void>(page);
+            return compressor_.compress(in, out, scratch);
+        }
+    }
+    [[nodiscard]] status decompress(byte_view in, byte_span out, byte_span scratch,
+                                    const page_context& page) const noexcept {
+        if constexpr (pool_compressor<Compressor>) {
+            return compressor_.decompress(in, out, scratch, page);
+        } else {
+            static_cast<void>(page);
+            return compressor_.decompress(in, out, scratch);
+        }
+    }
+
     Compressor compressor_;
     Admission admission_;
     atomic<std::size_t> failures_{0};

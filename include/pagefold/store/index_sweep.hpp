@@ -61,8 +61,8 @@ public:
     }
     /// Whether so many pages came and went since the last sweep that arrays may be larger than their pages need, which no idle
     /// byte shows.
-    [[nodiscard]] bool is_due(const State& state) const noexcept {
-        return state.changes - swept_changes_ > state.index.size() / 8;
+    [[nodiscard]] bool is_due(State& state) const noexcept {
+        return state.changes - swept_changes_ > state.index.size() / 8 || state.has_long_ghost();
     }
     /// Whether the sweep that ended last gave anything back.
     [[nodiscard]] bool was_worthwhile() const noexcept { return gain_ != 0; }

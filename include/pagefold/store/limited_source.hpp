@@ -56,6 +56,11 @@ public:
 
     void set_limit(std::size_t limit) noexcept { limit_.store(limit, memory_order::seq_cst); }
     [[nodiscard]] std::size_t limit() const noexcept { return limit_.load(memory_order::relaxed); }
+    /// What limits it most: this limit, or the whole's.
+    [[nodiscard]] std::size_t lowest_limit() const noexcept {
+        const std::size_t own = limit(), whole = whole_ != nullptr ? whole_->lowest_limit() : own;
+        return own < whole ? own : whole;
+    }
     [[nodiscard]] std::size_t used() const noexcept { return used_.load(memory_order::seq_cst); }
     [[nodiscard]] std::size_t peak() const noexcept { return peak_.load(memory_order::relaxed); }
     /// Whether this is a part, and has no room for so many bytes, whatever the whole has.
@@ -133,6 +138,8 @@ public:
     limited_source& operator=(const limited_source&) = delete;
 
     [[nodiscard]] std::size_t page_size() const noexcept { return source_.page_size(); }
+    /// Of the budget.
+    [[nodiscard]] std::size_t limit() const noexcept { return budget_.lowest_limit(); }
 
     result<void*> acquire(std::size_t pages, node_id node) noexcept {
         if (pages > ~std::size_t{0} / source_.page_size()) {

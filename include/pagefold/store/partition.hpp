@@ -56,8 +56,9 @@ public:
     static constexpr std::uint32_t no_pool = pool_shares::no_pool;
 
     partition(page_source_ref source, byte_budget& budget, pool_table& table, const key_hasher& hasher,
-              partition_gauge& gauge, node_id node, const typename Config::eviction_type& eviction = {}) noexcept
-        : state_{source, budget, table, hasher, gauge, node, eviction} {}
+              partition_gauge& gauge, node_id node, const typename Config::eviction_type& eviction = {},
+              unsigned admission_percent = 0) noexcept
+        : state_{source, budget, table, hasher, gauge, node, eviction, admission_percent} {}
     partition(const partition&) = delete;
     partition& operator=(const partition&) = delete;
 
@@ -99,6 +100,23 @@ public:
         if (held && state_.find_pool(k.key.pool) != nullptr) {
             state_.index.prefetch(state_.index.find(k));
         }
+    }
+    /// The same, and what is known of the page's key, for an admission policy that asks. May take some memory for the ghost;
+    /// `is_growing` where that is not all, and a key may be forgotten. Leaves `held_back` bytes of the limit free.
+    [[nodiscard]] key_past look(const located_key& k, std::size_t held_back,
+                                bool& is_growing) noexcept requires state_type::admission_remembers {
+        const hold held{*this};
+        pool_state* const pool = held ? state_.find_pool(k.key.pool) : nullptr;
+        is_growing = false;
+        if (pool == nullptr) {
+            return key_past::untold;
+        }
+        const limited_source::holding_back scope{state_.source, held_back};
+        const slot_id slot = state_.index.find(k);
+        state_.index.prefetch(slot);
+        const key_past past = state_.past_of(*pool, k, slot);
+        is_growing = state_.ghost.is_growing();
+        return past;
     }
 
     /// What a put may do.
@@ -367,6 +385,9 @@ private:
             return pool.error();
         }
         placement<Config>{state_}.remove_all(**pool, k);
+        if (why == status::incompressible) {
+            state_.note_left(**pool, k); // by admission
+        }
         note_refusal(**pool, why);
         state_.settle(**pool);
         return status::ok;

@@ -21,6 +21,7 @@ status partition<Config>::open_pool(pool_id id) noexcept {
     pool.id = id;
     pool.eviction = state_.new_policy;
     pool.route = state_.record_of(pool).route.load().number;
+    state_.note_opening(pool);
     return status::ok;
 }
 

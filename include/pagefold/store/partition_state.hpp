@@ -17,10 +17,12 @@
 #include <pagefold/store/partition_ghost.hpp>
 #include <pagefold/store/pool.hpp>
 #include <pagefold/store/pool_charge.hpp>
+#include <pagefold/store/shared_ghost.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -36,6 +38,11 @@ struct partition_state {
     using entry_type = basic_entry<Config::checksum_bits>;
     using hook = typename eviction_type::hook;
     using index_type = extent_index<entry_type, hook, eviction_type::hook_bits, limited_source>;
+
+    /// Whether the ghost is there for admission, too.
+    static constexpr bool admission_remembers = remembering_admission<typename Config::admission_type>;
+    using ghost_type = std::conditional_t<admission_remembers, shared_ghost<limited_source>,
+                                          partition_ghost<eviction_type, limited_source>>;
 
     static constexpr std::size_t tag_bytes = compacting_allocator<allocator_type> ? sizeof(slot_id) : 0;
     /// The most that a page is charged, before the rates: its own unit and an extent of its own with an array.
@@ -93,6 +100,12 @@ struct partition_state {
         [[nodiscard]] bool recall(slot_id s) noexcept requires remembering_policy<eviction_type> {
             return state_.ghost.recall(hash_of(s));
         }
+        /// Of a victim: the policy may remember it, admission must.
+        void note_left(slot_id s) noexcept requires admission_remembers {
+            if (is_safe(s)) {
+                state_.ghost.note_left(hash_of(s));
+            }
+        }
 
     private:
         /// Of the page's key, as located_key has it.
@@ -127,10 +140,17 @@ struct partition_state {
     };
 
     partition_state(page_source_ref page_source, byte_budget& budget, pool_table& pool_table, const key_hasher& hash,
-                    partition_gauge& shown, node_id node, const eviction_type& prototype = eviction_type{}) noexcept
+                    partition_gauge& shown, node_id node, const eviction_type& prototype = eviction_type{},
+                    unsigned admission_percent = 0) noexcept
         : source{page_source, budget, limited_source::releases::deferred}, table{pool_table}, hasher{hash},
           gauge{shown}, allocator{source, node}, index{source, node, hash}, pools{source, node}, ghost{source, node},
-          new_policy{prototype} {}
+          new_policy{prototype} {
+        if constexpr (admission_remembers) {
+            ghost.set_percents(admission_percent, eviction_percent());
+        } else {
+            static_cast<void>(admission_percent);
+        }
+    }
 
     [[nodiscard]] pool_state* find_pool(pool_id id) noexcept {
         const std::uint32_t slot = pool_ids::slot(id);
@@ -223,6 +243,7 @@ struct partition_state {
     void close(pool_state& pool) noexcept {
         const std::uint64_t pages = pool.is_ephemeral() ? pool.counts.stored_pages : 0;
         ephemeral_pages -= pages < ephemeral_pages ? pages : ephemeral_pages;
+        note_closing(pool);
         pool.id = pool_id{};
         pool.eviction = new_policy;
     }
@@ -265,7 +286,7 @@ struct partition_state {
         ++shows;
         gauge.payload_charged.store(to_size(totals.payload_bytes), memory_order::relaxed);
         gauge.payload_used.store(allocator.allocated_bytes(), memory_order::relaxed);
-        gauge.payload_held.store(allocator.bytes_held() + allocator.table_bytes() + ghost.bytes(),
+        gauge.payload_held.store(allocator.bytes_held() + allocator.table_bytes() + charged_ghost_bytes(),
                                  memory_order::relaxed);
         gauge.tables_used.store(index.used_bytes(), memory_order::relaxed);
         gauge.tables_held.store(index.bytes(), memory_order::relaxed);
@@ -306,22 +327,27 @@ struct partition_state {
     /// Gives a policy that damage left without pages all of the pool anew. Walks the pool, seldom.
     void renew_policy(pool_state& pool) noexcept;
 
-    // The ghost.
+    // The ghost (partition_past.hpp).
 
+    /// How long a ghost the eviction policy wants; 0: none.
+    [[nodiscard]] unsigned eviction_percent() const noexcept;
     /// After a page has come: the ghost may become larger.
-    void grow_ghost() noexcept {
-        if constexpr (remembering_policy<eviction_type>) {
-            ghost.follow(ephemeral_pages, new_policy.ghost_percent(), allocator.bytes_held() + index.bytes());
-        }
-    }
+    void grow_ghost() noexcept;
     /// Gives back what the ghost has beyond its pages, a bounded part of it; true when that is all.
-    [[nodiscard]] bool trim_ghost() noexcept {
-        if constexpr (remembering_policy<eviction_type>) {
-            return ghost.trim(ephemeral_pages, new_policy.ghost_percent());
-        } else {
-            return true;
-        }
-    }
+    [[nodiscard]] bool trim_ghost() noexcept;
+    /// Whether there is something to trim that no page's leaving told of: what admission alone had it for.
+    [[nodiscard]] bool has_long_ghost() noexcept;
+    /// What of the ghost is charged to the pools.
+    [[nodiscard]] std::size_t charged_ghost_bytes() const noexcept;
+    /// What is known of the key of a page that is put; `slot` is where it is stored, or no_slot.
+    [[nodiscard]] key_past past_of(const pool_state& pool, const located_key& k,
+                                   slot_id slot) noexcept requires admission_remembers;
+    /// The key of a page that was refused by admission, or taken.
+    void note_left(const pool_state& pool, const located_key& k) noexcept;
+    /// The key of a page that has come.
+    void note_arrival(const located_key& k) noexcept;
+    void note_opening(const pool_state& pool) noexcept;
+    void note_closing(const pool_state& pool) noexcept;
 
     // Coming and leaving.
 
@@ -334,6 +360,7 @@ struct partition_state {
             if (pool.is_ephemeral()) {
                 slots_of view = slots(pool);
                 pool.eviction.on_insert(view, *added);
+                note_arrival(k);
                 grow_ghost();
             }
         }
@@ -376,7 +403,7 @@ struct partition_state {
     allocator_type allocator;
     index_type index;
     stable_array<pool_state, limited_source> pools;
-    partition_ghost<eviction_type, limited_source> ghost;
+    ghost_type ghost;
     const eviction_type new_policy; // what every pool starts with
     partition_counters totals{};
     std::uint64_t ephemeral_pages = 0; // of pools that are open
@@ -389,3 +416,4 @@ struct partition_state {
 } // namespace pagefold
 
 #include <pagefold/store/partition_mending.hpp>
+#include <pagefold/store/partition_past.hpp>

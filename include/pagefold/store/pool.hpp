@@ -27,6 +27,11 @@ struct pool_options {
     /// Whether the pool's pages must be on that node: create_pool fails with `invalid` where the store or its page source can't
     /// keep to it, and puts are refused where the node has no memory left. Else the node is a wish.
     bool strict_node = false;
+    /// The codec for the pool's new pages, by its number, where the store's compressor chooses among several (routed). One that
+    /// there is not is `invalid`; so is any but 0 where there is one codec.
+    std::uint8_t codec = 0;
+    /// The same for the admission policy (by_pool).
+    std::uint8_t admission = 0;
 
     [[nodiscard]] constexpr node_id wish() const noexcept { return strict_node ? strictly(node) : node; }
 };
@@ -48,6 +53,8 @@ struct alignas(64) pool_record {
     shared_route route{};            // for whoever comes with the id of a pool that may be gone
     atomic<std::size_t> live{
         0}; // the pool's id (of 32 bits, its low half) from its first moment to the first of its end
+    atomic<std::uint8_t> codec{0};     // options.codec, or what was set since
+    atomic<std::uint8_t> admission{0}; // the same of options.admission
     pool_stage stage = pool_stage::free;
     pool_id id{}; // of the pool that has the slot now, or had it last
     pool_options options{};
@@ -57,6 +64,7 @@ struct alignas(64) pool_record {
 struct pool_table {
     pool_record* records = nullptr;
     std::uint32_t count = 0;
+    std::uint32_t partitions = 1;                // that share a limit; set once, before anybody has a pool
     atomic<std::uint32_t> bound{0};              // no slot at or above it is in use
     atomic<std::size_t> unmet{0};                // sum of the records' unmet reservations
     atomic<std::uint32_t> payload_rate{0x10000}; // what a byte of payload is charged, in 65536ths

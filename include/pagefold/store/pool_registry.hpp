@@ -73,6 +73,8 @@ public:
             if (record.stage == pool_stage::free && id != pool_id{}) {
                 record.id = id;
                 record.options = options;
+                record.codec.store(options.codec, memory_order::relaxed); // as the route below
+                record.admission.store(options.admission, memory_order::relaxed);
                 const node_id wish = options.wish();
                 record.route.store({record.route.load().number + 1, wish, wish}); // the id carries its own order
                 record.stage = pool_stage::dying;                                 // until it is published

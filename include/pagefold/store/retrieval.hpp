@@ -59,6 +59,7 @@ public:
                 ++state_.corruptions;
                 return status::corrupt;
             }
+            state_.note_left(pool, k);
             state_.remove(pool, slot);
             ++state_.erased_pages;
             state_.settle(pool);

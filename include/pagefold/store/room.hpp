@@ -64,6 +64,9 @@ public:
         if (victim == no_slot) {
             return steps == 0 ? eviction_outcome::again : eviction_outcome::none;
         }
+        if constexpr (state_type::admission_remembers) {
+            view.note_left(victim);
+        }
         state_.forget(*pool, victim);
         state_.settle(*pool);
         ++pool->counts.evicted_pages;

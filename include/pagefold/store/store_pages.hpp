@@ -38,9 +38,9 @@ status basic_store<Config, Place>::put_by_route(located_key& k, byte_view page,
         at.before = one.has_stayed ? at.before : at.now;
     }
     partition_type& target = partitions_[at.now];
-    target.prefetch(k);
-    const result<byte_view> stream = codec_.pack(page, lease.page(), lease.buffer(), lease.scratch(), most_packed_,
-                                                 pool_ids::kind(k.key.pool), k.sum_seed);
+    const page_facts facts = look_at(at, k);
+    const result<byte_view> stream =
+        codec_.pack(page, lease.page(), lease.buffer(), lease.scratch(), most_packed_, facts);
     if (stream) {
         return place_stream(at, k, *stream);
     }
@@ -51,6 +51,40 @@ status basic_store<Config, Place>::put_by_route(located_key& k, byte_view page,
         s = pair.refuse(k, stream.error());
     }
     return s == status::ok ? stream.error() : s;
+}
+
+/// What codec and admission are told of a page; the line of its entry is asked for meanwhile. A key that left while its pool was
+/// on another node is not known there: the ghost stays behind.
+template <store_config Config, partition_policy Place>
+page_facts basic_store<Config, Place>::look_at(const homes& at, const located_key& k) noexcept {
+    page_facts facts{context_of(k), k.sum_seed};
+    if constexpr (choosing_admission<admission_type>) {
+        // relaxed: the number that the pool had a moment ago will do.
+        facts.admission = registry_.table().records[k.pool].admission.load(memory_order::relaxed);
+    }
+    if constexpr (remembering_admission<admission_type>) {
+        facts.past = past_in(at.now, k);
+        if (at.before != at.now && facts.past == key_past::unseen) [[unlikely]] {
+            facts.past = past_in(at.before, k);
+        }
+    } else {
+        partitions_[at.now].prefetch(k);
+    }
+    return facts;
+}
+
+template <store_config Config, partition_policy Place>
+key_past
+basic_store<Config, Place>::past_in(partition_id at,
+                                    const located_key& k) noexcept requires remembering_admission<admission_type> {
+    for (;;) {
+        bool is_growing = false;
+        const key_past past = partitions_[at].look(k, held_back_from(k), is_growing);
+        if (!is_growing) [[likely]] {
+            return past;
+        }
+        give_way<Config>(between_erasures); // the partition's first put makes its ghost, some pages a hold
+    }
 }
 
 template <store_config Config, partition_policy Place>
@@ -111,7 +145,7 @@ status basic_store<Config, Place>::read(const page_key& key, byte_span out, bool
     }
     s = removing || found.e.matches(checksum(found.stream, k.sum_seed)) ? status::ok : status::corrupt;
     if (s == status::ok) {
-        s = codec_.unpack(found.stream, out, lease.scratch());
+        s = codec_.unpack(found.stream, out, lease.scratch(), context_of(k));
     }
     if (s != status::ok) {
         partition->note_corruption();

@@ -19,6 +19,9 @@ result<pool_id> basic_store<Config, Place>::create_pool(const pool_options& opti
     if (options.weight == 0 || options.reserved_bytes > options.cap_bytes || !can_keep_to(options)) {
         return status::invalid;
     }
+    if (options.codec >= codec_.codec_count() || options.admission >= codec_.admission_count()) {
+        return status::invalid;
+    }
     if (const status s = set_up(); s != status::ok) {
         return s;
     }
@@ -59,6 +62,38 @@ status basic_store<Config, Place>::destroy_pool(pool_id id) noexcept {
         }
     }
     drain_and_free(id);
+    return status::ok;
+}
+
+template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::set_codec(pool_id id, unsigned codec) noexcept {
+    return set_choice(id, &pool_record::codec, codec, codec_.codec_count());
+}
+
+template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::set_admission(pool_id id, unsigned admission) noexcept {
+    return set_choice(id, &pool_record::admission, admission, codec_.admission_count());
+}
+
+template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::set_choice(pool_id id, atomic<std::uint8_t> pool_record::*which, unsigned number,
+                                              unsigned count) noexcept {
+    if (number >= count) {
+        return status::invalid;
+    }
+    if (must_not_wait()) {
+        return status::busy;
+    }
+    const registry_hold held{registry_, partition_type::token()}; // or the record might be another pool's meanwhile
+    if (!held) {
+        return status::busy;
+    }
+    if (!is_valid({id, 0, 0})) {
+        return status::invalid;
+    }
+    // relaxed: it orders nothing. Every stream says who wrote it.
+    (registry_.table().records[pool_ids::slot(id)].*which)
+        .store(static_cast<std::uint8_t>(number), memory_order::relaxed);
     return status::ok;
 }
 

@@ -18,6 +18,7 @@ status basic_store<Config, Place>::set_up() noexcept {
         s = records_.create(Config::max_pools, [](void* place, std::size_t) noexcept { ::new (place) pool_record{}; });
         table.records = records_.data();
         table.count = static_cast<std::uint32_t>(records_.size());
+        table.partitions = static_cast<std::uint32_t>(partition_count_);
     }
     if (s == status::ok && node_parts_.size() == 0) {
         s = make_node_parts();
@@ -35,8 +36,9 @@ status basic_store<Config, Place>::set_up() noexcept {
             [&](void* place, std::size_t i) noexcept {
                 const node_id node = place_.node(i);
                 byte_budget* const own = find_budget(node);
-                ::new (place) partition_type{
-                    source_ref_, own != nullptr ? *own : budget_, table, hasher_, gauges_[i], node, new_policy_};
+                ::new (place)
+                    partition_type{source_ref_, own != nullptr ? *own : budget_, table, hasher_, gauges_[i], node,
+                                   new_policy_, codec_.ghost_percent()};
             });
         if (s == status::ok) {
             most_packed_ = partitions_[0].most_packed();

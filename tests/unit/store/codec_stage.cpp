@@ -80,7 +80,7 @@ struct scene {
         make_page(page, page_kind::random, 3);
     }
     result<byte_view> pack(std::size_t most = no_most) {
-        return stage.pack(page, copy, buffer, scratch, most, pool_kind::ephemeral, 99);
+        return stage.pack(page, copy, buffer, scratch, most, {{static_cast<pool_id>(5), pool_kind::ephemeral}, 99});
     }
     [[nodiscard]] bool is_raw(const result<byte_view>& stream) const {
         return stream && (*stream).size() == page_size && (*stream).data() == copy.data() &&
@@ -167,6 +167,103 @@ TEST_CASE("codec_stage: a page that changes while it is packed was copied before
     CHECK(s.part.seen_first == before);
     CHECK(s.part.seen_last == before);
     CHECK(std::memcmp((*stream).data(), before.data(), (*stream).size()) == 0);
+}
+
+namespace {
+
+/// Screens by the past, and remembers.
+struct played_screen : played_admission {
+    unsigned* screened = nullptr;
+    admission_query* before = nullptr;
+
+    [[nodiscard]] bool screen(const admission_query& query) const noexcept {
+        ++*screened;
+        *before = query;
+        return query.past != key_past::unseen;
+    }
+    [[nodiscard]] unsigned ghost_percent() const noexcept { return 40; }
+};
+
+/// Tells what page it was handed, and has a number of its own.
+struct played_pool_codec : played_codec {
+    static constexpr unsigned codec_count = 5;
+    page_context* packed_of = nullptr;
+    page_context* unpacked_of = nullptr;
+
+    using played_codec::compress;
+    using played_codec::decompress;
+    [[nodiscard]] result<std::size_t> compress(byte_view in, byte_span out, byte_span scratch,
+                                               const page_context& page) const noexcept {
+        *packed_of = page;
+        return compress(in, out, scratch);
+    }
+    [[nodiscard]] status decompress(byte_view in, byte_span out, byte_span scratch,
+                                    const page_context& page) const noexcept {
+        *unpacked_of = page;
+        return decompress(in, out, scratch);
+    }
+};
+static_assert(pool_compressor<played_pool_codec>);
+
+} // namespace
+
+TEST_CASE("codec_stage: a page that is screened out is neither copied nor compressed") {
+    scene s;
+    s.part.packed = 100;
+    unsigned screened = 0;
+    admission_query before{}, asked{};
+    played_screen policy;
+    policy.asked = &asked;
+    policy.screened = &screened;
+    policy.before = &before;
+    codec_stage<played_codec, played_screen> stage{played_codec{&s.part}, policy};
+    page_facts facts{{static_cast<pool_id>(5), pool_kind::ephemeral}, 99, key_past::unseen, 3};
+    s.copy.assign(page_size, std::byte{1});
+    CHECK(stage.pack(s.page, s.copy, s.buffer, s.scratch, no_most, facts).error() == status::incompressible);
+    CHECK(screened == 1);
+    CHECK(before.page_bytes == page_size);
+    CHECK(before.packed_bytes == page_size);
+    CHECK(before.past == key_past::unseen);
+    CHECK(asked.page_bytes == 0); // not asked
+    CHECK(s.part.seen_first.empty());
+    CHECK(s.copy == std::vector<std::byte>(page_size, std::byte{1}));
+
+    facts.past = key_past::left;
+    CHECK(s.is_packed(stage.pack(s.page, s.copy, s.buffer, s.scratch, no_most, facts), 100));
+    CHECK(screened == 2);
+    CHECK(asked.packed_bytes == 100);
+    CHECK(asked.kind == pool_kind::ephemeral);
+    CHECK(asked.key_hash == 99);
+    CHECK(asked.pool == static_cast<pool_id>(5));
+    CHECK(asked.past == key_past::left);
+    CHECK(asked.choice == 3);
+    CHECK(stage.ghost_percent() == 40);
+    CHECK(s.stage.ghost_percent() == 0);
+}
+
+TEST_CASE("codec_stage: a codec that chooses is told whose page it is") {
+    scene s;
+    s.part.packed = 100;
+    page_context packed, unpacked;
+    played_pool_codec codec;
+    codec.part = &s.part;
+    codec.packed_of = &packed;
+    codec.unpacked_of = &unpacked;
+    codec_stage<played_pool_codec, always> stage{codec, always{}};
+    static_assert(decltype(stage)::codec_count() == 5);
+    static_assert(decltype(stage)::admission_count() == 1);
+    static_assert(decltype(s.stage)::codec_count() == 1);
+    const page_facts facts{{static_cast<pool_id>(5), pool_kind::ephemeral, 2}, 99};
+    REQUIRE(s.is_packed(stage.pack(s.page, s.copy, s.buffer, s.scratch, no_most, facts), 100));
+    CHECK(packed.pool == static_cast<pool_id>(5));
+    CHECK(packed.kind == pool_kind::ephemeral);
+    CHECK(packed.codec == 2);
+    std::vector<std::byte> out(page_size);
+    CHECK(stage.unpack(byte_view{s.buffer.data(), 100}, out, s.scratch,
+                       {static_cast<pool_id>(6), pool_kind::persistent, 4}) == status::ok);
+    CHECK(unpacked.pool == static_cast<pool_id>(6));
+    CHECK(unpacked.kind == pool_kind::persistent);
+    CHECK(unpacked.codec == 4);
 }
 
 TEST_CASE("codec_stage: unpacking") {

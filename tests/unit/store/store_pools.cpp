@@ -5,7 +5,15 @@
 
 #include "support/store_fixture.hpp"
 
+#include <pagefold/admit/always.hpp>
+#include <pagefold/admit/by_pool.hpp>
+#include <pagefold/admit/ratio.hpp>
+#include <pagefold/admit/second_touch.hpp>
+#include <pagefold/compress/lz_block.hpp>
+#include <pagefold/compress/page.hpp>
+#include <pagefold/compress/routed.hpp>
 #include <pagefold/store/default_config.hpp>
+#include <pagefold/store/page_store.hpp>
 #include <pagefold/store/partitioned_store.hpp>
 
 #include <doctest/doctest.h>
@@ -167,6 +175,136 @@ TEST_CASE("store_pools: the last pools take their slots' memory along, others le
         CHECK(f.store.destroy_pool(f.make_pool()) == status::ok);
         CHECK(f.source.bytes_held() == none);
     }
+    CHECK(f.store.check());
+}
+
+// A pool's numbers.
+
+/// Keeps the first half of a page whose second half is zeros, and its own name before it.
+template <char Name>
+struct half_codec {
+    [[nodiscard]] std::size_t scratch_size(std::size_t) const noexcept { return 0; }
+    [[nodiscard]] status prepare(byte_span) const noexcept { return status::ok; }
+    [[nodiscard]] std::size_t bound(std::size_t n) const noexcept { return n; }
+    [[nodiscard]] result<std::size_t> compress(byte_view in, byte_span out, byte_span) const noexcept {
+        out[0] = static_cast<std::byte>(Name);
+        copy_bytes(out.data() + 1, in.data(), in.size() / 2);
+        return in.size() / 2 + 1 + (Name == 'b' ? 100u : 0u);
+    }
+    [[nodiscard]] status decompress(byte_view in, byte_span out, byte_span) const noexcept {
+        if (in[0] != static_cast<std::byte>(Name) || in.size() <= out.size() / 2) {
+            return status::corrupt;
+        }
+        fill_bytes(out.data(), 0, out.size());
+        copy_bytes(out.data(), in.data() + 1, out.size() / 2);
+        return status::ok;
+    }
+};
+struct choosing_config : default_config {
+    using compressor_type = routed<half_codec<'a'>, half_codec<'b'>>;
+    using admission_type = by_pool<always, second_touch, ratio>;
+};
+using choosing_store = store_fixture<partitioned_store<choosing_config>>;
+
+/// A page that half_codec gives back.
+std::vector<std::byte> half_page(std::uint64_t seed) {
+    std::vector<std::byte> page = page_of(4096, page_kind::random, seed);
+    fill_bytes(page.data() + 2048, 0, 2048);
+    return page;
+}
+/// Bytes of the stream that a put of such a page left, by the pool's statistics.
+std::uint64_t stream_of(choosing_store& f, pool_id pool, std::uint64_t i) {
+    const std::uint64_t before = f.store.statistics_of(pool).value().compr_data_size;
+    REQUIRE(f.store.put({pool, 1, i}, half_page(i)) == status::ok);
+    return f.store.statistics_of(pool).value().compr_data_size - before;
+}
+bool is_there(choosing_store& f, pool_id pool, std::uint64_t i) {
+    std::vector<std::byte> out(4096);
+    return f.store.get({pool, 1, i}, out) == status::ok && out == half_page(i);
+}
+constexpr std::uint64_t by_a = 2048 + 2, by_b = 2048 + 2 + 100; // with its name and the mark
+
+TEST_CASE("store_pools: a pool's pages go to its codec, and what is stored stays readable when that changes") {
+    choosing_store f{{.limit_bytes = 16 << 20, .partitions = 4}};
+    const pool_id first = f.make_pool(), second = f.make_pool({.codec = 1});
+    CHECK(stream_of(f, first, 1) == by_a);
+    CHECK(stream_of(f, second, 1) == by_b);
+    REQUIRE(f.store.set_codec(first, 1) == status::ok);
+    CHECK(stream_of(f, first, 2) == by_b);
+    CHECK(stream_of(f, second, 2) == by_b);
+    REQUIRE(f.store.set_codec(second, 0) == status::ok);
+    CHECK(stream_of(f, second, 3) == by_a);
+    REQUIRE(f.store.set_codec(first, 1) == status::ok); // which it has
+    for (const std::uint64_t i : {1u, 2u}) {
+        CHECK(is_there(f, first, i));
+        CHECK(is_there(f, second, i));
+    }
+    CHECK(is_there(f, second, 3));
+    CHECK(f.store.take({first, 1, 1}, std::vector<std::byte>(4096)) == status::ok);
+    CHECK(f.store.stats().decompress_fail == 0);
+    CHECK(f.store.check());
+}
+
+TEST_CASE("store_pools: a pool's pages are admitted by its policy, which may change") {
+    choosing_store f{{.limit_bytes = 16 << 20, .partitions = 4}};
+    const pool_id first = f.make_pool({.kind = pool_kind::ephemeral});
+    const pool_id second = f.make_pool({.kind = pool_kind::ephemeral, .admission = 1});
+    CHECK(f.put({first, 1, 1}, 1) == status::ok);
+    CHECK(f.put({second, 1, 1}, 1) == status::incompressible);
+    CHECK(f.put({second, 1, 1}, 1) == status::ok);
+    REQUIRE(f.store.set_admission(first, 1) == status::ok);
+    REQUIRE(f.store.set_admission(second, 0) == status::ok);
+    CHECK(f.put({first, 1, 2}, 2) == status::incompressible);
+    CHECK(f.put({second, 1, 2}, 2) == status::ok);
+    CHECK(f.store.check());
+}
+
+TEST_CASE("store_pools: a number that there is not is invalid, and so is a pool") {
+    choosing_store f{{.limit_bytes = 16 << 20, .partitions = 2}};
+    CHECK(f.store.create_pool({.codec = 2}).error() == status::invalid);
+    CHECK(f.store.create_pool({.codec = 255}).error() == status::invalid);
+    CHECK(f.store.create_pool({.admission = 3}).error() == status::invalid);
+    CHECK(f.source.acquisitions() == 0);
+    CHECK(f.store.set_codec(pool_id{}, 0) == status::invalid);
+    const pool_id pool = f.make_pool({.codec = 1, .admission = 2});
+    CHECK(f.store.set_codec(pool, 2) == status::invalid);
+    CHECK(f.store.set_codec(pool, 256) == status::invalid);
+    CHECK(f.store.set_admission(pool, 3) == status::invalid);
+    CHECK(f.store.set_admission(pool, 2) == status::ok);
+    CHECK(stream_of(f, pool, 1) == by_b);
+    REQUIRE(f.store.destroy_pool(pool) == status::ok);
+    CHECK(f.store.set_codec(pool, 1) == status::invalid);
+    CHECK(f.store.set_admission(pool, 1) == status::invalid);
+    const pool_id next = f.make_pool(); // in the same slot
+    CHECK(f.store.set_codec(pool, 1) == status::invalid);
+    CHECK(f.store.set_admission(pool, 1) == status::invalid);
+    CHECK(stream_of(f, next, 1) == by_a);
+    CHECK(f.put({next, 1, 2}, 2) == status::ok);
+
+    fixture plain; // without anything to choose
+    const pool_id only = plain.make_pool();
+    CHECK(plain.store.set_codec(only, 0) == status::ok);
+    CHECK(plain.store.set_codec(only, 1) == status::invalid);
+    CHECK(plain.store.set_admission(only, 0) == status::ok);
+    CHECK(plain.store.set_admission(only, 1) == status::invalid);
+    CHECK(plain.made({.codec = 1}) == status::invalid);
+    CHECK(plain.made({.admission = 1}) == status::invalid);
+}
+
+TEST_CASE("store_pools: a store of chosen codecs of ours") {
+    struct of_ours : default_config {
+        using compressor_type = routed<lz_block, page_codec>;
+    };
+    store_fixture<page_store<of_ours>> f;
+    const pool_id pool = f.make_pool();
+    for (std::uint64_t i = 0; i < 60; ++i) {
+        REQUIRE(f.store.set_codec(pool, i / 7 % 2) == status::ok);
+        REQUIRE(f.put({pool, 1, i % 30}, i) == status::ok);
+    }
+    for (std::uint64_t i = 30; i < 60; ++i) {
+        CHECK(f.has({pool, 1, i % 30}, i));
+    }
+    CHECK(f.store.stats().reject_compress_fail == 0);
     CHECK(f.store.check());
 }
 
