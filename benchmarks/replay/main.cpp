@@ -3,6 +3,7 @@
 // pagefold_replay: what a cache with each eviction policy would miss of a trace, and how fast the policies are
 // (benchmarks/README.md).
 
+#include "admissions.hpp"
 #include "policies.hpp"
 #include "trace.hpp"
 
@@ -24,7 +25,7 @@ namespace {
 constexpr char usage[] =
     "usage: pagefold_replay TRACE | --make NAME  [--format oracle|csv] [--sizes LIST] [--policies LIST]\n"
     "                       [--second-tier] [--speed] [--rounds N] [--most N] [--objects N] [--requests N]\n"
-    "                       [--plots DIR] [--write FILE]\n"
+    "                       [--plots DIR] [--write FILE] [--admission]\n"
     "  TRACE            a file: oracleGeneral (records of 24 bytes), or CSV if it is called *.csv or *.txt\n"
     "  --make NAME      zipf08, zipf10, loop, scan or mixed, of --objects N (100000) and --requests N (2000000)\n"
     "  --format F       oracle or csv, whatever the file is called\n"
@@ -34,6 +35,8 @@ constexpr char usage[] =
     "  --second-tier    what an LRU cache of a quarter of the size before ours lets through\n"
     "  --most N         the first N requests\n"
     "  --speed          requests a second instead of misses, in interleaved --rounds N (5)\n"
+    "  --admission      admission policies in a store with room for about so many objects: misses, pages that were\n"
+    "                   stored for each miss, and processor time; --policies chooses nothing here\n"
     "  --plots DIR      writes the curves into this folder, for benchmarks/plots/replay.gp\n"
     "  --write FILE     writes the trace as oracleGeneral, and ends\n";
 
@@ -47,7 +50,7 @@ struct options {
     std::vector<double> sizes{0.001, 0.003, 0.01, 0.03, 0.1, 0.3};
     std::vector<std::string> policies;
     std::size_t most = ~std::size_t{0}, objects = 100'000, requests = 2'000'000, rounds = 5;
-    bool second_tier = false, speed = false, help = false;
+    bool second_tier = false, speed = false, admission = false, help = false;
 };
 
 [[nodiscard]] std::vector<std::string> split(const std::string& list) {
@@ -130,6 +133,8 @@ struct options {
             o.second_tier = true;
         } else if (name == "--speed") {
             o.speed = true;
+        } else if (name == "--admission") {
+            o.admission = true;
         } else if (name == "--rounds") {
             o.rounds = number(name, value());
         } else if (name == "--most") {
@@ -258,6 +263,27 @@ void replay_speed(const options& o, const trace& t) {
     }
 }
 
+void replay_admission(const options& o, const trace& t) {
+    for (const std::size_t size : sizes_for(o, t)) {
+        const trace passed = o.second_tier ? filtered(t, size / 4) : trace{};
+        const trace& used = o.second_tier ? passed : t;
+        std::printf("%zu objects, %zu requests%26s%11s%14s\n", size, used.requests.size(), "misses", "stored",
+                    "us a request");
+        for (const admission_contender& c : admission_contenders()) {
+            const progress tell = [&](unsigned thousandths) {
+                say(c.name + ", " + std::to_string(size) + " objects: " + std::to_string(thousandths / 10) + "%");
+            };
+            const admission_outcome got = c.run(used, size, tell);
+            say_end();
+            const auto requests = static_cast<double>(used.requests.size());
+            std::printf("  %-46s%8.4f%11.4f%14.2f\n", c.name.c_str(), static_cast<double>(got.misses) / requests,
+                        static_cast<double>(got.stored) / static_cast<double>(got.misses),
+                        got.seconds / requests * 1e6);
+            std::fflush(stdout);
+        }
+    }
+}
+
 int run(int count, char** arguments) {
     const options o = read_arguments(count, arguments);
     if (o.help) {
@@ -274,7 +300,7 @@ int run(int count, char** arguments) {
     }
     std::printf("%s: %zu requests for %zu objects%s\n", (o.file.empty() ? o.make : o.file).c_str(), t.requests.size(),
                 t.objects, o.second_tier ? ", behind LRU caches of a quarter of the size" : "");
-    (o.speed ? replay_speed : replay_misses)(o, t);
+    (o.admission ? replay_admission : o.speed ? replay_speed : replay_misses)(o, t);
     return 0;
 }
 

@@ -42,6 +42,13 @@ foreach(name IN ITEMS zipf10 loop scan mixed)
 endforeach()
 replay(0 "million requests a second" --make zipf08 --objects 500 --requests 5000 --sizes 50 --speed --rounds 1)
 
+replay(0 "probation_clock, second_touch " --make mixed --objects 2000 --requests 10000 --sizes 200 --admission)
+string(REGEX MATCH "clock, always +([0-9.]+) +1.0000" always "${output}")
+string(REGEX MATCH "clock, second_touch +([0-9.]+) +0.[0-9]+" touched "${output}")
+if(NOT always OR NOT touched)
+  message(FATAL_ERROR "always stores each page that is missed, second_touch does not: ${output}")
+endif()
+
 foreach(name IN ITEMS fifo probation_clock)
   file(STRINGS ${scratch}/replay.${name}.dat lines)
   list(LENGTH lines count)

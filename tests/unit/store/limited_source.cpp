@@ -23,6 +23,19 @@ namespace {
 constexpr std::size_t most = ~std::size_t{0};
 }
 
+TEST_CASE("byte_budget: a part is limited by the whole as well") {
+    byte_budget whole{1000}, part{2000, whole};
+    CHECK(whole.lowest_limit() == 1000);
+    CHECK(part.lowest_limit() == 1000);
+    part.set_limit(500);
+    CHECK(part.lowest_limit() == 500);
+    CHECK(whole.lowest_limit() == 1000);
+    test_source source;
+    CHECK(limited_source{source, part}.limit() == 500);
+    part.set_limit(5000);
+    CHECK(limited_source{source, part}.limit() == 1000);
+}
+
 TEST_CASE("a part of a budget is charged to the whole as well, and either can refuse") {
     byte_budget whole{100};
     byte_budget a{60, whole}, b{~std::size_t{0}, whole};
