@@ -320,8 +320,7 @@ private:
     /// The whole put by one route; has_moved where there is a newer one.
     status put_by_route(located_key& k, byte_view page, const typename scratch_type::lease& lease) noexcept;
     [[nodiscard]] page_facts look_at(const homes& at, const located_key& k) noexcept;
-    [[nodiscard]] key_past past_in(partition_id at,
-                                   const located_key& k) noexcept requires remembering_admission<admission_type>;
+    [[nodiscard]] key_past past_in(partition_id at, const located_key& k) noexcept;
     [[nodiscard]] page_context context_of(const located_key& k) const noexcept {
         page_context page{k.key.pool, pool_ids::kind(k.key.pool)};
         if constexpr (pool_compressor<compressor_type>) {

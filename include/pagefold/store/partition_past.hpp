@@ -58,13 +58,19 @@ std::size_t partition_state<Config>::charged_ghost_bytes() const noexcept {
 }
 
 template <store_config Config>
-key_past partition_state<Config>::past_of(const pool_state& pool, const located_key& k,
-                                          slot_id slot) noexcept requires admission_remembers {
-    if (!pool.is_ephemeral()) {
+key_past partition_state<Config>::past_of(const pool_state& pool, const located_key& k, slot_id slot) noexcept {
+    if constexpr (admission_remembers) {
+        if (!pool.is_ephemeral()) {
+            return key_past::untold;
+        }
+        return slot != no_slot ? key_past::stored
+                               : ghost.ask(k.sum_seed, source.limit() / table.partitions, Config::page_size);
+    } else {
+        static_cast<void>(pool);
+        static_cast<void>(k);
+        static_cast<void>(slot);
         return key_past::untold;
     }
-    return slot != no_slot ? key_past::stored
-                           : ghost.ask(k.sum_seed, source.limit() / table.partitions, Config::page_size);
 }
 
 template <store_config Config>

@@ -340,8 +340,7 @@ struct partition_state {
     /// What of the ghost is charged to the pools.
     [[nodiscard]] std::size_t charged_ghost_bytes() const noexcept;
     /// What is known of the key of a page that is put; `slot` is where it is stored, or no_slot.
-    [[nodiscard]] key_past past_of(const pool_state& pool, const located_key& k,
-                                   slot_id slot) noexcept requires admission_remembers;
+    [[nodiscard]] key_past past_of(const pool_state& pool, const located_key& k, slot_id slot) noexcept;
     /// The key of a page that was refused by admission, or taken.
     void note_left(const pool_state& pool, const located_key& k) noexcept;
     /// The key of a page that has come.

@@ -30,6 +30,7 @@ template <store_config Config, partition_policy Place>
 status basic_store<Config, Place>::put_by_route(located_key& k, byte_view page,
                                                 const typename scratch_type::lease& lease) noexcept {
     homes at = find_homes(k);
+    const homes of_key = at;
     if (at.before != at.now) [[unlikely]] {
         const moved one = bring(k, at, lease.buffer());
         if (one.result == has_moved || one.result == status::invalid || one.result == status::busy) {
@@ -38,7 +39,7 @@ status basic_store<Config, Place>::put_by_route(located_key& k, byte_view page,
         at.before = one.has_stayed ? at.before : at.now;
     }
     partition_type& target = partitions_[at.now];
-    const page_facts facts = look_at(at, k);
+    const page_facts facts = look_at(of_key, k);
     const result<byte_view> stream =
         codec_.pack(page, lease.page(), lease.buffer(), lease.scratch(), most_packed_, facts);
     if (stream) {
@@ -74,17 +75,20 @@ page_facts basic_store<Config, Place>::look_at(const homes& at, const located_ke
 }
 
 template <store_config Config, partition_policy Place>
-key_past
-basic_store<Config, Place>::past_in(partition_id at,
-                                    const located_key& k) noexcept requires remembering_admission<admission_type> {
-    for (;;) {
+key_past basic_store<Config, Place>::past_in(partition_id at, const located_key& k) noexcept {
+    key_past past = key_past::untold;
+    if constexpr (remembering_admission<admission_type>) {
         bool is_growing = false;
-        const key_past past = partitions_[at].look(k, held_back_from(k), is_growing);
-        if (!is_growing) [[likely]] {
-            return past;
+        past = partitions_[at].look(k, held_back_from(k), is_growing);
+        while (is_growing) {
+            give_way<Config>(between_erasures); // the partition's first put makes its ghost, some pages a hold
+            past = partitions_[at].look(k, held_back_from(k), is_growing);
         }
-        give_way<Config>(between_erasures); // the partition's first put makes its ghost, some pages a hold
+    } else {
+        static_cast<void>(at);
+        static_cast<void>(k);
     }
+    return past;
 }
 
 template <store_config Config, partition_policy Place>

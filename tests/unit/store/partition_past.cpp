@@ -3,6 +3,8 @@
 // What a store knows of keys, as an admission policy that remembers is told. Against a model, at random: model/second_touch.cpp.
 #include <pagefold/store/partition_past.hpp>
 
+#include "support/node_test_source.hpp"
+#include "support/pages.hpp"
 #include "support/partition_fixture.hpp"
 #include "support/store_fixture.hpp"
 
@@ -15,6 +17,7 @@
 #include <pagefold/evict/lru.hpp>
 #include <pagefold/evict/probation_clock.hpp>
 #include <pagefold/evict/s3_fifo.hpp>
+#include <pagefold/place/by_node.hpp>
 #include <pagefold/platform/null_lock.hpp>
 #include <pagefold/store/page_store.hpp>
 #include <pagefold/store/partitioned_store.hpp>
@@ -308,6 +311,37 @@ TEST_CASE("partition_past: partitions each have their part of the first keys") {
     CHECK(before - f.source.bytes_held() >= 8 * 4096);
     CHECK(before - f.source.bytes_held() <= 8 * 3 * 4096); // and tables
     CHECK(f.store.check());
+}
+
+struct on_nodes : config_of<clock> {
+    using place_type = by_node;
+};
+
+TEST_CASE(
+    "partition_past: while a pool moves, what left on either node is known; behind the move only what left there") {
+    node_test_source<2> source{1u << 20};
+    partitioned_store<on_nodes> store{
+        source, {.limit_bytes = 16 * mib, .partitions = 4, .seed = 1}, {}, second_touch{}, by_node{source}};
+    const pool_id pool = store.create_pool({.kind = ephemeral, .node = node_id{0}}).value();
+    const auto put = [&](std::uint64_t i) { return store.put({pool, 1, i}, page_of(4096, i)); };
+    for (std::uint64_t i = 0; i < 40; ++i) {
+        REQUIRE(put(i) == status::incompressible);
+        REQUIRE(put(i) == status::ok);
+    }
+    REQUIRE(put(100) == status::incompressible);
+    REQUIRE(put(101) == status::incompressible);
+    REQUIRE(store.set_node(pool, node_id{1}, false, 1) == status::busy);
+    CHECK(put(100) == status::ok);
+    CHECK(put(102) == status::incompressible);
+    CHECK(put(102) == status::ok);
+    CHECK(put(39) == status::ok); // which is stored, in its old home
+    REQUIRE(store.set_node(pool, node_id{1}) == status::ok);
+    CHECK(put(101) == status::incompressible); // the ghost stays behind
+    CHECK(put(101) == status::ok);
+    for (std::uint64_t i = 0; i < 40; ++i) {
+        CHECK(put(i) == status::ok);
+    }
+    CHECK(store.check());
 }
 
 struct threaded : config_of<probation_clock> {
