@@ -49,7 +49,9 @@ public:
             static_cast<void>(table_.grow()); // refused: a smaller ghost
         }
         table_.shorten(to_size(keys_for(pages, percent)));
-        next_growth_ = pages + pages / 32 + 1;
+        // Not each time, but before another page is wanted: a large ghost would fall behind its pages.
+        const std::uint64_t step = table_.page_capacity() / 4;
+        next_growth_ = pages + (pages / 32 < step ? pages / 32 : step) + 1;
     }
     /// Gives back what so many pages don't need, some pages of memory a call; true when that is all.
     [[nodiscard]] bool trim(std::uint64_t pages, unsigned percent) noexcept {

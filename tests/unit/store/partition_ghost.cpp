@@ -68,6 +68,16 @@ TEST_CASE("partition_ghost: follows the pages, two bytes each, a page of memory 
     CHECK(source.bytes_held() == 0);
 }
 
+TEST_CASE("partition_ghost: keeps up with many pages") {
+    test_source source;
+    ghost g{source, any_node};
+    for (std::uint64_t pages = 1; pages <= 400'000; ++pages) {
+        g.follow(pages, 100, plenty);
+    }
+    CHECK(g.bytes() >= 2 * 396'000);
+    CHECK(g.bytes() <= 2 * 404'000 + 4096);
+}
+
 TEST_CASE("partition_ghost: is as long as the policy wants it, and takes a part of what is held at most") {
     test_source source;
     ghost half{source, any_node}, none{source, any_node}, bound{source, any_node};
