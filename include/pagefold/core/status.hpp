@@ -17,6 +17,7 @@ enum class [[nodiscard]] status : std::uint8_t{
     corrupt,        ///< stored bytes failed their check; nothing was handed out
     busy,           ///< bounded work was done and more remains: call again
     invalid,        ///< an argument is outside the contract (size, id, range)
+    unavailable,    ///< the page is in the backing tier, which can't be read now: try again later
 };
 
 /// The name of a status, for messages. Never null.
@@ -30,6 +31,7 @@ enum class [[nodiscard]] status : std::uint8_t{
     case status::corrupt: return "corrupt";
     case status::busy: return "busy";
     case status::invalid: return "invalid";
+    case status::unavailable: return "unavailable";
     default: return "unknown";
     }
 }

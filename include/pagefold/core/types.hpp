@@ -51,4 +51,9 @@ inline constexpr slot_id no_slot = 0xffffffffu;
 /// Persistent pages stay until they are erased; ephemeral ones may be dropped to make room.
 enum class pool_kind : std::uint8_t { persistent, ephemeral };
 
+/// What becomes of a pool's pages when memory is short. A persistent pool keeps them or demotes them, an ephemeral one drops
+/// them; as_kind is `keep` and `drop`. A page that was demoted is in the backing tier, and still the pool's: every operation
+/// finds it there.
+enum class pressure : std::uint8_t { as_kind, keep, drop, demote };
+
 } // namespace pagefold
