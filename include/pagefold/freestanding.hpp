@@ -136,11 +136,14 @@
 #include <pagefold/platform/spin_lock.hpp>
 #include <pagefold/platform/static_source.hpp>
 #include <pagefold/platform/wiping_source.hpp>
+#include <pagefold/store/acceptance.hpp>
 #include <pagefold/store/basic_store.hpp>
 #include <pagefold/store/codec_stage.hpp>
 #include <pagefold/store/compaction_sweep.hpp>
 #include <pagefold/store/config.hpp>
 #include <pagefold/store/default_config.hpp>
+#include <pagefold/store/demotion.hpp>
+#include <pagefold/store/demotion_order.hpp>
 #include <pagefold/store/divided_source.hpp>
 #include <pagefold/store/entry.hpp>
 #include <pagefold/store/index/check.hpp>
@@ -159,6 +162,8 @@
 #include <pagefold/store/page_store.hpp>
 #include <pagefold/store/partition.hpp>
 #include <pagefold/store/partition_counters.hpp>
+#include <pagefold/store/partition_demotion.hpp>
+#include <pagefold/store/partition_detach.hpp>
 #include <pagefold/store/partition_ghost.hpp>
 #include <pagefold/store/partition_mending.hpp>
 #include <pagefold/store/partition_pair.hpp>
@@ -167,6 +172,7 @@
 #include <pagefold/store/partition_set.hpp>
 #include <pagefold/store/partition_state.hpp>
 #include <pagefold/store/partition_statistics.hpp>
+#include <pagefold/store/partition_tier.hpp>
 #include <pagefold/store/partitioned_store.hpp>
 #include <pagefold/store/placement.hpp>
 #include <pagefold/store/pool.hpp>
@@ -189,7 +195,11 @@
 #include <pagefold/store/store_set_up.hpp>
 #include <pagefold/store/store_standstill.hpp>
 #include <pagefold/store/store_statistics.hpp>
+#include <pagefold/store/tier_copies.hpp>
+#include <pagefold/store/tier_stage.hpp>
 #include <pagefold/store/victim_search.hpp>
+#include <pagefold/tier/concept.hpp>
+#include <pagefold/tier/none.hpp>
 
 #pragma pop_macro("bit")
 #pragma pop_macro("check")

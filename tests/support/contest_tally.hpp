@@ -29,6 +29,8 @@ public:
         bytes_compacted += other.bytes_compacted;
         pages_migrated += other.pages_migrated;
         pages_evicted += other.pages_evicted;
+        pages_demoted += other.pages_demoted;
+        pages_promoted += other.pages_promoted;
         source_refusals += other.source_refusals;
         return *this;
     }
@@ -59,17 +61,19 @@ public:
         }
         return all + "\n  pages erased in ranges " + std::to_string(pages_erased_in_ranges) + ", evicted " +
                std::to_string(pages_evicted) + "; bytes shrunk " + std::to_string(bytes_shrunk) + ", compacted " +
-               std::to_string(bytes_compacted) + "; pages migrated " + std::to_string(pages_migrated) +
+               std::to_string(bytes_compacted) + "; pages migrated " + std::to_string(pages_migrated) + ", demoted " +
+               std::to_string(pages_demoted) + ", brought back " + std::to_string(pages_promoted) +
                "; refusals of the source " + std::to_string(source_refusals);
     }
 
     std::uint64_t overlaps = 0;
     std::uint64_t pages_erased_in_ranges = 0, pages_evicted = 0;
     std::uint64_t bytes_shrunk = 0, bytes_compacted = 0, pages_migrated = 0;
+    std::uint64_t pages_demoted = 0, pages_promoted = 0;
     std::uint64_t source_refusals = 0;
 
 private:
-    static constexpr unsigned calls = 9, answers = 8;
+    static constexpr unsigned calls = 9, answers = 9;
 
     std::array<std::array<std::uint64_t, answers>, calls> counts_{};
 };

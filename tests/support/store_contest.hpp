@@ -16,6 +16,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -32,9 +33,11 @@ struct contest_plan {
     std::uint64_t operations_an_epoch = 100'000; ///< between two rests; at most 2^18 for each thread
     std::size_t limit = ~std::size_t{0};
     bool source_refuses = true;
-    bool turns_knobs = true;  ///< limits, compaction, pools that come and go
-    bool moves_pools = false; ///< and pools that are sent from node to node
-    bool is_warm = true;      ///< the first scratch is taken before the source refuses anything
+    bool turns_knobs = true;                     ///< limits, compaction, pools that come and go
+    bool moves_pools = false;                    ///< and pools that are sent from node to node
+    bool demotes = false;                        ///< the store has a tier; most persistent pools' pages leave to it
+    std::function<void(bool)> on_rest = nullptr; ///< told when the threads rest, and when they go on
+    bool is_warm = true;                         ///< the first scratch is taken before the source refuses anything
 };
 
 /// Threads that use one store at random, in epochs. After each, what they saw is judged by key_history, and the store is
@@ -60,6 +63,8 @@ public:
         }
         tally_.pages_evicted = store_.stats().evicted_pages;
         tally_.pages_migrated = store_.stats().pages_migrated;
+        tally_.pages_demoted = store_.stats().written_back_pages;
+        tally_.pages_promoted = store_.stats().promoted_pages;
         tally_.source_refusals = source_.refusals();
     }
 
@@ -107,10 +112,11 @@ private:
         const bool is_limited = plan_.limit != ~std::size_t{0};
         const std::size_t share = is_limited ? plan_.limit / 10 : 0;
         const std::size_t cap = is_limited ? share : ~std::size_t{0};
+        const pressure answer = plan_.demotes ? pressure::demote : pressure::as_kind;
         const pool_options options[lasting_pools] = {
             {},
-            {.cap_bytes = cap},
-            {.reserved_bytes = share},
+            {.cap_bytes = cap, .on_pressure = answer},
+            {.reserved_bytes = share, .on_pressure = answer},
             {.kind = pool_kind::ephemeral},
             {.kind = pool_kind::ephemeral, .cap_bytes = cap, .weight = 300},
             {.kind = pool_kind::ephemeral, .reserved_bytes = share / 2, .weight = 50},
@@ -138,6 +144,9 @@ private:
         pools_known_.store(lasting_pools, std::memory_order_relaxed); // the threads are yet to come
         std::vector<std::thread> threads;
         source_.refuse(plan_.source_refuses);
+        if (plan_.on_rest) {
+            plan_.on_rest(false);
+        }
         for (unsigned t = 0; t < plan_.threads; ++t) {
             const std::uint64_t share = operations / plan_.threads + (t < operations % plan_.threads ? 1 : 0);
             workers_[t]->log.clear();
@@ -148,6 +157,9 @@ private:
             thread.join();
         }
         source_.refuse(false);
+        if (plan_.on_rest) {
+            plan_.on_rest(true);
+        }
         set_limit(plan_.limit);
         expect(limit_status_ == status::ok, "the store is not within a limit that was lifted");
         for (unsigned place = 0; place < fleeting_.size(); ++place) {
@@ -321,6 +333,10 @@ private:
         pool.options.weight = static_cast<std::uint32_t>(1 + random.below(500));
         pool.options.cap_bytes = random.one_in(2) ? plan_.limit / 30 : ~std::size_t{0};
         pool.options.reserved_bytes = random.one_in(2) ? plan_.limit / 60 : 0;
+        if (plan_.demotes && pool.options.kind == pool_kind::persistent) {
+            pool.options.on_pressure = pressure::demote;
+            pool.options.promotes = random.one_in(2);
+        }
         const result<pool_id> id = store_.create_pool(pool.options);
         tally_.note(call::create_pool, id.error());
         expect(id || id.error() == status::limit || id.error() == status::no_memory, "create_pool has no such answer");
@@ -383,8 +399,9 @@ private:
         const store_stats s = store_.stats();
         expect(store_.check(), "check fails at rest");
         expect(s.total_bytes == source_.bytes_held(), "total_bytes is not what the source gave");
-        expect(s.stored_pages == found, "more or fewer pages are stored than can be read");
-        expect(s.puts == s.stored_pages + s.erased_pages + s.evicted_pages, "a page came and did not go");
+        const std::uint64_t held = s.stored_pages + s.away_pages;
+        expect(held == found, "more or fewer pages are stored than can be read");
+        expect(s.puts == held + s.erased_pages + s.evicted_pages, "a page came and did not go");
         expect(s.decompress_fail == 0, "a read found corruption");
         expect(source_.breaches() == 0, "more was acquired than the limit");
         expect(source_.wrong_releases() == 0, "something was given back that was never acquired so");
@@ -431,6 +448,7 @@ private:
         frame.destroyed_from = pool.destroyed_from;
         frame.destroyed_by = pool.destroyed_by;
         frame.may_lack_scratch = !plan_.is_warm;
+        frame.may_be_away = plan_.demotes;
         history_.judge(frame, events, [&](oracle_violation v) {
             v.event.key = key;
             report_.add(v, events, "seed " + std::to_string(plan_.seed) + ", epoch " + std::to_string(epoch_));

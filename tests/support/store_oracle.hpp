@@ -25,7 +25,8 @@
 //   - An erase that found a page had a page to find, and no more pages go than came.
 //   - Only a pool that is being destroyed, or was, answers `invalid`, and what was invalid once stays so.
 //
-// A page of an ephemeral pool may vanish at any moment; then it must not come back.
+// A page of an ephemeral pool may vanish at any moment; then it must not come back. A page in a tier that can't be read just now
+// is there, or not.
 
 namespace pagefold::testing {
 
@@ -59,6 +60,7 @@ public:
         std::uint64_t destroyed_from = ~std::uint64_t{0}; ///< when the end of its pool was begun,
         std::uint64_t destroyed_by = ~std::uint64_t{0};   ///< and when it was done
         bool may_lack_scratch = false;                    ///< reads may answer limit and no_memory
+        bool may_be_away = false;                         ///< and unavailable, which tells nothing
     };
 
     /// Judges the events of one key, in any order. Calls report(oracle_violation) for each rule broken.
@@ -151,6 +153,11 @@ private:
             }
             break;
         case status::corrupt: report(oracle_violation{"a page is corrupt", e, 0}); break;
+        case status::unavailable:
+            if (!is_read || !f.may_be_away) {
+                report(oracle_violation{"no such answer", e, 0});
+            }
+            break;
         default: report(oracle_violation{"no such answer", e, 0}); break;
         }
     }

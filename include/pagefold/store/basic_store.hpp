@@ -6,8 +6,10 @@
 #include <pagefold/core/checksum.hpp>
 #include <pagefold/ds/fixed_array.hpp>
 #include <pagefold/platform/host_seed.hpp>
+#include <pagefold/store/acceptance.hpp>
 #include <pagefold/store/codec_stage.hpp>
 #include <pagefold/store/config.hpp>
+#include <pagefold/store/demotion.hpp>
 #include <pagefold/store/divided_source.hpp>
 #include <pagefold/store/located_key.hpp>
 #include <pagefold/store/node_part.hpp>
@@ -44,32 +46,38 @@
 namespace pagefold::inline PAGEFOLD_ABI {
 
 template <store_config Config, partition_policy Place>
-class basic_store {
+class basic_store : store_tier<Config> {
+    static constexpr bool has_tier = takes_pages<typename Config::tier_type>;
+    using tier_type = typename Config::tier_type;
     using compressor_type = typename Config::compressor_type;
     using admission_type = typename Config::admission_type;
     using eviction_type = typename Config::eviction_type;
     using partition_type = partition<Config>;
     using registry_type = pool_registry<typename Config::lock_type>;
     using registry_hold = typename registry_type::hold;
-    using scratch_type = scratch_pool<compressor_type, Config::max_scratch, typename Config::parking_type,
-                                      partition_type::exclusive, typename Config::locality_type>;
+    using scratch_type = scratch_of<Config>;
 
 public:
     static constexpr std::size_t page_size = Config::page_size;
 
     /// Takes no memory. The source must outlive the store. One whose pages are larger than the store's is divided
-    /// (divided_source.hpp); beyond 64 times as large, create_pool answers invalid. Compressor and admission policy are copied,
-    /// and so is the eviction policy, which is empty, for each pool.
+    /// (divided_source.hpp); beyond 64 times as large, create_pool answers invalid. Compressor, admission policy and tier are
+    /// copied, and so is the eviction policy, which is empty, for each pool.
     basic_store(page_source_ref source, const store_options& options, const compressor_type& compressor,
-                const admission_type& admission, const Place& place,
-                const eviction_type& eviction = eviction_type{}) noexcept
-        : budget_{options.limit_bytes}, divided_{source, page_size, budget_}, host_{source},
+                const admission_type& admission, const Place& place, const eviction_type& eviction = eviction_type{},
+                const tier_type& tier = tier_type{}) noexcept
+        : store_tier<Config>{tier}, budget_{options.limit_bytes}, divided_{source, page_size, budget_}, host_{source},
           source_ref_{fitting(source)}, source_{source_ref_, budget_}, codec_{compressor, admission}, place_{place},
           hasher_{options.seed != 0 ? options.seed : host_seed()}, scratch_{codec_.compressor(), page_size, source_,
                                                                             budget_, registry_.table().at_locks},
-          reclaimer_{registry_.table(), budget_, place_}, new_policy_{eviction}, partition_count_{options.partitions} {
+          reclaimer_{registry_.table(), budget_, place_}, new_policy_{eviction}, partition_count_{options.partitions},
+          acceptance_{options.accept_percent} {
         PAGEFOLD_CHECK(eviction.size() == 0);
         PAGEFOLD_CHECK(options.partitions >= 1 && options.partitions <= max_partitions);
+        if constexpr (has_tier) {
+            this->demoter_.set_up(hasher_, scratch_);
+            reclaimer_.demote_by(this->demoter_);
+        }
     }
     /// Gives all memory back. No other thread may be using the store.
     ~basic_store() = default;
@@ -80,8 +88,8 @@ public:
 
     /// Makes a pool. Fails with `limit` or `no_memory` where its records have no room, `limit` where there are max_pools
     /// already or all reservations together would exceed the store's limit, or those of strict pools their node's, and `invalid`
-    /// for a weight of 0, a reservation above the cap, or a strict node that no partition is on. `busy` if this call interrupts
-    /// another.
+    /// for a weight of 0, a reservation above the cap, an answer to pressure that the kind doesn't have or no tier is there
+    /// for, or a strict node that no partition is on. `busy` if this call interrupts another.
     result<pool_id> create_pool(const pool_options& options = {}) noexcept;
 
     /// Erases all pages of a pool, and the pool. From the first moment no operation on it succeeds. The work is in proportion
@@ -118,8 +126,9 @@ public:
     /// Stores the page, or replaces what was stored under its key. `page` must be page_size bytes; it may change meanwhile,
     /// and one of the contents it had is stored.
     ///
-    /// ok: a persistent pool keeps it until it is erased; an ephemeral one may drop it. limit, no_memory: there is no room,
-    /// and nothing that could be dropped for it. incompressible: the admission policy refused. After any refusal but invalid
+    /// ok: a persistent pool keeps it until it is erased, in the backing tier if it demotes; an ephemeral one may drop it.
+    /// limit, no_memory: there is no room, and nothing that could be dropped or demoted for it; limit also while the store
+    /// was full and is not empty enough (store_options::accept_percent). incompressible: the admission policy refused. After any refusal but invalid
     /// and busy the page is not stored, in any version; until then readers find the old one. invalid: the size, the pool or
     /// the index (at least max_page_index).
     ///
@@ -128,6 +137,10 @@ public:
 
     /// Copies the page to `out`, which must be page_size bytes. Its content is undefined unless ok. not_found, corrupt, or
     /// invalid as for put. Costs a copy of the stream under the lock, its checksum, and a decompression.
+    ///
+    /// A page that was demoted is read from the tier, with no lock held, and comes back where there is room for it
+    /// (pool_options::promotes). unavailable: the tier can't read it now, and it may later. corrupt: it has lost it, or what it
+    /// gave back is not what was stored. The page stays where it is then.
     status get(const page_key& key, byte_span out) noexcept { return read(key, out, false); }
 
     /// Like get, and erases the page in the same step: of several takers one gets it. A page found corrupt stays.
@@ -189,10 +202,18 @@ public:
         return done.freed_bytes;
     }
 
-    /// What a host may call when it has time: compacts where more than a sixteenth is idle, so that puts needn't. Moves at
-    /// most about `budget` bytes; says how many went back.
+    /// What a host may call when it has time: compacts where more than a sixteenth is idle, so that puts needn't, and where
+    /// pages are refused for store_options::accept_percent, drops and demotes until they aren't. Moves at most about `budget`
+    /// bytes, for each; says how many went back.
     std::size_t maintain(std::size_t budget) noexcept {
-        return partitions_ready() && reclaimer_.has_much_idle() ? compact(budget) : 0;
+        std::size_t freed = 0;
+        if (acceptance_.is_closed(budget_)) {
+            const std::size_t before = budget_.used();
+            static_cast<void>(reclaim_to(budget_, any_node, acceptance_.threshold(budget_.limit()), budget));
+            const std::size_t after = budget_.used();
+            freed = before > after ? before - after : 0;
+        }
+        return freed + (partitions_ready() && reclaimer_.has_much_idle() ? compact(budget) : 0);
     }
 
     // Standstill, for who copies the process (hosted/fork_guard.hpp) or its memory.
@@ -316,7 +337,8 @@ private:
 
     /// Puts the stream into its page's home, and makes room for it, step by step, as long as that comes to anything. `before`:
     /// where a version is that could not be moved, or the same home.
-    status place_stream(const homes& at, const located_key& k, byte_view stream) noexcept;
+    /// `spare`: a page of scratch that nothing is in.
+    status place_stream(const homes& at, const located_key& k, byte_view stream, byte_span spare) noexcept;
     /// The whole put by one route; has_moved where there is a newer one.
     status put_by_route(located_key& k, byte_view page, const typename scratch_type::lease& lease) noexcept;
     [[nodiscard]] page_facts look_at(const homes& at, const located_key& k) noexcept;
@@ -329,12 +351,20 @@ private:
         }
         return page;
     }
+    /// Whether the page has to be refused, as the store was full and its pool never lets a page go.
+    [[nodiscard]] bool is_refused_for_now(const located_key& k) noexcept {
+        return acceptance_.is_closed(budget_) && pool_ids::kind(k.key.pool) == pool_kind::persistent &&
+               registry_.table().records[k.pool].demotes.load(memory_order::relaxed) == 0;
+    }
     [[nodiscard]] std::size_t held_back_from(const located_key& k) const noexcept {
         const pool_table& table = registry_.table();
         return pool_charge::held_back_from(table, table.records[k.pool]) + scratch_.kept_free();
     }
 
     status read(const page_key& key, byte_span out, bool removing) noexcept;
+    status read_away(partition_type& partition, const located_key& k, byte_span out,
+                     const typename scratch_type::lease& lease, bool removing,
+                     typename partition_type::fetched& found) noexcept;
     /// Erases an object's pages first to last in all partitions, or until one says that there is a newer route.
     void sweep_range(const page_key& first, std::uint64_t last, std::uint32_t route, std::size_t& erased) noexcept;
 
@@ -359,7 +389,7 @@ private:
         if (!partitions_ready()) {
             return status::limit;
         }
-        if (interrupts_itself()) {
+        if (interrupts_itself() || (has_tier && scratch_.has_slot())) { // pages are demoted through a scratch
             return status::busy;
         }
         static_cast<void>(scratch_.trim(where));
@@ -390,6 +420,7 @@ private:
     eviction_type new_policy_; // what every pool starts with
     std::size_t partition_count_;
     std::size_t most_packed_ = 0;
+    acceptance acceptance_;
     atomic<std::uint32_t> ready_{0};
 };
 

@@ -122,8 +122,8 @@ private:
             return;
         }
         auto e = state.index.get(slot);
-        if (e.is_inline() || !state.is_readable(e) || state.allocator.place(e.handle()).data() != place.data() ||
-            !state.allocator.misplaced(e.handle())) {
+        if (!State::has_object(e) || !state.is_readable(e) ||
+            state.allocator.place(e.handle()).data() != place.data() || !state.allocator.misplaced(e.handle())) {
             return;
         }
         const result<object_handle> moved = state.allocator.relocate(e.handle());

@@ -10,6 +10,7 @@
 #include <pagefold/platform/locality.hpp>
 #include <pagefold/platform/parking.hpp>
 #include <pagefold/store/limited_source.hpp>
+#include <pagefold/tier/concept.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -20,8 +21,9 @@
 //   C::page_size               bytes of a page: 4096, 16384 or 65536
 //   C::compressor_type         compressor
 //   C::allocator_type<S, N>    object_allocator over page source S for objects of up to N = page_size bytes
-//   C::eviction_type           eviction_policy for the pages of ephemeral pools
+//   C::eviction_type           eviction_policy for the pages of ephemeral pools, and of those that demote
 //   C::admission_type          admission_policy
+//   C::tier_type               backing_tier for the pages of pools that demote; no_tier: there are no such pools
 //   C::lock_type               lockable; one a partition. null_lock where one thread at a time uses the store
 //   C::place_type              partition_policy of a partitioned_store
 //   C::max_pools               pools at a time, at most 4096
@@ -46,6 +48,7 @@ concept store_config =
     (C::template allocator_type<limited_source, C::page_size>::max_size >= C::page_size) &&
     eviction_policy<typename C::eviction_type> &&
     admission_policy<typename C::admission_type> &&
+    backing_tier<typename C::tier_type> &&
     lockable<typename C::lock_type> && std::is_nothrow_default_constructible_v<typename C::lock_type> &&
     partition_policy<typename C::place_type> &&
     parking<typename C::parking_type> && locality<typename C::locality_type> &&
@@ -61,6 +64,10 @@ struct store_options {
     std::size_t limit_bytes = ~std::size_t{0};
     /// For a partitioned_store: how many partitions, from 1 to 1024. Two for each thread that works at a time are plenty.
     std::size_t partitions = 8;
+    /// Once a put found the store full, pages that it would have to keep are refused with `limit`, until no more than so many
+    /// percent of the limit are taken (zswap's accept_threshold_percent). 100: as soon as there is room. Pools that drop or
+    /// demote their pages make their own room, and are not refused for this.
+    unsigned accept_percent = 100;
     /// The secret of the store's hash of keys, which tenants must not know: 0 takes one from the host (host_seed). Give one
     /// where runs should be alike, or where the host has no random numbers and the caller has.
     std::uint64_t seed = 0;

@@ -11,6 +11,7 @@
 #include <pagefold/platform/host_parking.hpp>
 #include <pagefold/platform/parking_lock.hpp>
 #include <pagefold/store/config.hpp>
+#include <pagefold/tier/none.hpp>
 
 #include <cstddef>
 
@@ -29,6 +30,7 @@ struct default_config {
     using allocator_type = zs<Source, PageSize>;
     using eviction_type = probation_clock;
     using admission_type = always;
+    using tier_type = no_tier;
     using parking_type = host_parking;
     using lock_type = parking_lock<parking_type>;
     using locality_type = host_locality;

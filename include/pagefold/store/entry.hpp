@@ -5,6 +5,7 @@
 #include <pagefold/config/assert.hpp>
 #include <pagefold/core/bits.hpp>
 #include <pagefold/evict/concept.hpp>
+#include <pagefold/tier/concept.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +18,11 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// 28 bits, 16 with one of 60.
 ///
 ///     word   payload: handle in bits 17..63, parity 16, length − 1 in bits 0..15      inline: the stream
+///            away: place in the tier 33..63, length − 1 17..32, parity 16, none in bits 0..15
 ///     meta   checksum from bit 4 on, policy in bits 1..3, bit 0 set when inline
+///
+/// A stream that is away, in a backing tier, leaves its entry here, with its length and checksum. What tells it from others is
+/// a length of 1, which no stream has: only stores with a tier make such entries, and ask for them.
 ///
 /// The parity bit makes the number of ones even, those of the policy left out: a flipped bit shows before the handle is
 /// followed, by an overwrite or an erasure too, which look at no checksum.
@@ -41,16 +46,38 @@ public:
         return {stream, static_cast<meta_type>(kept(sum) | 1u)};
     }
 
+    /// The same stream, with no payload here.
+    [[nodiscard]] constexpr basic_entry moved_away(tier_place place) const noexcept {
+        PAGEFOLD_CHECK(fits_entry(place) && !is_inline() && !is_away());
+        return sealed(std::uint64_t{static_cast<std::uint32_t>(place)} << place_at | (word_ & 0xffff) << handle_at,
+                      meta_ & ~policy_bits);
+    }
+    /// And back. `is_away()`.
+    [[nodiscard]] constexpr basic_entry brought_back(object_handle h) const noexcept {
+        PAGEFOLD_CHECK(is_away() && (static_cast<std::uint64_t>(h) >> handle_bits) == 0);
+        return sealed(static_cast<std::uint64_t>(h) << handle_at | (away_size() - 1), meta_ & ~policy_bits);
+    }
+
     [[nodiscard]] constexpr std::uint64_t word() const noexcept { return word_; }
     [[nodiscard]] constexpr meta_type meta() const noexcept { return meta_; }
 
     [[nodiscard]] constexpr bool is_inline() const noexcept { return (meta_ & 1u) != 0; }
+    /// In a store without a tier, that of a stream of length 1.
+    [[nodiscard]] constexpr bool is_away() const noexcept { return !is_inline() && (word_ & 0xffff) == 0; }
+    /// Where the tier has it; only while it is away, as is its length.
+    [[nodiscard]] constexpr tier_place place() const noexcept { return static_cast<tier_place>(word_ >> place_at); }
+    [[nodiscard]] constexpr std::size_t away_size() const noexcept { return to_size(word_ >> handle_at & 0xffff) + 1; }
     /// Not for an inline entry.
     [[nodiscard]] constexpr object_handle handle() const noexcept {
         return static_cast<object_handle>(word_ >> handle_at);
     }
     /// Not for an inline entry.
     [[nodiscard]] constexpr std::size_t size() const noexcept { return to_size(word_ & 0xffff) + 1; }
+    /// Whether the other has a stream of the same length and checksum. Of both, the payload is here.
+    [[nodiscard]] constexpr bool is_like(const basic_entry& other) const noexcept {
+        return !is_inline() && !other.is_inline() && (word_ & 0xffff) == (other.word_ & 0xffff) &&
+               ((meta_ ^ other.meta_) & ~policy_bits) == 0;
+    }
     [[nodiscard]] constexpr bool matches(std::uint64_t sum) const noexcept {
         return (meta_ & ~meta_type{0xf}) == kept(sum);
     }
@@ -68,8 +95,9 @@ public:
 
 private:
     static constexpr unsigned handle_at = 64 - handle_bits;
+    static constexpr unsigned place_at = 64 - tier_place_bits;
     static constexpr meta_type policy_bits = 0xe;
-    static_assert(handle_at == 17);
+    static_assert(handle_at == 17 && place_at == handle_at + 16);
 
     [[nodiscard]] static constexpr basic_entry sealed(std::uint64_t word, meta_type meta) noexcept {
         return {word | std::uint64_t{is_odd(word ^ (meta & ~policy_bits))} << 16, meta};

@@ -30,7 +30,7 @@ public:
             gain_ = 0;
             released_ = net_release{};
         }
-        const std::size_t held = index.bytes() + state.ghost.bytes();
+        const std::size_t held = index.bytes() + state.ghost.bytes() + state.order_bytes();
         bool goes_on = true;
         unsigned steps = 0;
         while (steps < steps_a_hold && moving_) {
@@ -43,7 +43,7 @@ public:
         while (steps < steps_a_hold && goes_on) {
             cursor_ = cursor_ < index.bound() ? cursor_ : index.bound();
             if (cursor_ == 0) {
-                goes_on = !index.shrink_buckets_fully() || !state.trim_ghost();
+                goes_on = !index.shrink_buckets_fully() || !state.trim_ghost() || !state.trim_order();
                 under_way_ = goes_on;
                 swept_changes_ = goes_on ? swept_changes_ : state.changes;
                 break;
@@ -54,7 +54,7 @@ public:
                 steps += repack(state, cursor_, done);
             }
         }
-        const std::size_t freed = released_.note(held, index.bytes() + state.ghost.bytes());
+        const std::size_t freed = released_.note(held, index.bytes() + state.ghost.bytes() + state.order_bytes());
         done.freed_bytes += freed;
         gain_ += freed;
         return goes_on;
@@ -117,13 +117,19 @@ private:
         std::uint32_t from_, to_;
     };
     static void tell(State& state, auto& pool, std::uint32_t from, std::uint32_t to) noexcept {
+        if constexpr (State::has_tier) {
+            if (!state.order.move(pool.extents, from, to)) [[unlikely]] {
+                ++state.damage;
+                state.lose_order(pool);
+            }
+        }
         slots_between view{state.slots(pool), from, to};
         state.index.for_each_slot(to, ~std::uint64_t{0}, [&](slot_id slot) noexcept {
             const auto e = state.index.get(slot);
             if (state.is_readable(e)) {
                 state.tag(e, slot);
             }
-            if (pool.is_ephemeral()) {
+            if (pool.is_ephemeral() || (pool.demotes() && state.is_in_order(slot) && pool.eviction.size() != 0)) {
                 pool.eviction.on_move(view, index_type::slot(from, slot % extent_pages), slot);
             }
         });

@@ -50,10 +50,16 @@ public:
                 return {s, false, true};
             }
             ++to_.pages_migrated;
+            from_.remove(leaves, slot);
+            if constexpr (state_type::has_tier) {
+                if (state_type::is_away(old)) {
+                    from_.copies.keep_last(); // it is the page's there
+                }
+            }
         } else {
             ++from_.erased_pages; // replaced
+            from_.remove(leaves, slot);
         }
-        from_.remove(leaves, slot);
         from_.settle(leaves);
         to_.settle(enters);
         return {status::ok, true};
@@ -62,7 +68,7 @@ public:
 private:
     status copy(pool_state& enters, const located_key& k, entry_type e, byte_span buffer) noexcept {
         e.set_hook(0);
-        if (e.is_inline()) {
+        if (!state_type::has_object(e)) {
             return to_.add(enters, k, e).error();
         }
         const std::size_t size = e.size();

@@ -14,8 +14,10 @@ public:
     explicit page_store(page_source_ref source, store_options options = {},
                         const typename Config::compressor_type& compressor = typename Config::compressor_type{},
                         const typename Config::admission_type& admission = typename Config::admission_type{},
-                        const typename Config::eviction_type& eviction = typename Config::eviction_type{}) noexcept
-        : basic_store<Config, single>{source, one_partition(options), compressor, admission, single{}, eviction} {}
+                        const typename Config::eviction_type& eviction = typename Config::eviction_type{},
+                        const typename Config::tier_type& tier = typename Config::tier_type{}) noexcept
+        : basic_store<Config, single>{source, one_partition(options), compressor, admission, single{}, eviction, tier} {
+    }
 
 private:
     [[nodiscard]] static store_options one_partition(store_options options) noexcept {

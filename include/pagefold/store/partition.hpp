@@ -14,6 +14,7 @@
 #include <pagefold/store/retrieval.hpp>
 #include <pagefold/store/room.hpp>
 #include <pagefold/store/stats.hpp>
+#include <pagefold/store/tier_copies.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -55,10 +56,11 @@ public:
     static constexpr bool exclusive = std::same_as<typename Config::lock_type, null_lock>;
     static constexpr std::uint32_t no_pool = pool_shares::no_pool;
 
+    /// `tier`: where there is one, the store's.
     partition(page_source_ref source, byte_budget& budget, pool_table& table, const key_hasher& hasher,
               partition_gauge& gauge, node_id node, const typename Config::eviction_type& eviction = {},
-              unsigned admission_percent = 0) noexcept
-        : state_{source, budget, table, hasher, gauge, node, eviction, admission_percent} {}
+              unsigned admission_percent = 0, tier_stage<typename Config::tier_type>* tier = nullptr) noexcept
+        : state_{source, budget, table, hasher, gauge, node, eviction, admission_percent, tier} {}
     partition(const partition&) = delete;
     partition& operator=(const partition&) = delete;
 
@@ -164,6 +166,14 @@ public:
         return pool ? retrieval<Config, exclusive>{state_}.fetch(**pool, k, out, buffer, removing, found)
                     : pool.error();
     }
+    /// Ends a fetch that was answered is_in_tier, in a hold of its own; see retrieval. `held_back` as for a put.
+    status arrive(const located_key& k, status read, bool removing, std::size_t held_back, fetched& found) noexcept
+        requires(state_type::has_tier) {
+        const hold held{*this};
+        PAGEFOLD_CHECK(static_cast<bool>(held));
+        const limited_source::holding_back scope{state_.source, held_back};
+        return retrieval<Config, exclusive>{state_}.arrive(k, read, removing, found);
+    }
     /// A stream that fetch handed out failed its check.
     void note_corruption() noexcept {
         const hold held{*this};
@@ -221,6 +231,14 @@ public:
         static_cast<void>(held && state_.trim_ghost());
         return dropped;
     }
+    using batch_type = demotion_batch<entry_type>;
+    /// Copies the streams of pages of a pool that demotes, for the tier to be offered them (demotion.hpp). They stay what and
+    /// where they are, but out of order until dispose. `copies`: room for a page. again: the policy goes on where it stopped.
+    eviction_outcome detach(std::uint32_t pool, std::size_t need, bool for_its_own, byte_span copies,
+                            batch_type& batch) noexcept;
+    /// Ends what detach began: of each page that the tier keeps a copy of and that has not changed, the stream is away. Says
+    /// how many.
+    unsigned dispose(const batch_type& batch) noexcept;
     /// Whether the pool has pages here.
     [[nodiscard]] bool has_pages(std::uint32_t slot) noexcept {
         const hold held{*this};
@@ -301,7 +319,7 @@ private:
         }
         ~hold() {
             if (stay_) {
-                partition_.release(partition_.unlock());
+                partition_.leave();
             }
         }
         hold(const hold&) = delete;
@@ -313,6 +331,18 @@ private:
         presence::stay stay_;
     };
 
+    /// Lets the lock go, and does behind it what was left for then.
+    void leave() noexcept {
+        if constexpr (state_type::has_tier) {
+            if (state_.copies.has_leaving()) [[unlikely]] {
+                const leaving_copies copies = state_.copies.take_leaving();
+                release(unlock());
+                state_.tier->forget(copies);
+                return;
+            }
+        }
+        release(unlock());
+    }
     /// Lets the lock go, and leaves what is to be released behind it.
     [[nodiscard]] limited_source::deferred_runs unlock() noexcept {
         state_.show();
@@ -410,5 +440,6 @@ private:
 
 } // namespace pagefold
 
+#include <pagefold/store/partition_detach.hpp>
 #include <pagefold/store/partition_pools.hpp>
 #include <pagefold/store/partition_statistics.hpp>

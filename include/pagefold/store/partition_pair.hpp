@@ -31,9 +31,14 @@ public:
         if (!stay_) {
             return;
         }
-        const limited_source::deferred_runs arrived = to_.unlock(), left = from_.unlock();
-        to_.release(arrived);
-        from_.release(left);
+        if constexpr (partition_type::state_type::has_tier) {
+            const leaving_copies of_to = to_.state_.copies.take_leaving(), of_from = from_.state_.copies.take_leaving();
+            unlock_both();
+            to_.state_.tier->forget(of_to);
+            from_.state_.tier->forget(of_from);
+        } else {
+            unlock_both();
+        }
     }
     partition_pair(const partition_pair&) = delete;
     partition_pair& operator=(const partition_pair&) = delete;
@@ -94,6 +99,12 @@ public:
     [[nodiscard]] bool is_node_short() const noexcept { return to_.state_.source.is_node_short(); }
 
 private:
+    void unlock_both() noexcept {
+        const limited_source::deferred_runs arrived = to_.unlock(), left = from_.unlock();
+        to_.release(arrived);
+        from_.release(left);
+    }
+
     partition_type& from_;
     partition_type& to_;
     presence::stay stay_;

@@ -20,7 +20,12 @@ status partition<Config>::open_pool(pool_id id) noexcept {
     pool = pool_state{};
     pool.id = id;
     pool.eviction = state_.new_policy;
-    pool.route = state_.record_of(pool).route.load().number;
+    const pool_record& record = state_.record_of(pool);
+    pool.route = record.route.load().number;
+    if constexpr (state_type::has_tier) {
+        pool.is_demoting = record.options.on_pressure == pressure::demote;
+        pool.is_promoting = record.options.promotes;
+    }
     state_.note_opening(pool);
     return status::ok;
 }
@@ -44,7 +49,7 @@ bool partition<Config>::drain_pool(std::uint32_t slot) noexcept {
     const bool done = range_erase<Config>{state_}.drain(pool, slot);
     state_.settle(pool, state_.table.records[slot], static_cast<std::size_t>(pool.counts.payload_bytes),
                   pool.ring.bytes);
-    return done && state_.trim_ghost();
+    return done && state_.trim_ghost() && state_.trim_order();
 }
 
 template <store_config Config>

@@ -15,6 +15,7 @@
 #include <pagefold/store/located_key.hpp>
 #include <pagefold/store/partition_counters.hpp>
 #include <pagefold/store/partition_ghost.hpp>
+#include <pagefold/store/partition_tier.hpp>
 #include <pagefold/store/pool.hpp>
 #include <pagefold/store/pool_charge.hpp>
 #include <pagefold/store/shared_ghost.hpp>
@@ -32,7 +33,9 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// An object is a stream and, behind it in the last four bytes of its place, the number of its page's slot: so whoever
 /// moves objects finds the entry to change without a walk. A raw page has a place of its own that never moves, and no tag.
 template <store_config Config>
-struct partition_state {
+struct partition_state : partition_source, partition_tier<typename Config::tier_type> {
+    using tier_part = partition_tier<typename Config::tier_type>;
+    static constexpr bool has_tier = tier_part::exists;
     using allocator_type = typename Config::template allocator_type<limited_source, Config::page_size>;
     using eviction_type = typename Config::eviction_type;
     using entry_type = basic_entry<Config::checksum_bits>;
@@ -49,7 +52,7 @@ struct partition_state {
     static constexpr std::size_t most_page_bytes =
         Config::page_size + index_type::extent_bytes + 2 * index_type::entry_bytes;
 
-    struct pool_state {
+    struct pool_state : pool_demotion<has_tier> {
         pool_id id{};
         partition_counters counts{};
         pool_ring ring{};
@@ -60,6 +63,15 @@ struct partition_state {
         std::uint32_t route = 0;    // number of the newest that somebody came by
 
         [[nodiscard]] bool is_ephemeral() const noexcept { return pool_ids::kind(id) == pool_kind::ephemeral; }
+        [[nodiscard]] bool demotes() const noexcept {
+            if constexpr (has_tier) {
+                return this->is_demoting && id != pool_id{};
+            } else {
+                return false;
+            }
+        }
+        /// Whether an eviction policy has the care of its pages, of all or of some.
+        [[nodiscard]] bool has_order() const noexcept { return is_ephemeral() || demotes(); }
     };
 
     /// What an eviction policy sees of the index: the slots of one pool. No page comes or goes while there is one. Bits in
@@ -69,7 +81,7 @@ struct partition_state {
 
     public:
         slots_of(partition_state& from, const pool_state& pool) noexcept
-            : state_{from}, index_{from.index}, ring_{pool.ring}, id_{pool.id}, pool_{pool_ids::slot(pool.id)} {}
+            : state_{from}, index_{from.index}, pool_state_{pool}, id_{pool.id}, pool_{pool_ids::slot(pool.id)} {}
         [[nodiscard]] hook get(slot_id s) const noexcept {
             if constexpr (narrow) {
                 return static_cast<hook>(entry_type{0, load_native<typename entry_type::meta_type>(meta_of(s))}.hook());
@@ -86,13 +98,19 @@ struct partition_state {
             }
         }
         [[nodiscard]] slot_id next(slot_id s) const noexcept {
+            if constexpr (has_tier) {
+                if (pool_state_.demotes()) {
+                    const slot_id next = state_.order.next(pool_state_.extents, s);
+                    return next == no_slot || is_safe(next) ? next : no_slot;
+                }
+            }
             if (s != no_slot && s / extent_pages == extent_) {
                 const std::uint64_t rest = metas_.pages & ~low_bits(s % extent_pages + 1);
                 if (rest != 0) {
                     return index_type::slot(extent_, trailing_zeros(rest));
                 }
             }
-            return index_.next_in_pool(ring_, s);
+            return index_.next_in_pool(pool_state_.ring, s);
         }
         void remember(slot_id s) noexcept requires remembering_policy<eviction_type> {
             state_.ghost.remember(hash_of(s));
@@ -132,7 +150,7 @@ struct partition_state {
 
         partition_state& state_;
         index_type& index_;
-        const pool_ring& ring_;
+        const pool_state& pool_state_;
         mutable std::uint32_t extent_ = index_type::none;
         mutable typename index_type::metas metas_{};
         pool_id id_;
@@ -141,8 +159,8 @@ struct partition_state {
 
     partition_state(page_source_ref page_source, byte_budget& budget, pool_table& pool_table, const key_hasher& hash,
                     partition_gauge& shown, node_id node, const eviction_type& prototype = eviction_type{},
-                    unsigned admission_percent = 0) noexcept
-        : source{page_source, budget, limited_source::releases::deferred}, table{pool_table}, hasher{hash},
+                    unsigned admission_percent = 0, typename tier_part::stage_type* stage = nullptr) noexcept
+        : partition_source{page_source, budget}, tier_part{this->source, node, stage}, table{pool_table}, hasher{hash},
           gauge{shown}, allocator{source, node}, index{source, node, hash}, pools{source, node}, ghost{source, node},
           new_policy{prototype} {
         if constexpr (admission_remembers) {
@@ -195,21 +213,35 @@ struct partition_state {
     /// What the entry's stream occupies in a slot of its own size class: what a pool is charged must not depend on which
     /// slot the allocator had free.
     [[nodiscard]] std::size_t occupied_by(const entry_type& e) const noexcept {
-        if (e.is_inline()) {
+        if (!has_object(e)) {
             return 0;
         }
         const std::size_t bytes = object_bytes(e.size());
         return bytes >= Config::page_size ? Config::page_size : allocator.rounded(bytes);
     }
-    /// Whether the entry leads to an object that can be read. Damage shows here before anything is followed.
+    /// Whether the stream is in the tier.
+    [[nodiscard]] static constexpr bool is_away(const entry_type& e) noexcept {
+        if constexpr (has_tier) {
+            return e.is_away();
+        } else {
+            return false;
+        }
+    }
+    [[nodiscard]] static constexpr bool has_object(const entry_type& e) noexcept {
+        return !e.is_inline() && !is_away(e);
+    }
+    /// Whether the entry leads to an object that can be read, or needs none. Damage shows here before anything is followed.
     [[nodiscard]] bool is_readable(const entry_type& e) const noexcept {
+        if (is_away(e)) {
+            return e.is_whole() && e.away_size() <= Config::page_size;
+        }
         return e.is_inline() || (e.is_whole() && e.size() <= Config::page_size && allocator.contains(e.handle()) &&
                                  e.size() <= allocator.capacity(e.handle()));
     }
     /// Writes the number of the page's slot behind its stream.
     void tag(const entry_type& e, slot_id slot) noexcept {
         if constexpr (tag_bytes != 0) {
-            if (!e.is_inline() && e.size() < Config::page_size) {
+            if (has_object(e) && e.size() < Config::page_size) {
                 const byte_span place = allocator.place(e.handle());
                 store_native(place.data() + place.size() - tag_bytes, slot);
             }
@@ -217,7 +249,7 @@ struct partition_state {
     }
     /// Frees the entry's object, if it has one. What a damaged entry leads to instead stays.
     void free_object(const entry_type& e) noexcept {
-        if (e.is_inline()) {
+        if (!has_object(e)) {
             return;
         }
         if (e.is_whole() && allocator.contains(e.handle())) {
@@ -241,13 +273,19 @@ struct partition_state {
     }
     /// No operation on the pool succeeds from here on.
     void close(pool_state& pool) noexcept {
-        const std::uint64_t pages = pool.is_ephemeral() ? pool.counts.stored_pages : 0;
+        const std::uint64_t pages = pool.is_ephemeral() ? pool.counts.stored_pages
+                                    : pool.demotes()    ? pool.eviction.size()
+                                                        : 0;
         ephemeral_pages -= pages < ephemeral_pages ? pages : ephemeral_pages;
         note_closing(pool);
         pool.id = pool_id{};
         pool.eviction = new_policy;
     }
     void add_page(const entry_type& e, partition_counters& c) const noexcept {
+        if (is_away(e)) {
+            ++c.away_pages;
+            return;
+        }
         ++c.stored_pages;
         if (e.is_inline()) {
             ++c.same_pages;
@@ -288,8 +326,8 @@ struct partition_state {
         gauge.payload_used.store(allocator.allocated_bytes(), memory_order::relaxed);
         gauge.payload_held.store(allocator.bytes_held() + allocator.table_bytes() + charged_ghost_bytes(),
                                  memory_order::relaxed);
-        gauge.tables_used.store(index.used_bytes(), memory_order::relaxed);
-        gauge.tables_held.store(index.bytes(), memory_order::relaxed);
+        gauge.tables_used.store(index.used_bytes() + tier_part::order_bytes(), memory_order::relaxed);
+        gauge.tables_held.store(index.bytes() + tier_part::order_bytes(), memory_order::relaxed);
     }
 
     // Finding.
@@ -326,6 +364,15 @@ struct partition_state {
     void discard(pool_state& pool, std::uint32_t id) noexcept;
     /// Gives a policy that damage left without pages all of the pool anew. Walks the pool, seldom.
     void renew_policy(pool_state& pool) noexcept;
+    /// The policy forgets all: what it knows has turned out to be wrong.
+    void lose_order(pool_state& pool) noexcept {
+        pool.eviction = new_policy;
+        if constexpr (has_tier) {
+            pool.has_lost_order = true;
+        }
+    }
+    /// The same of a pool that demotes, with its list of extents.
+    void renew_order(pool_state& pool) noexcept;
 
     // The ghost (partition_past.hpp).
 
@@ -348,11 +395,28 @@ struct partition_state {
     void note_opening(const pool_state& pool) noexcept;
     void note_closing(const pool_state& pool) noexcept;
 
+    /// The same of what the order of demotion has beyond the index's extents.
+    [[nodiscard]] bool trim_order() noexcept {
+        if constexpr (has_tier) {
+            return this->order.trim(index.bound(), 32);
+        } else {
+            return true;
+        }
+    }
+
     // Coming and leaving.
 
     /// An entry for a page that has none, as the newest of its pool. Fails as the index does, and has changed nothing then.
     result<slot_id> add(pool_state& pool, const located_key& k, const entry_type& e) noexcept {
         const result<slot_id> added = index.insert(pool.ring, k, e);
+        if constexpr (has_tier) {
+            if (added) {
+                if (const status s = this->order.reserve(*added / extent_pages); s != status::ok) {
+                    index.erase(pool.ring, *added);
+                    return s;
+                }
+            }
+        }
         if (added) {
             account(pool, e, true);
             tag(e, *added);
@@ -361,6 +425,8 @@ struct partition_state {
                 pool.eviction.on_insert(view, *added);
                 note_arrival(k);
                 grow_ghost();
+            } else if (pool.demotes() && has_object(e)) {
+                enter_order(pool, *added);
             }
         }
         return added;
@@ -375,6 +441,8 @@ struct partition_state {
             pool.eviction.on_remove(view, slot);
         } else if (pool.is_ephemeral()) [[unlikely]] {
             pool.eviction = new_policy;
+        } else if (pool.demotes()) {
+            leave_order(pool, slot);
         }
         forget(pool, slot, goes_on);
     }
@@ -389,13 +457,51 @@ struct partition_state {
         }
         const entry_type e = index.get(slot);
         account(pool, e, false);
+        let_go(pool, slot, e);
+        if constexpr (has_tier) {
+            leave_order_of(pool, slot); // of a pool that is closed, whose policy is gone
+            index.erase(pool.ring, slot, goes_on);
+            static_cast<void>(this->order.trim(index.bound(), 1));
+        } else {
+            index.erase(pool.ring, slot, goes_on);
+        }
+    }
+    /// What the entry of a page leads to goes, as the page does or has another.
+    void let_go(const pool_state& pool, slot_id slot, const entry_type& e) noexcept {
         free_object(e);
-        index.erase(pool.ring, slot, goes_on);
+        if constexpr (has_tier) {
+            if (is_away(e)) {
+                leave_tier(pool, slot, e);
+            }
+        }
+    }
+
+    // Demotion. No page of a pool that doesn't demote, and none that is away, is in its order.
+
+    /// The page can be demoted from now on, as the newest of its pool; it has an object.
+    void enter_order(pool_state& pool, slot_id slot) noexcept;
+    /// It can't be any more, if it could.
+    void leave_order(pool_state& pool, slot_id slot) noexcept;
+    /// The same, where the policy has forgotten it.
+    void leave_order_of(pool_state& pool, slot_id slot) noexcept;
+    [[nodiscard]] bool is_in_order(slot_id slot) const noexcept {
+        if constexpr (has_tier) {
+            return this->order.has(slot);
+        } else {
+            return false;
+        }
+    }
+    /// The tier forgets the entry's copy, and who reads it learns of that.
+    void leave_tier(const pool_state& pool, slot_id slot, const entry_type& e) noexcept;
+    /// The page in the slot; of a pool that is closed by the id that it had.
+    [[nodiscard]] page_key key_of(slot_id slot) const noexcept {
+        const std::uint32_t id = slot / extent_pages;
+        return {table.records[index.pool_of(id)].id, index.object_of(id),
+                index.number_of(id) * extent_pages + slot % extent_pages};
     }
 
     static constexpr std::uint64_t changes_a_show = 16; // pages that come or go
 
-    limited_source source;
     pool_table& table;
     const key_hasher& hasher;
     partition_gauge& gauge;
@@ -405,7 +511,7 @@ struct partition_state {
     ghost_type ghost;
     const eviction_type new_policy; // what every pool starts with
     partition_counters totals{};
-    std::uint64_t ephemeral_pages = 0; // of pools that are open
+    std::uint64_t ephemeral_pages = 0; // that a policy has the care of, of pools that are open
     std::uint64_t huge_pages_since = 0, erased_pages = 0, corruptions = 0, damage = 0, limit_hits = 0;
     std::uint64_t refused_by_limit = 0, refused_by_source = 0, refused_by_admission = 0;
     std::uint64_t objects_moved = 0, compacted_bytes = 0, pages_migrated = 0;
@@ -414,5 +520,6 @@ struct partition_state {
 
 } // namespace pagefold
 
+#include <pagefold/store/partition_demotion.hpp>
 #include <pagefold/store/partition_mending.hpp>
 #include <pagefold/store/partition_past.hpp>

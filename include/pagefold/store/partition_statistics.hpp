@@ -35,6 +35,12 @@ void partition<Config>::add_to(store_stats& s) noexcept {
     s.misses += totals.misses;
     s.erased_pages += state_.erased_pages;
     s.evicted_pages += totals.evicted_pages;
+    s.away_pages += totals.away_pages;
+    s.written_back_pages += totals.demoted_pages;
+    if constexpr (state_type::has_tier) {
+        s.promoted_pages += state_.promoted_pages;
+        s.tier_forget_fail += state_.copies.lost();
+    }
     s.objects_moved += state_.objects_moved;
     s.pages_migrated += state_.pages_migrated;
 }
@@ -55,6 +61,8 @@ bool partition<Config>::add_to(pool_stats& s, pool_id id) noexcept {
     s.hits += pool->counts.hits;
     s.misses += pool->counts.misses;
     s.evicted_pages += pool->counts.evicted_pages;
+    s.away_pages += pool->counts.away_pages;
+    s.written_back_pages += pool->counts.demoted_pages;
     s.rejected_puts += pool->counts.rejected_puts;
     return true;
 }
@@ -71,7 +79,7 @@ template <store_config Config>
 std::size_t partition<Config>::bytes_taken() noexcept {
     const hold held{*this};
     return state_.allocator.bytes_held() + state_.allocator.table_bytes() + state_.index.bytes() +
-           state_.pools.bytes() + state_.ghost.bytes();
+           state_.pools.bytes() + state_.ghost.bytes() + state_.order_bytes();
 }
 
 template <store_config Config>
@@ -100,15 +108,18 @@ bool partition<Config>::check() noexcept {
         }
         extents += pool.ring.extents;
         partition_counters seen;
+        std::size_t in_order = 0;
         bool tags_fit = true;
         std::uint32_t id = pool.ring.head;
         for (std::uint32_t i = 0; i < pool.ring.extents; ++i, id = index.next_in_ring(id)) {
             index.for_each_slot(id, ~std::uint64_t{0}, [&](slot_id s) noexcept {
                 const entry_type e = index.get(s);
                 state_.add_page(e, seen);
+                in_order += state_.is_in_order(s) ? 1u : 0u;
+                tags_fit = tags_fit && state_.is_in_order(s) == (pool.demotes() && state_type::has_object(e));
                 if (!state_.is_readable(e)) {
                     tags_fit = false;
-                } else if (!e.is_inline()) {
+                } else if (state_type::has_object(e)) {
                     occupied += state_.allocator.capacity(e.handle());
                     if constexpr (state_type::tag_bytes != 0) {
                         const byte_span place = state_.allocator.place(e.handle());
@@ -121,8 +132,8 @@ bool partition<Config>::check() noexcept {
         }
         auto view = state_.slots(pool);
         if (!tags_fit || !seen.same_pages_as(pool.counts) ||
-            pool.eviction.size() != (pool.is_ephemeral() ? seen.stored_pages : 0) ||
-            (pool.is_ephemeral() && !pool.eviction.check(view)) ||
+            pool.eviction.size() != (pool.is_ephemeral() ? seen.stored_pages : in_order) ||
+            (pool.has_order() && !pool.eviction.check(view)) ||
             (pool.id != pool_id{} &&
              (pool.payload_counted != pool.counts.payload_bytes || pool.tables_counted != pool.ring.bytes))) {
             return false;
@@ -133,8 +144,14 @@ bool partition<Config>::check() noexcept {
     for (std::uint32_t x = index.next_extent(0); x != index_type::none; x = index.next_extent(x + 1)) {
         ++live;
     }
+    if constexpr (state_type::has_tier) {
+        if (!state_.copies.is_at_rest()) {
+            return false;
+        }
+    }
     return all.same_pages_as(state_.totals) && occupied == state_.allocator.allocated_bytes() &&
-           all.stored_pages == index.size() && live == extents && index.check() && state_.allocator.check();
+           all.stored_pages + all.away_pages == index.size() && live == extents && index.check() &&
+           state_.allocator.check();
 }
 
 } // namespace pagefold

@@ -72,6 +72,28 @@ public:
         return outcome;
     }
 
+    /// Gives a page that is away its stream again, where there is a place for it and nothing has to go: `stream` is what its
+    /// entry says. limit, no_memory: it stays away. Its copy in the tier is forgotten, or else two would have to be kept in step.
+    placed bring_back(pool_state& pool, const located_key& k, slot_id slot, byte_view stream) noexcept {
+        if (!claim(pool, k, slot, stream)) {
+            return {status::limit, true};
+        }
+        const result<object_handle> object = state_.allocate_snug(state_type::object_bytes(stream.size()));
+        if (!object) {
+            state_.settle(pool); // gives back what was claimed
+            return {object.error()};
+        }
+        state_.allocator.write(*object, stream);
+        const entry_type old = state_.index.get(slot), now = old.brought_back(*object);
+        state_.account(pool, old, false);
+        state_.account(pool, now, true);
+        state_.index.set(slot, now);
+        state_.tag(now, slot);
+        state_.let_go(pool, slot, old);
+        state_.enter_order(pool, slot);
+        return {status::ok};
+    }
+
     /// No version of the page stays readable.
     void remove_all(pool_state& pool, const located_key& k) noexcept {
         if (const slot_id slot = find_sound(pool, k); slot != no_slot) {
@@ -96,7 +118,7 @@ private:
     /// no tag, and the other is not.
     [[nodiscard]] std::size_t place_of(const entry_type& old, std::size_t size) const noexcept {
         const bool raw = size == Config::page_size;
-        return old.is_inline() || !state_.is_readable(old) || (old.size() == Config::page_size) != raw
+        return !state_type::has_object(old) || !state_.is_readable(old) || (old.size() == Config::page_size) != raw
                    ? 0
                    : state_.allocator.capacity(old.handle());
     }
@@ -176,7 +198,7 @@ private:
         if (slot != no_slot) {
             const entry_type old = state_.index.get(slot);
             replace_entry(pool, slot, old, now);
-            state_.free_object(old);
+            state_.let_go(pool, slot, old);
             return status::ok;
         }
         return state_.add(pool, k, now).error();
@@ -187,9 +209,14 @@ private:
         now.set_hook(old.hook());
         state_.index.set(slot, now);
         state_.tag(now, slot);
-        if (pool.is_ephemeral()) {
+        if (pool.is_ephemeral() || (state_.is_in_order(slot) && state_type::has_object(now))) {
             auto view = state_.slots(pool);
             pool.eviction.on_hit(view, slot);
+        } else if (pool.demotes()) {
+            state_.leave_order(pool, slot);
+            if (state_type::has_object(now)) {
+                state_.enter_order(pool, slot); // it was away, or on its way
+            }
         }
         ++state_.erased_pages;
     }

@@ -19,8 +19,8 @@ struct pool_options {
     std::size_t cap_bytes = ~std::size_t{0};
     /// Bytes that other pools can't take, neither by filling the store nor by having this pool's pages dropped.
     std::size_t reserved_bytes = 0;
-    /// Share of the memory of ephemeral pools, against the other pools' weights; at least 1. The pool furthest over its
-    /// share loses pages first.
+    /// Share of the memory of pools that drop or demote, against the other pools' weights; at least 1. The pool furthest over
+    /// its share loses pages first.
     std::uint32_t weight = 100;
     /// The memory node that the pool's pages should be on.
     node_id node = any_node;
@@ -32,7 +32,17 @@ struct pool_options {
     std::uint8_t codec = 0;
     /// The same for the admission policy (by_pool).
     std::uint8_t admission = 0;
+    /// What happens to its pages when memory is short. `demote` is for persistent pools of a store with a backing tier.
+    pressure on_pressure = pressure::as_kind;
+    /// Of a pool that demotes: whether a page that is read in the tier comes back where there is room for it.
+    bool promotes = true;
 
+    /// Whether kind and answer to pressure go together.
+    [[nodiscard]] constexpr bool is_consistent() const noexcept {
+        return on_pressure == pressure::as_kind ||
+               (kind == pool_kind::ephemeral ? on_pressure == pressure::drop
+                                             : on_pressure == pressure::keep || on_pressure == pressure::demote);
+    }
     [[nodiscard]] constexpr node_id wish() const noexcept { return strict_node ? strictly(node) : node; }
 };
 
@@ -49,12 +59,13 @@ struct alignas(64) pool_record {
     atomic<std::size_t> tables{0};   // bytes of the index that are its pages'
     atomic<std::size_t> reserved{0}; // options.reserved_bytes while the pool lives
     atomic<std::size_t> unmet{0};    // of those, what it does not use; its part of pool_table::unmet
-    atomic<std::uint32_t> weight{0}; // options.weight of a live ephemeral pool, else 0
+    atomic<std::uint32_t> weight{0}; // options.weight of a live pool whose pages can leave, else 0
     shared_route route{};            // for whoever comes with the id of a pool that may be gone
     atomic<std::size_t> live{
         0}; // the pool's id (of 32 bits, its low half) from its first moment to the first of its end
     atomic<std::uint8_t> codec{0};     // options.codec, or what was set since
     atomic<std::uint8_t> admission{0}; // the same of options.admission
+    atomic<std::uint32_t> demotes{0};  // 1: it is live, and its pages leave to the tier
     pool_stage stage = pool_stage::free;
     pool_id id{}; // of the pool that has the slot now, or had it last
     pool_options options{};

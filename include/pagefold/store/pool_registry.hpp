@@ -93,7 +93,9 @@ public:
         record.reserved.store(record.options.reserved_bytes, memory_order::relaxed);
         record.unmet.store(record.options.reserved_bytes, memory_order::relaxed);
         table_.unmet.fetch_add(record.options.reserved_bytes, memory_order::relaxed);
-        record.weight.store(pool_ids::kind(id) == pool_kind::ephemeral ? record.options.weight : 0,
+        const bool demotes = record.options.on_pressure == pressure::demote;
+        record.demotes.store(demotes ? 1u : 0u, memory_order::relaxed);
+        record.weight.store(pool_ids::kind(id) == pool_kind::ephemeral || demotes ? record.options.weight : 0,
                             memory_order::relaxed);
         if (slot >= table_.bound.load(memory_order::relaxed)) {
             table_.bound.store(slot + 1, memory_order::relaxed);
@@ -123,6 +125,7 @@ public:
         // relaxed: who was answered `invalid` has read this or something later, and who hears of it from them reads no less.
         record.live.store(0, memory_order::relaxed);
         record.weight.store(0, memory_order::relaxed);
+        record.demotes.store(0, memory_order::relaxed);
         reserved_ -= record.options.reserved_bytes;
         record.reserved.store(0, memory_order::relaxed);
         table_.unmet.fetch_sub(record.unmet.exchange(0, memory_order::relaxed), memory_order::relaxed);

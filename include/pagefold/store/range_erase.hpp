@@ -157,7 +157,7 @@ private:
             const unsigned last = bit_length(pages) - 1;
             pages &= ~(std::uint64_t{1} << last);
             const slot_id slot = index_type::slot(id, last);
-            if (pool.is_ephemeral()) {
+            if (pool.has_order()) {
                 state_.remove(pool, slot, goes_on);
             } else {
                 state_.forget(pool, slot, goes_on);

@@ -6,6 +6,7 @@
 #include <pagefold/place/concept.hpp>
 #include <pagefold/platform/null_lock.hpp>
 #include <pagefold/store/compaction_sweep.hpp>
+#include <pagefold/store/demotion.hpp>
 #include <pagefold/store/limited_source.hpp>
 #include <pagefold/store/partition.hpp>
 #include <pagefold/store/partition_set.hpp>
@@ -18,7 +19,7 @@
 // Where memory comes from when there is none: all drivers of eviction and compaction, and their limits in one place.
 //
 // Means, by what they cost others: scratch that nobody uses; idle memory that compaction gathers into whole pages; pages
-// that may be dropped, of the pool that is furthest over its share. Each step is one hold of one partition's lock, and a
+// that may be dropped or demoted, of the pool that is furthest over its share. Each step is one hold of one partition's lock, and a
 // bounded one; between two of them everybody else has a turn. A put goes on while any step comes to something and is refused
 // when none does: that is when nothing can be dropped for it, and nothing gathered.
 //
@@ -41,11 +42,25 @@ struct put_effort {
     unsigned rounds = 0;
     bool has_met_limit = false;
     unsigned tidied = 0;                             ///< times that it compacted, pages dropped for it or not
+    unsigned refusals = 0;                           ///< batches that the tier took nothing of
+    bool has_demoted = false;                        ///< since the last try to place its stream
+    std::size_t need = 0;                            ///< bytes of the place that it wants
+    byte_span spare{};                               ///< of its scratch, a page that it doesn't need, if it has one
     std::uint64_t without[max_pool_slots / 64] = {}; ///< pools that turned out to have nothing to drop
 };
 
+/// What a reclaimer demotes pages by; nothing where there is no tier.
+template <store_config Config>
+struct demotion_link {};
+template <store_config Config>
+requires takes_pages<typename Config::tier_type>
+struct demotion_link<Config> {
+    demoter<Config>* by = nullptr;
+};
+
 template <store_config Config, partition_policy Place>
-class reclaimer {
+class reclaimer : demotion_link<Config> {
+    static constexpr bool has_tier = takes_pages<typename Config::tier_type>;
     using partition_type = partition<Config>;
     using put_terms = typename partition_type::put_terms;
     using put_outcome = typename partition_type::put_outcome;
@@ -62,6 +77,7 @@ class reclaimer {
         static constexpr std::size_t least_tables = 160 * 1024;
         static constexpr unsigned tidies_a_put = 8;          // before it drops pages, however much is idle
         static constexpr std::size_t looks = 1024;           // what a hold of an index sweep counts as, in bytes
+        static constexpr unsigned refusals_a_put = 4;        // batches that a tier takes nothing of
         static constexpr std::uint32_t pause = 32;           // requests passed over after a sweep for nothing
         static constexpr unsigned pauses_between_holds = 4;  // of a put, which has others to make up for
         static constexpr unsigned pauses_in_background = 24; // of who only makes room: a waiter surely sees the lock
@@ -80,6 +96,7 @@ public:
         gauges_ = gauges;
         count_ = partitions.size();
     }
+    void demote_by(demoter<Config>& means) noexcept requires has_tier { this->by = &means; }
     void renew_rates() noexcept { pool_charge::renew_rates(table_, gauges_, count_); }
 
     /// One step for a put that found no place; sets what its next try may do. False: nothing more can be done for it.
@@ -95,16 +112,20 @@ public:
             effort.without[terms.victims / 64] |= std::uint64_t{1} << (terms.victims % 64);
         }
         terms.victims = no_pool;
+        const bool has_dropped = outcome.has_dropped || effort.has_demoted;
+        effort.has_demoted = false;
+        const bool demotes = this->demotes(k.pool),
+                   can_lose = pool_ids::kind(k.key.pool) == pool_kind::ephemeral || demotes;
         if (outcome.at_cap) {
-            return pool_ids::kind(k.key.pool) == pool_kind::ephemeral &&
-                   (outcome.has_dropped || drop_elsewhere(home, k.pool, true, any_node));
+            return can_lose && (outcome.has_dropped || (demotes && demote(home, k, k.pool, effort)) ||
+                                drop_elsewhere(home, k.pool, true, any_node, effort));
         }
         // Where the source has no more, or the node's budget, memory of another node is no help.
         const bool only_here = outcome.result == status::no_memory || outcome.at_node;
         const node_id where = only_here ? node_of(place_.node(home)) : any_node;
         // Compaction can come to something without end, and to nothing that this put can use.
         const bool is_much = has_much_idle(home) && !is_paused(home) && effort.tidied < limits::tidies_a_put;
-        if (is_much || (outcome.has_dropped && effort.rounds % 2 == 0)) {
+        if (is_much || (has_dropped && effort.rounds % 2 == 0)) {
             ++effort.tidied;
             if (tidy(home)) {
                 return true;
@@ -117,11 +138,15 @@ public:
             if (pool == no_pool) {
                 break;
             }
-            if (at(home).has_pages(pool)) {
+            if (this->demotes(pool)) {
+                if (demote(home, k, pool, effort)) {
+                    return true;
+                }
+            } else if (at(home).has_pages(pool)) {
                 terms.victims = pool;
                 return true;
             }
-            if (drop_elsewhere(home, pool, pool == k.pool, where)) {
+            if (drop_elsewhere(home, pool, pool == k.pool, where, effort)) {
                 return true;
             }
             effort.without[pool / 64] |= std::uint64_t{1} << (pool % 64);
@@ -129,12 +154,15 @@ public:
         // Nobody else can lose a page: then a cache that is full of what it has reserved takes its new pages in place of
         // old ones, and loses nothing to others by that.
         const bool is_known_empty = (effort.without[k.pool / 64] >> (k.pool % 64) & 1) != 0;
-        if (pool_ids::kind(k.key.pool) == pool_kind::ephemeral && !is_known_empty) {
-            if (at(home).has_pages(k.pool)) {
+        if (demotes && demote(home, k, k.pool, effort)) {
+            return true;
+        }
+        if (can_lose && !is_known_empty) {
+            if (!demotes && at(home).has_pages(k.pool)) {
                 terms.victims = k.pool;
                 return true;
             }
-            if (drop_elsewhere(home, k.pool, true, where)) {
+            if (drop_elsewhere(home, k.pool, true, where, effort)) {
                 return true;
             }
         }
@@ -303,8 +331,50 @@ private:
         return false;
     }
 
+    /// Whether the pages of the pool in a slot leave to the tier.
+    [[nodiscard]] bool demotes(std::uint32_t pool) const noexcept {
+        if constexpr (has_tier) {
+            // relaxed: if the pool is another by now, its partitions say that they have nothing for this.
+            return table_.records[pool].demotes.load(memory_order::relaxed) != 0;
+        } else {
+            return false;
+        }
+    }
+    /// partition::evict, or the same by demotion.
+    std::size_t evict(std::size_t i, std::uint32_t pool, std::size_t pages, bool& is_under_way, bool for_its_own,
+                      [[maybe_unused]] put_effort& effort) noexcept {
+        if constexpr (has_tier) {
+            if (demotes(pool)) {
+                is_under_way = false;
+                return effort.refusals < limits::refusals_a_put
+                           ? demote_from(i, pool, 0, for_its_own, effort, is_under_way)
+                           : 0;
+            }
+        }
+        return at(i).evict(pool, pages, is_under_way, for_its_own);
+    }
+    std::size_t demote_from(std::size_t i, std::uint32_t pool, std::size_t need, bool for_its_own, put_effort& effort,
+                            bool& is_under_way) noexcept requires has_tier {
+        const auto done = this->by->demote(at(i), pool, need, for_its_own, effort.spare);
+        effort.refusals += done.is_refused ? 1u : 0u;
+        is_under_way = done.is_under_way;
+        return done.pages;
+    }
+    /// Demotes some pages at home, for a put there; whether that came to anything.
+    bool demote([[maybe_unused]] partition_id home, [[maybe_unused]] const located_key& k,
+                [[maybe_unused]] std::uint32_t pool, [[maybe_unused]] put_effort& effort) noexcept {
+        bool is_under_way = false;
+        if constexpr (has_tier) {
+            if (effort.refusals < limits::refusals_a_put) {
+                static_cast<void>(demote_from(home, pool, effort.need, pool == k.pool, effort, is_under_way));
+                effort.has_demoted = effort.has_demoted || is_under_way;
+            }
+        }
+        return is_under_way;
+    }
     /// Drops some of a pool's pages in another partition, on a node, and compacts there; whether there were any.
-    bool drop_elsewhere(partition_id home, std::uint32_t pool, bool for_its_own, node_id where) noexcept {
+    bool drop_elsewhere(partition_id home, std::uint32_t pool, bool for_its_own, node_id where,
+                        put_effort& effort) noexcept {
         for (std::size_t attempt = 0; attempt + 1 < count_; ++attempt) {
             const std::size_t i = place_.spill(home, attempt, count_);
             if (!is_on(i, where)) {
@@ -312,7 +382,7 @@ private:
             }
             bool is_under_way = false;
             const std::size_t before = budget_.used();
-            static_cast<void>(at(i).evict(pool, limits::drops_a_hold, is_under_way, for_its_own));
+            static_cast<void>(evict(i, pool, limits::drops_a_hold, is_under_way, for_its_own, effort));
             if (!is_under_way) {
                 continue;
             }
@@ -326,7 +396,8 @@ private:
     /// Drops pages on a node, of the pools that are furthest over their shares; says how many.
     std::size_t drop(node_id where, std::size_t pages, bool& is_under_way) noexcept {
         std::size_t dropped = 0;
-        std::uint64_t without[max_pool_slots / 64] = {};
+        put_effort effort;
+        auto& without = effort.without;
         while (dropped < pages) {
             const std::uint32_t pool = shares_.furthest(page_charge(), [&](std::uint32_t slot) noexcept {
                 return (without[slot / 64] >> (slot % 64) & 1) != 0;
@@ -344,7 +415,7 @@ private:
                 }
                 const std::size_t most =
                     pages - dropped < limits::drops_a_hold ? pages - dropped : limits::drops_a_hold;
-                here = at(i).evict(pool, most, any);
+                here = evict(i, pool, most, any, false, effort);
                 give_much_way();
             }
             dropped += here;

@@ -4,14 +4,24 @@
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/core/checksum.hpp>
 #include <pagefold/store/partition_state.hpp>
+#include <pagefold/store/placement.hpp>
+#include <pagefold/store/pool_route.hpp>
 
 #include <cstddef>
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
+/// Of a page that was found in the tier: who is told when it isn't the page any more.
+template <bool HasTier>
+struct fetched_away {};
+template <>
+struct fetched_away<true> {
+    copy_watch watch{};
+};
+
 /// A stream that was found: in place, in the buffer, or (a raw page) already in the caller's page.
-template <class Entry>
-struct fetched {
+template <class Entry, bool HasTier = false>
+struct fetched : fetched_away<HasTier> {
     byte_view stream{};
     Entry e{};
     bool is_last_place = true; ///< whether the page can't be elsewhere: a miss is one of the pool's
@@ -26,12 +36,13 @@ class retrieval {
     using pool_state = typename state_type::pool_state;
 
 public:
-    using fetched_type = fetched<typename state_type::entry_type>;
+    using fetched_type = fetched<typename state_type::entry_type, state_type::has_tier>;
 
     explicit retrieval(state_type& state) noexcept : state_{state} {}
 
     /// Copies the stream of a page out. With `removing`, checks it and erases the page in the same step; a page that
-    /// fails the check stays. Otherwise the caller checks. A page whose tables are damaged goes, with `corrupt`.
+    /// fails the check stays. Otherwise the caller checks. A page whose tables are damaged goes, with `corrupt`. Of one that
+    /// is away, is_in_tier: found.e says where, and the caller comes to arrive() with what the tier said.
     status fetch(pool_state& pool, const located_key& k, byte_span out, byte_span buffer, bool removing,
                  fetched_type& found) noexcept {
         bool is_damaged = false;
@@ -53,6 +64,12 @@ public:
             state_.settle(pool);
             return status::corrupt;
         }
+        if constexpr (state_type::has_tier) {
+            if (state_type::is_away(found.e)) {
+                state_.copies.begin(found.watch, {k.key, found.e.place()});
+                return is_in_tier;
+            }
+        }
         copy_out(found, out, buffer, removing);
         if (removing) {
             if (!found.e.matches(checksum(found.stream, k.sum_seed))) {
@@ -63,13 +80,43 @@ public:
             state_.remove(pool, slot);
             ++state_.erased_pages;
             state_.settle(pool);
-        } else if (pool.is_ephemeral()) {
+        } else if (pool.is_ephemeral() || state_.is_in_order(slot)) {
             auto view = state_.slots(pool);
             pool.eviction.on_hit(view, slot);
         }
         ++pool.counts.hits;
         ++state_.totals.hits;
         return status::ok;
+    }
+
+    /// Ends what fetch began with is_in_tier: `read` is ok where found.stream is what the entry promises. has_moved: the page
+    /// was erased, replaced or brought back meanwhile, and has to be looked for again. A page that could not be read stays
+    /// where it is. One that was read comes back, where the pool wants that and there is a place.
+    status arrive(const located_key& k, status read, bool removing, fetched_type& found) noexcept
+        requires(state_type::has_tier) {
+        state_.copies.end(found.watch);
+        if (found.watch.has_left()) {
+            return has_moved;
+        }
+        pool_state* const pool = state_.find_pool(k.key.pool);
+        if (pool == nullptr) {
+            return status::invalid; // closed, and not yet empty
+        }
+        bool is_damaged = false;
+        const slot_id slot = state_.find(*pool, k, is_damaged);
+        const status s = slot == no_slot ? status::corrupt : read;
+        if (s == status::ok && removing) {
+            state_.remove(*pool, slot);
+            ++state_.erased_pages;
+        } else if (s == status::ok && pool->is_promoting) {
+            const placed back = placement<Config>{state_}.bring_back(*pool, k, slot, found.stream);
+            state_.promoted_pages += back.result == status::ok ? 1u : 0u;
+        }
+        state_.settle(*pool);
+        state_.corruptions += s == status::corrupt ? 1u : 0u;
+        pool->counts.hits += s == status::ok ? 1u : 0u;
+        state_.totals.hits += s == status::ok ? 1u : 0u;
+        return s;
     }
 
 private:

@@ -22,6 +22,7 @@ enum class eviction_outcome : std::uint8_t {
 template <store_config Config>
 class room {
     using state_type = partition_state<Config>;
+    using pool_state = typename state_type::pool_state;
 
 public:
     /// Steps of one hold: no lock is held for more than so many pages' work.
@@ -33,39 +34,19 @@ public:
     /// finds none, any. A pool never loses what it has reserved, unless its page goes for another of its own.
     eviction_outcome drop_one(std::uint32_t pool_slot, std::size_t need, bool for_its_own,
                               std::size_t& steps) noexcept {
-        typename state_type::pool_state* const pool = state_.pool_at(pool_slot);
+        pool_state* const pool = state_.pool_at(pool_slot);
         if (pool == nullptr || !pool->is_ephemeral() || pool->counts.stored_pages == 0) {
             return eviction_outcome::none;
         }
-        const pool_record& record = state_.record_of(*pool);
-        if (!for_its_own && !pool_shares{state_.table}.can_lose(
-                                record, pool_charge::of(state_.table, Config::page_size,
-                                                        state_type::most_page_bytes - Config::page_size))) {
+        if (!can_lose(*pool, for_its_own)) {
             return eviction_outcome::none;
         }
-        if (pool->eviction.size() == 0) [[unlikely]] {
-            state_.renew_policy(*pool);
-        }
-        auto view = state_.slots(*pool);
-        const bool is_choosy = need != 0 && choosy_pause_ == 0;
-        choosy_pause_ -= need != 0 && choosy_pause_ != 0 ? 1u : 0u;
-        victim_search<state_type, Config::sparse_candidates> search{state_, is_choosy ? need : 0, sparse_bar_,
-                                                                    passed_over_};
-        slot_id victim = pool->eviction.evict(view, search, steps);
-        if (victim == no_slot && steps != 0) {
-            victim = pool->eviction.evict(
-                view, [](slot_id) noexcept { return true; }, steps);
-        }
-        passed_over_ = victim == no_slot && steps == 0 ? search.passed_over() : 0;
-        if (is_choosy) {
-            vain_searches_ = search.found_what_fits() ? 0 : vain_searches_ + (vain_searches_ < most_doublings ? 1 : 0);
-            choosy_pause_ = vain_searches_ != 0 ? 8u << vain_searches_ : 0;
-        }
+        const slot_id victim = choose(*pool, need, steps);
         if (victim == no_slot) {
             return steps == 0 ? eviction_outcome::again : eviction_outcome::none;
         }
         if constexpr (state_type::admission_remembers) {
-            view.note_left(victim);
+            state_.slots(*pool).note_left(victim);
         }
         state_.forget(*pool, victim);
         state_.settle(*pool);
@@ -74,7 +55,58 @@ public:
         return eviction_outcome::dropped;
     }
 
+    /// Whether so many pages may go, for the pool's own put or another's.
+    [[nodiscard]] bool can_lose(const pool_state& pool, bool for_its_own, unsigned pages = 1) noexcept {
+        return for_its_own ||
+               pool_shares{state_.table}.can_lose(
+                   state_.record_of(pool), pages * pool_charge::of(state_.table, Config::page_size,
+                                                                   state_type::most_page_bytes - Config::page_size));
+    }
+    /// The page that goes next, of a pool that has an order, for a need as above; the policy has forgotten it. no_slot, and
+    /// steps left: there is none.
+    [[nodiscard]] slot_id choose(pool_state& pool, std::size_t need, std::size_t& steps) noexcept {
+        if (pool.eviction.size() == 0) [[unlikely]] {
+            state_.renew_policy(pool);
+        }
+        auto view = state_.slots(pool);
+        const bool is_choosy = need != 0 && choosy_pause_ == 0;
+        choosy_pause_ -= need != 0 && choosy_pause_ != 0 ? 1u : 0u;
+        victim_search<state_type, Config::sparse_candidates> search{state_, is_choosy ? need : 0, sparse_bar_,
+                                                                    passed_over_};
+        slot_id victim = pool.eviction.evict(view, search, steps);
+        if (victim == no_slot && steps != 0) {
+            victim = pool.eviction.evict(
+                view, [](slot_id) noexcept { return true; }, steps);
+        }
+        passed_over_ = victim == no_slot && steps == 0 ? search.passed_over() : 0;
+        if (is_choosy) {
+            vain_searches_ = search.found_what_fits() ? 0 : vain_searches_ + (vain_searches_ < most_doublings ? 1 : 0);
+            choosy_pause_ = vain_searches_ != 0 ? 8u << vain_searches_ : 0;
+        }
+        return victim;
+    }
+
+    /// The same, but only one whose stream is not longer than so many bytes, if it is among the next few.
+    [[nodiscard]] slot_id choose_short(pool_state& pool, std::size_t most, std::size_t& steps) noexcept {
+        std::size_t looks = steps < looks_for_short ? steps : looks_for_short;
+        const std::size_t before = looks;
+        auto view = state_.slots(pool);
+        const slot_id victim = pool.eviction.evict(
+            view,
+            [&](slot_id slot) noexcept {
+                if (!state_.index.contains(slot)) {
+                    return true; // as in victim_search
+                }
+                const auto e = state_.index.get(slot);
+                return !state_.is_readable(e) || e.size() <= most;
+            },
+            looks);
+        steps -= before - looks;
+        return victim;
+    }
+
 private:
+    static constexpr std::size_t looks_for_short = 8;
     /// Candidates that were passed over stay, and what goes lies scattered between them: where nothing fits, better what the
     /// policy says, in its order. After each search in vain, twice as many go so before the next.
     static constexpr unsigned most_doublings = 10;

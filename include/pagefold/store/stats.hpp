@@ -29,20 +29,26 @@ struct store_stats {
     std::uint64_t reject_compress_poor; ///< puts that the admission policy refused
     std::uint64_t reject_compress_fail; ///< pages that the compressor failed on; they are kept raw
     std::uint64_t decompress_fail;      ///< reads that found corruption; nothing was handed out
+    std::uint64_t written_back_pages;   ///< pages that went to the backing tier
 
     // ours
     std::uint64_t total_bytes; ///< all memory taken from the page source: payload, slack, tables, scratch
     std::uint64_t fixed_bytes; ///< of those, what is charged to no pool: the pools' used_bytes and this are total_bytes
-    std::uint64_t metadata_bytes;  ///< total_bytes less the pages that hold streams
-    std::uint64_t allocated_bytes; ///< streams, each rounded up to what it occupies
-    std::uint64_t puts;            ///< puts that stored a page
-    std::uint64_t hits;            ///< gets and takes that found one
-    std::uint64_t misses;          ///< gets and takes that did not
-    std::uint64_t erased_pages;    ///< pages erased, replaced or taken
-    std::uint64_t evicted_pages;   ///< ephemeral pages dropped to make room
-    std::uint64_t objects_moved;   ///< by compaction
-    std::uint64_t pages_migrated;  ///< from one partition to another, for set_node
-    std::uint64_t damaged_tables;  ///< times that a table contradicted itself; pages were lost, and none mixed up
+    std::uint64_t metadata_bytes;   ///< total_bytes less the pages that hold streams
+    std::uint64_t allocated_bytes;  ///< streams, each rounded up to what it occupies
+    std::uint64_t puts;             ///< puts that stored a page
+    std::uint64_t hits;             ///< gets and takes that found one
+    std::uint64_t misses;           ///< gets and takes that did not
+    std::uint64_t erased_pages;     ///< pages erased, replaced or taken
+    std::uint64_t evicted_pages;    ///< ephemeral pages dropped to make room
+    std::uint64_t away_pages;       ///< pages in the backing tier now; stored_pages doesn't count them
+    std::uint64_t promoted_pages;   ///< of those that went there, pages that a read brought back
+    std::uint64_t tier_refusals;    ///< pages that the tier did not take; they stayed
+    std::uint64_t tier_read_fail;   ///< reads of a page there that the tier failed, or brought damage to
+    std::uint64_t tier_forget_fail; ///< copies that it did not forget, or that damage left with it
+    std::uint64_t objects_moved;    ///< by compaction
+    std::uint64_t pages_migrated;   ///< from one partition to another, for set_node
+    std::uint64_t damaged_tables;   ///< times that a table contradicted itself; pages were lost, and none mixed up
 
     /// Thousandths of data over memory, all overhead included; 0 for an empty store.
     [[nodiscard]] constexpr std::uint64_t ratio_permille() const noexcept {
@@ -60,8 +66,10 @@ struct pool_stats {
     std::uint64_t puts;       ///< puts that stored a page
     std::uint64_t hits;       ///< gets and takes that found one
     std::uint64_t misses;     ///< gets and takes that did not
-    std::uint64_t evicted_pages; ///< pages dropped to make room
-    std::uint64_t rejected_puts; ///< puts refused, for any reason
+    std::uint64_t evicted_pages;      ///< pages dropped to make room
+    std::uint64_t away_pages;         ///< pages in the backing tier now
+    std::uint64_t written_back_pages; ///< pages that went there
+    std::uint64_t rejected_puts;      ///< puts refused, for any reason
 };
 
 } // namespace pagefold

@@ -41,9 +41,11 @@ status basic_store<Config, Place>::put_by_route(located_key& k, byte_view page,
     partition_type& target = partitions_[at.now];
     const page_facts facts = look_at(of_key, k);
     const result<byte_view> stream =
-        codec_.pack(page, lease.page(), lease.buffer(), lease.scratch(), most_packed_, facts);
+        is_refused_for_now(k) ? result<byte_view>{status::limit}
+                              : codec_.pack(page, lease.page(), lease.buffer(), lease.scratch(), most_packed_, facts);
     if (stream) {
-        return place_stream(at, k, *stream);
+        // The stream is in the one or in the other.
+        return place_stream(at, k, *stream, (*stream).data() == lease.page().data() ? lease.buffer() : lease.page());
     }
     status s = status::busy;
     if (at.before == at.now) [[likely]] {
@@ -92,11 +94,14 @@ key_past basic_store<Config, Place>::past_in(partition_id at, const located_key&
 }
 
 template <store_config Config, partition_policy Place>
-status basic_store<Config, Place>::place_stream(const homes& at, const located_key& k, byte_view stream) noexcept {
+status basic_store<Config, Place>::place_stream(const homes& at, const located_key& k, byte_view stream,
+                                                byte_span spare) noexcept {
     const std::uint64_t sum = checksum(stream, k.sum_seed);
     partition_type& target = partitions_[at.now];
     typename partition_type::put_terms terms;
     put_effort effort;
+    effort.need = partition_state<Config>::object_bytes(stream.size());
+    effort.spare = spare;
     for (;;) {
         typename partition_type::put_outcome outcome{status::busy};
         if (at.before == at.now) [[likely]] {
@@ -111,6 +116,9 @@ status basic_store<Config, Place>::place_stream(const homes& at, const located_k
         if (met_limit && !effort.has_met_limit) {
             effort.has_met_limit = true;
             target.note_limit();
+        }
+        if (outcome.result == status::limit && !outcome.at_cap && !outcome.at_node) {
+            acceptance_.close();
         }
         if (terms.is_last || (outcome.result != status::limit && outcome.result != status::no_memory)) {
             return outcome.result;
@@ -143,6 +151,14 @@ status basic_store<Config, Place>::read(const page_key& key, byte_span out, bool
             found.is_last_place = true;
             s = partition->fetch(k, out, lease.buffer(), removing, found);
         }
+        if constexpr (has_tier) {
+            if (s == is_in_tier) [[unlikely]] {
+                s = read_away(*partition, k, out, lease, removing, found);
+                if (s != has_moved) {
+                    return s;
+                }
+            }
+        }
     } while (tries.has_next(s == has_moved));
     if (s != status::ok) {
         return s;
@@ -155,6 +171,36 @@ status basic_store<Config, Place>::read(const page_key& key, byte_span out, bool
         partition->note_corruption();
     }
     return s;
+}
+
+/// Of a page that is in the tier, as its entry says in `found`; has_moved where it is not any more.
+template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::read_away(partition_type& partition, const located_key& k, byte_span out,
+                                             const typename scratch_type::lease& lease, bool removing,
+                                             typename partition_type::fetched& found) noexcept {
+    if constexpr (!has_tier) {
+        return status::corrupt;
+    } else {
+        status s = status::busy;
+        const std::size_t size = found.e.away_size();
+        const byte_span target = size == page_size ? lease.page() : lease.buffer().first(size);
+        {
+            const typename tier_stage<tier_type>::visit visit{this->tier_stage_, partition_type::token()};
+            s = visit ? this->tier_stage_.fetch({k.key, found.e.place()}, target) : status::busy;
+        }
+        found.stream = target;
+        if (s == status::ok && !found.e.matches(checksum(found.stream, k.sum_seed))) {
+            s = status::corrupt;
+        }
+        if (s == status::ok) { // before the page goes
+            s = codec_.unpack(found.stream, out, lease.scratch(), context_of(k));
+        }
+        s = partition.arrive(k, s, removing, held_back_from(k), found);
+        if (s == status::corrupt || s == status::unavailable) {
+            this->tier_stage_.note_failed_read();
+        }
+        return s;
+    }
 }
 
 template <store_config Config, partition_policy Place>

@@ -36,9 +36,9 @@ status basic_store<Config, Place>::set_up() noexcept {
             [&](void* place, std::size_t i) noexcept {
                 const node_id node = place_.node(i);
                 byte_budget* const own = find_budget(node);
-                ::new (place)
-                    partition_type{source_ref_, own != nullptr ? *own : budget_, table, hasher_, gauges_[i], node,
-                                   new_policy_, codec_.ghost_percent()};
+                ::new (place) partition_type{
+                    source_ref_, own != nullptr ? *own : budget_, table,        hasher_, gauges_[i], node,
+                    new_policy_, codec_.ghost_percent(),          this->stage()};
             });
         if (s == status::ok) {
             most_packed_ = partitions_[0].most_packed();

@@ -14,6 +14,11 @@ store_stats basic_store<Config, Place>::stats() const noexcept {
         partitions_[i].add_to(s);
     }
     s.reject_compress_fail = codec_.failures();
+    if constexpr (has_tier) {
+        s.tier_refusals = this->tier_stage_.refusals();
+        s.tier_read_fail = this->tier_stage_.failed_reads();
+        s.tier_forget_fail += this->tier_stage_.forget_failures();
+    }
     s.mem_limit = budget_.limit();
     s.mem_used_max = budget_.peak();
     s.total_bytes = budget_.used();

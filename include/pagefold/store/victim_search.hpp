@@ -35,7 +35,8 @@ public:
             return true; // a policy's link that leads nowhere: it goes, or the walk might never end
         }
         const auto e = state_.index.get(slot);
-        const bool serves = !state_.is_readable(e) || (need_ != 0 ? makes_place(e) : frees_pages(e));
+        const bool is_odd_one = !state_.is_readable(e) || State::is_away(e); // damaged, or in order by damage
+        const bool serves = is_odd_one || (need_ != 0 ? makes_place(e) : frees_pages(e));
         passed_over_ += serves ? 0u : 1u;
         return serves;
     }

@@ -31,9 +31,10 @@
 // are bound to the page's key: another page's bytes, an older version's or damaged ones are `corrupt` to the reader. A tier
 // that lies loses pages, and never mixes them up.
 //
-// A tier may take as long as it likes; who waits is the put that needs room, and the get that wants the page. It may call the
-// store: such a call is answered, or `busy`, where the host can tell its threads apart (platform/parking.hpp); where it can't, a
-// tier must not.
+// A tier may take as long as it likes; who waits is the put that needs room, and the get that wants the page. Each has a scratch
+// of the store meanwhile, and whoever needs one when all are taken waits as well: a tier must not wait for another thread that
+// uses the store. It may call the store itself: such a call is answered, or `busy`, where the host can tell its threads apart
+// (platform/parking.hpp); where it can't, a tier must not. A call that ends a page's copy may come to forget.
 
 namespace pagefold::inline PAGEFOLD_ABI {
 

@@ -135,4 +135,41 @@ TEST_CASE("every kept bit of the checksum counts, and there are as many as the e
     });
 }
 
+TEST_CASE("an entry that is away keeps length and checksum, says where, and comes back as it was") {
+    for_each_entry([]<class Entry>() {
+        for (const std::size_t size : {std::size_t{9}, std::size_t{2100}, std::size_t{4096}, Entry::max_size}) {
+            for (const std::uint32_t place : {0u, 1u, 0x5a5a5a5au, (1u << tier_place_bits) - 1}) {
+                const std::uint64_t sum = 0xfedcba98'76543210;
+                Entry here = Entry::with_payload(object_handle{0x123456789abc}, size, sum);
+                here.set_hook(5);
+                CHECK(!here.is_away());
+                const Entry away = here.moved_away(static_cast<tier_place>(place));
+                CHECK(away.is_away());
+                CHECK(!away.is_inline());
+                CHECK(away.is_whole());
+                CHECK(away.hook() == 0);
+                CHECK(away.place() == static_cast<tier_place>(place));
+                CHECK(away.away_size() == size);
+                CHECK(away.matches(sum));
+                CHECK(!away.matches(~sum));
+                for (unsigned bit = 0; bit < 64; ++bit) {
+                    CHECK(!Entry{away.word() ^ std::uint64_t{1} << bit, away.meta()}.is_whole());
+                }
+                const Entry back = away.brought_back(object_handle{77});
+                CHECK(!back.is_away());
+                CHECK(back.is_whole());
+                CHECK(back.handle() == object_handle{77});
+                CHECK(back.size() == size);
+                CHECK(back.matches(sum));
+                CHECK(back.is_like(here));
+                CHECK(!away.is_like(here));
+            }
+        }
+        const Entry one = Entry::with_payload(object_handle{1}, 100, 16);
+        CHECK(!one.is_like(Entry::with_payload(object_handle{1}, 101, 16)));
+        CHECK(!one.is_like(Entry::with_payload(object_handle{1}, 100, ~std::uint64_t{0})));
+        CHECK(!Entry::with_stream(0, 0).is_away());
+    });
+}
+
 } // namespace unit_store_entry

@@ -2,6 +2,7 @@
 #include <pagefold/store/page_move.hpp>
 
 #include "support/partition_fixture.hpp"
+#include "support/test_tier.hpp"
 
 #include <pagefold/alloc/tlsf.hpp>
 #include <pagefold/alloc/zs.hpp>
@@ -151,6 +152,44 @@ TEST_CASE("page_move: an eviction policy takes a page that comes for a new one")
     REQUIRE(fresh.to.put(1, 500) == status::ok);
     CHECK(s.move(1).result == status::ok);
     CHECK(s.to.state.index.get(s.to.slot(1)).hook() == fresh.to.state.index.get(fresh.to.slot(1)).hook());
+}
+
+struct tiered_config : default_config {
+    using tier_type = test_tier;
+};
+
+TEST_CASE("page_move: a page that is away goes over with its copy, which is forgotten only for a newer version") {
+    two_states<tiered_config> s{persistent};
+    s.from.pool().is_demoting = s.to.pool().is_demoting = true;
+    for (std::uint64_t i = 0; i < 3; ++i) {
+        REQUIRE(s.from.put(i, 1000) == status::ok);
+        const slot_id slot = s.from.slot(i);
+        const auto old = s.from.state.index.get(slot), now = old.moved_away(static_cast<tier_place>(i));
+        s.from.state.leave_order(s.from.pool(), slot);
+        s.from.state.account(s.from.pool(), old, false);
+        s.from.state.account(s.from.pool(), now, true);
+        s.from.state.index.set(slot, now);
+        s.from.state.free_object(old);
+    }
+    copy_watch reader;
+    s.from.state.copies.begin(reader, {s.from.at(1, 0).key, tier_place{0}});
+    CHECK(s.move(0).has_gone);
+    CHECK(reader.has_left()); // it looks again, and there
+    s.from.state.copies.end(reader);
+    CHECK(s.from.lacks(0));
+    REQUIRE(s.to.slot(0) != no_slot);
+    CHECK(s.to.state.index.get(s.to.slot(0)).is_away());
+    CHECK(s.to.state.index.get(s.to.slot(0)).place() == tier_place{0});
+    CHECK(s.to.pool().counts.away_pages == 1);
+    CHECK(s.from.pool().counts.away_pages == 2);
+    CHECK(!s.from.state.copies.has_leaving());
+    CHECK(!s.to.state.copies.has_leaving());
+    REQUIRE(s.to.put(1, 500) == status::ok); // newer
+    CHECK(s.move(1).has_gone);
+    const leaving_copies gone = s.from.state.copies.take_leaving();
+    REQUIRE(gone.count == 1);
+    CHECK(gone.of[0].place == tier_place{1});
+    CHECK(s.to.holds(1, 500));
 }
 
 } // namespace

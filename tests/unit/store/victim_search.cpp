@@ -28,7 +28,7 @@ struct scene {
         const std::vector<place>& places;
         [[nodiscard]] bool contains(slot_id slot) const noexcept { return slot < places.size(); }
         [[nodiscard]] entry get(slot_id slot) const noexcept {
-            return places[slot].is_inline ? entry::with_stream(0, 0) : entry::with_payload(object_handle{slot}, 1, 0);
+            return places[slot].is_inline ? entry::with_stream(0, 0) : entry::with_payload(object_handle{slot}, 100, 0);
         }
     };
     struct allocator_type {
@@ -45,6 +45,7 @@ struct scene {
         : places{std::move(list)} {} // NOLINT(google-explicit-constructor): a list is a scene
     scene(const scene&) = delete;
     [[nodiscard]] bool is_readable(const entry& e) const noexcept { return e.is_inline() || !damaged; }
+    [[nodiscard]] static bool is_away(const entry& e) noexcept { return e.is_away(); }
 
     std::vector<place> places;
     index_type index{places};
