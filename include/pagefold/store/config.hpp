@@ -64,13 +64,13 @@ struct store_options {
     std::size_t limit_bytes = ~std::size_t{0};
     /// For a partitioned_store: how many partitions, from 1 to 1024. Two for each thread that works at a time are plenty.
     std::size_t partitions = 8;
+    /// The secret of the store's hash of keys, which tenants must not know: 0 takes one from the host (host_seed). Give one
+    /// where runs should be alike, or where the host has no random numbers and the caller has.
+    std::uint64_t seed = 0;
     /// Once a put found the store full, pages that it would have to keep are refused with `limit`, until no more than so many
     /// percent of the limit are taken (zswap's accept_threshold_percent). 100: as soon as there is room. Pools that drop or
     /// demote their pages make their own room, and are not refused for this.
     unsigned accept_percent = 100;
-    /// The secret of the store's hash of keys, which tenants must not know: 0 takes one from the host (host_seed). Give one
-    /// where runs should be alike, or where the host has no random numbers and the caller has.
-    std::uint64_t seed = 0;
 };
 
 } // namespace pagefold
