@@ -61,7 +61,7 @@ using pagefold::page_context;
 using pagefold::page_key;
 using pagefold::pool_id;
 using pagefold::pool_kind;
-using pagefold::pressure;
+using pagefold::pressure_action;
 using pagefold::result;
 using pagefold::rotate_right;
 using pagefold::round_up;

@@ -136,7 +136,7 @@ TEST_CASE("demotion: a tier that lies loses pages, and never mixes them up") {
     test_tier_memory memory{400, 7};
     oracle_source source{7};
     partitions<tiered_config> store{source, {.limit_bytes = 700'000, .partitions = 4}, memory};
-    const pool_id pool = store.create_pool({.on_pressure = pressure::demote}).value();
+    const pool_id pool = store.create_pool({.on_pressure = pressure_action::demote}).value();
     memory.set_faults({.full = 50,
                        .busy = 50,
                        .no_copy = 30,

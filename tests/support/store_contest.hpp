@@ -112,7 +112,7 @@ private:
         const bool is_limited = plan_.limit != ~std::size_t{0};
         const std::size_t share = is_limited ? plan_.limit / 10 : 0;
         const std::size_t cap = is_limited ? share : ~std::size_t{0};
-        const pressure answer = plan_.demotes ? pressure::demote : pressure::as_kind;
+        const pressure_action answer = plan_.demotes ? pressure_action::demote : pressure_action::as_kind;
         const pool_options options[lasting_pools] = {
             {},
             {.cap_bytes = cap, .on_pressure = answer},
@@ -334,7 +334,7 @@ private:
         pool.options.cap_bytes = random.one_in(2) ? plan_.limit / 30 : ~std::size_t{0};
         pool.options.reserved_bytes = random.one_in(2) ? plan_.limit / 60 : 0;
         if (plan_.demotes && pool.options.kind == pool_kind::persistent) {
-            pool.options.on_pressure = pressure::demote;
+            pool.options.on_pressure = pressure_action::demote;
             pool.options.promotes = random.one_in(2);
         }
         const result<pool_id> id = store_.create_pool(pool.options);

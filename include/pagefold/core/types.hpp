@@ -54,6 +54,6 @@ enum class pool_kind : std::uint8_t { persistent, ephemeral };
 /// What becomes of a pool's pages when memory is short. A persistent pool keeps them or demotes them, an ephemeral one drops
 /// them; as_kind is `keep` and `drop`. A page that was demoted is in the backing tier, and still the pool's: every operation
 /// finds it there.
-enum class pressure : std::uint8_t { as_kind, keep, drop, demote };
+enum class pressure_action : std::uint8_t { as_kind, keep, drop, demote };
 
 } // namespace pagefold

@@ -23,7 +23,7 @@ status partition<Config>::open_pool(pool_id id) noexcept {
     const pool_record& record = state_.record_of(pool);
     pool.route = record.route.load().number;
     if constexpr (state_type::has_tier) {
-        pool.is_demoting = record.options.on_pressure == pressure::demote;
+        pool.is_demoting = record.options.on_pressure == pressure_action::demote;
         pool.is_promoting = record.options.promotes;
     }
     state_.note_opening(pool);

@@ -33,15 +33,16 @@ struct pool_options {
     /// The same for the admission policy (by_pool).
     std::uint8_t admission = 0;
     /// What happens to its pages when memory is short. `demote` is for persistent pools of a store with a backing tier.
-    pressure on_pressure = pressure::as_kind;
+    pressure_action on_pressure = pressure_action::as_kind;
     /// Of a pool that demotes: whether a page that is read in the tier comes back where there is room for it.
     bool promotes = true;
 
     /// Whether kind and answer to pressure go together.
     [[nodiscard]] constexpr bool is_consistent() const noexcept {
-        return on_pressure == pressure::as_kind ||
-               (kind == pool_kind::ephemeral ? on_pressure == pressure::drop
-                                             : on_pressure == pressure::keep || on_pressure == pressure::demote);
+        return on_pressure == pressure_action::as_kind ||
+               (kind == pool_kind::ephemeral
+                    ? on_pressure == pressure_action::drop
+                    : on_pressure == pressure_action::keep || on_pressure == pressure_action::demote);
     }
     [[nodiscard]] constexpr node_id wish() const noexcept { return strict_node ? strictly(node) : node; }
 };

@@ -93,7 +93,7 @@ public:
         record.reserved.store(record.options.reserved_bytes, memory_order::relaxed);
         record.unmet.store(record.options.reserved_bytes, memory_order::relaxed);
         table_.unmet.fetch_add(record.options.reserved_bytes, memory_order::relaxed);
-        const bool demotes = record.options.on_pressure == pressure::demote;
+        const bool demotes = record.options.on_pressure == pressure_action::demote;
         record.demotes.store(demotes ? 1u : 0u, memory_order::relaxed);
         record.weight.store(pool_ids::kind(id) == pool_kind::ephemeral || demotes ? record.options.weight : 0,
                             memory_order::relaxed);

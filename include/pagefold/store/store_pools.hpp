@@ -17,7 +17,7 @@ result<pool_id> basic_store<Config, Place>::create_pool(const pool_options& opti
         return status::busy;
     }
     if (options.weight == 0 || options.reserved_bytes > options.cap_bytes || !options.is_consistent() ||
-        (!has_tier && options.on_pressure == pressure::demote) || !can_keep_to(options)) {
+        (!has_tier && options.on_pressure == pressure_action::demote) || !can_keep_to(options)) {
         return status::invalid;
     }
     if (options.codec >= codec_.codec_count() || options.admission >= codec_.admission_count()) {

@@ -100,7 +100,7 @@ TEST_CASE("acceptance: maintain drops and demotes until pages are taken again, a
     store_fixture<page_store<tiered>> f{store_options{.limit_bytes = limit, .accept_percent = 80},
                                         default_config::compressor_type{}, default_config::admission_type{},
                                         default_config::eviction_type{}, test_tier{memory}};
-    const pool_id kept = f.make_pool(), away = f.make_pool({.on_pressure = pressure::demote}),
+    const pool_id kept = f.make_pool(), away = f.make_pool({.on_pressure = pressure_action::demote}),
                   cache = f.make_pool({.kind = pool_kind::ephemeral});
     for (std::uint64_t i = 0; i < 20; ++i) {
         REQUIRE(f.put({kept, 1, i}, page_kind::random, i) == status::ok);

@@ -33,7 +33,7 @@ struct tiered_config : default_config {
 template <class Eviction = default_config::eviction_type>
 using tiered_store = page_store<tiered_config<Eviction>>;
 
-constexpr pool_options demoting{.on_pressure = pressure::demote};
+constexpr pool_options demoting{.on_pressure = pressure_action::demote};
 
 /// A store with a tier of so many copies.
 template <class Eviction = default_config::eviction_type>
@@ -80,7 +80,7 @@ TEST_CASE_TEMPLATE("demotion: a full store's pages go to the tier, all are found
 
 TEST_CASE("demotion: pages that are away are erased, replaced, taken and looked for like any other") {
     fixture<> x{limit};
-    const pool_id pool = x.f.make_pool({.on_pressure = pressure::demote, .promotes = false});
+    const pool_id pool = x.f.make_pool({.on_pressure = pressure_action::demote, .promotes = false});
     for (std::uint64_t i = 0; i < 600; ++i) {
         REQUIRE(x.f.put({pool, i / 100, i % 100}, page_kind::text, i) == status::ok);
     }
@@ -139,7 +139,7 @@ TEST_CASE("demotion: a page that is read comes back where there is room, and not
 
 TEST_CASE("demotion: a pool at its cap demotes its own, and counts what is left of its pages") {
     fixture<> x{8 * limit};
-    const pool_id pool = x.f.make_pool({.cap_bytes = 64 * 1024, .on_pressure = pressure::demote});
+    const pool_id pool = x.f.make_pool({.cap_bytes = 64 * 1024, .on_pressure = pressure_action::demote});
     const pool_id other = x.f.make_pool(demoting);
     for (std::uint64_t i = 0; i < 50; ++i) {
         REQUIRE(x.f.put({other, 0, i}, page_kind::text, i) == status::ok);
@@ -202,7 +202,7 @@ TEST_CASE("demotion: a put asks a tier that takes nothing a few times, however m
 
 TEST_CASE("demotion: what the tier can't read now is unavailable, what it has lost is corrupt, and both stay") {
     fixture<> x{limit};
-    const pool_id pool = x.f.make_pool({.on_pressure = pressure::demote, .promotes = false});
+    const pool_id pool = x.f.make_pool({.on_pressure = pressure_action::demote, .promotes = false});
     for (std::uint64_t i = 0; i < 20; ++i) {
         REQUIRE(x.f.put({pool, 0, i}, page_kind::text, i) == status::ok);
     }

@@ -41,7 +41,7 @@ struct fixture : partition_surroundings {
     using batch_type = typename partition_type::batch_type;
 
     explicit fixture(std::size_t reserved = 0) : partition_surroundings{pool_kind::persistent} {
-        record.options.on_pressure = pressure::demote;
+        record.options.on_pressure = pressure_action::demote;
         record.reserved.store(reserved, memory_order::relaxed);
         REQUIRE(part.open_pool(id) == status::ok);
     }

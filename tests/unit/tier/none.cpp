@@ -28,14 +28,14 @@ TEST_CASE("no_tier: a store over it has no memory for one, and no pool that demo
     static_assert(std::is_empty_v<pool_demotion<false>>);
     static_assert(std::is_empty_v<store_tier<default_config>>);
     store_fixture<page_store<default_config>> f;
-    CHECK(f.store.create_pool({.on_pressure = pressure::demote}).error() == status::invalid);
-    CHECK(f.store.create_pool({.on_pressure = pressure::drop}).error() == status::invalid);
-    CHECK(f.store.create_pool({.kind = pool_kind::ephemeral, .on_pressure = pressure::keep}).error() ==
+    CHECK(f.store.create_pool({.on_pressure = pressure_action::demote}).error() == status::invalid);
+    CHECK(f.store.create_pool({.on_pressure = pressure_action::drop}).error() == status::invalid);
+    CHECK(f.store.create_pool({.kind = pool_kind::ephemeral, .on_pressure = pressure_action::keep}).error() ==
           status::invalid);
-    CHECK(f.store.create_pool({.kind = pool_kind::ephemeral, .on_pressure = pressure::demote}).error() ==
+    CHECK(f.store.create_pool({.kind = pool_kind::ephemeral, .on_pressure = pressure_action::demote}).error() ==
           status::invalid);
-    CHECK(f.store.create_pool({.on_pressure = pressure::keep}).has_value());
-    CHECK(f.store.create_pool({.kind = pool_kind::ephemeral, .on_pressure = pressure::drop}).has_value());
+    CHECK(f.store.create_pool({.on_pressure = pressure_action::keep}).has_value());
+    CHECK(f.store.create_pool({.kind = pool_kind::ephemeral, .on_pressure = pressure_action::drop}).has_value());
 }
 
 } // namespace
