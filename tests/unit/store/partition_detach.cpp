@@ -93,7 +93,7 @@ struct fixture : partition_surroundings {
     test_tier_memory memory;
     tier_stage<test_tier> stage{test_tier{memory}};
     std::vector<std::byte> copies = std::vector<std::byte>(4096);
-    partition_type part{source, budget, table, hasher, gauge, any_node, {}, &stage};
+    partition_type part{source, budget, table, hasher, gauge, any_node, {}, 0, &stage};
 };
 
 TEST_CASE("detach: a batch is the policy's next pages, copied, which stay where they are") {
