@@ -154,7 +154,8 @@ private:
         std::uint64_t grow = scaled(beyond, options_.page_bytes, 1);
         std::uint64_t goal = wanted_; // where shrinking ends
         if (knows_refaults) {
-            goal = memory - probe(memory, elapsed_us);
+            goal =
+                difference_or_zero(memory, probe(memory, elapsed_us)); // a long step may probe for more than there is
         }
         if (seen.stalled != no_sample) {
             const pressure_advice advice = stalls_.step(most_of(memory, options_.page_bytes), seen.stalled,

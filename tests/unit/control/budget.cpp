@@ -102,6 +102,17 @@ TEST_CASE("budget: without stalls it shrinks, with them it grows, each no faster
     CHECK(last == 1'000 * mib);
 }
 
+TEST_CASE("budget: a step in which more would go than there is shrinks it as well") {
+    budget_options o = options();
+    o.stalls.least_probe_ppm = 10'000; // a hundredth in a second
+    fixture f{o};
+    f.sample.stalled_us = no_sample;
+    f.sample.left_pages = f.sample.refaulted_pages = 0;
+    f.step();
+    const std::uint64_t before = f.b.bytes();
+    CHECK(f.step(300 * second) < before);
+}
+
 TEST_CASE("budget: however much came back, it grows no faster than allowed") {
     budget_options o = options();
     o.start_bytes = 20 * mib;
