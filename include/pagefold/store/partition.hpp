@@ -117,7 +117,8 @@ public:
         const slot_id slot = state_.index.find(k);
         state_.index.prefetch(slot);
         const key_past past = state_.past_of(*pool, k, slot);
-        is_growing = state_.ghost.is_growing();
+        // Who didn't ask the ghost doesn't make it grow, and would look for ever.
+        is_growing = pool->is_ephemeral() && past != key_past::stored && state_.ghost.is_growing();
         return past;
     }
 

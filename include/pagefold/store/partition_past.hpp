@@ -31,7 +31,8 @@ void partition_state<Config>::grow_ghost() noexcept {
 template <store_config Config>
 bool partition_state<Config>::trim_ghost() noexcept {
     if constexpr (admission_remembers) {
-        return ghost.trim(ephemeral_pages, source.limit() / table.partitions, Config::page_size);
+        return ghost.trim(ephemeral_pages, ghost_type::counted_limit(source.limit()) / table.partitions,
+                          Config::page_size);
     } else if constexpr (remembering_policy<eviction_type>) {
         return ghost.trim(ephemeral_pages, eviction_percent());
     } else {
@@ -42,7 +43,8 @@ bool partition_state<Config>::trim_ghost() noexcept {
 template <store_config Config>
 bool partition_state<Config>::has_long_ghost() noexcept {
     if constexpr (admission_remembers) {
-        return ghost.is_long(ephemeral_pages, source.limit() / table.partitions, Config::page_size);
+        return ghost.is_long(ephemeral_pages, ghost_type::counted_limit(source.limit()) / table.partitions,
+                             Config::page_size);
     } else {
         return false;
     }
@@ -64,7 +66,8 @@ key_past partition_state<Config>::past_of(const pool_state& pool, const located_
             return key_past::untold;
         }
         return slot != no_slot ? key_past::stored
-                               : ghost.ask(k.sum_seed, source.limit() / table.partitions, Config::page_size);
+                               : ghost.ask(k.sum_seed, ghost_type::counted_limit(source.limit()) / table.partitions,
+                                           Config::page_size);
     } else {
         static_cast<void>(pool);
         static_cast<void>(k);

@@ -23,10 +23,15 @@ class shared_ghost {
 public:
     /// Of what the partition holds, the part of it that is beyond the first keys at most.
     static constexpr std::size_t part = 256;
-    /// Of the partition's limit, the part that the first page of the source may be.
+    /// Of the partition's limit, the part that the first page of the source may be, and the first keys, whatever the percentage.
     static constexpr std::size_t first_part = 64;
     /// What a store without a limit counts as, or one with a greater one than all memory.
     static constexpr std::size_t unlimited = std::size_t{1} << 28, endless = ~std::size_t{0} / 4;
+
+    /// What the limit of a store counts as.
+    [[nodiscard]] static constexpr std::size_t counted_limit(std::size_t limit) noexcept {
+        return limit < endless ? limit : unlimited;
+    }
 
     /// Takes no memory.
     shared_ghost(Source& source, node_id node) noexcept : table_{source, node}, page_bytes_{source.page_size()} {}
@@ -126,8 +131,10 @@ private:
             return;
         }
         limit_ = limit;
-        const std::size_t counted = limit < endless ? limit : unlimited;
-        const std::uint64_t keys = std::uint64_t{counted / page_size} * admission_percent_ / 100;
+        const std::size_t counted = counted_limit(limit);
+        const std::size_t most = page_size / first_part / table_.bytes_a_key * 100;
+        const std::size_t percent = admission_percent_ < most ? admission_percent_ : most;
+        const std::uint64_t keys = std::uint64_t{counted / page_size} * percent / 100;
         const std::size_t a_page = table_.page_capacity();
         const bool has_first = admission_percent_ != 0 && counted / first_part >= page_bytes_;
         first_keys_ = has_first ? to_size((keys + a_page - 1) / a_page) * a_page : 0;

@@ -81,6 +81,29 @@ TEST_CASE("partition_past: a page that is stored may be overwritten, and persist
     CHECK(f.store.stats().reject_compress_poor == 1);
 }
 
+TEST_CASE("partition_past: who doesn't ask the ghost doesn't wait for it to grow") {
+    plain_store f{{.limit_bytes = 8 * mib}};
+    const pool_id first = f.make_pool(cache), kept = f.make_pool();
+    REQUIRE(f.put({first, 1, 1}, 1) == status::incompressible);
+    REQUIRE(f.store.destroy_pool(first) == status::ok); // and the ghost goes
+    const pool_id second = f.make_pool(cache);
+    CHECK(f.put({kept, 1, 1}, 1) == status::ok);
+    CHECK(f.put({second, 1, 1}, 1) == status::incompressible);
+    CHECK(f.store.check());
+}
+
+TEST_CASE("partition_past: partitions of a store without a limit share what it counts as") {
+    store_fixture<partitioned_store<config_of<probation_clock>>> f{{.partitions = 8}};
+    f.source.set_limit(8 * mib);
+    const pool_id pool = f.make_pool(cache);
+    const std::size_t before = f.source.bytes_held();
+    for (std::uint64_t i = 0; i < 1000; ++i) {
+        REQUIRE(f.put({pool, i, 0}, i) == status::incompressible);
+    }
+    CHECK(f.source.bytes_held() - before <= mib / 2); // 65,536 keys in all, tables, a scratch
+    CHECK(f.store.check());
+}
+
 TEST_CASE("partition_past: what was taken is known, what was erased is not") {
     plain_store f{{.limit_bytes = 8 * mib}};
     const pool_id pool = f.make_pool(cache);

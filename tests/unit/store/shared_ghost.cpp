@@ -99,6 +99,17 @@ TEST_CASE("shared_ghost: grows by some pages a call, and a store without a limit
     CHECK(endless.g.bytes() == 33 * page);
 }
 
+TEST_CASE("shared_ghost: the first keys take a 64th of the limit at most, whatever the percentage") {
+    for (const unsigned percent : {3200u, 3300u, ~0u}) {
+        fixture f{percent};
+        for (int i = 0; i < 100; ++i) {
+            static_cast<void>(f.ask(1, 64 * mib));
+        }
+        CHECK(f.g.bytes() >= mib);
+        CHECK(f.g.bytes() <= mib + 2 * page); // with a table
+    }
+}
+
 TEST_CASE("shared_ghost: knows about as many keys as it has room for") {
     fixture f;
     constexpr std::size_t limit = 4000 * page;
