@@ -351,10 +351,11 @@ private:
         }
         return page;
     }
-    /// Whether the page has to be refused, as the store was full and its pool never lets a page go.
+    /// Whether the page has to be refused, as the store was full, its pool never lets a page go, and has what it has reserved.
     [[nodiscard]] bool is_refused_for_now(const located_key& k) noexcept {
+        const pool_record& record = registry_.table().records[k.pool];
         return acceptance_.is_closed(budget_) && pool_ids::kind(k.key.pool) == pool_kind::persistent &&
-               registry_.table().records[k.pool].demotes.load(memory_order::relaxed) == 0;
+               record.demotes.load(memory_order::relaxed) == 0 && record.unmet.load(memory_order::relaxed) == 0;
     }
     [[nodiscard]] std::size_t held_back_from(const located_key& k) const noexcept {
         const pool_table& table = registry_.table();

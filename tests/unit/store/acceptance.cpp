@@ -84,6 +84,24 @@ TEST_CASE("acceptance: a full store refuses what it must keep until it is below 
     CHECK(f.store.check());
 }
 
+TEST_CASE("acceptance: a full store takes what a pool has reserved room for, and no more") {
+    store_fixture<page_store<default_config>> f{{.limit_bytes = 4 * limit, .accept_percent = 80}};
+    const pool_id promised = f.make_pool({.reserved_bytes = 80'000}), kept = f.make_pool();
+    std::uint64_t next = 0;
+    while (f.put({kept, 1, next}, page_kind::random, next) == status::ok) {
+        ++next;
+    }
+    REQUIRE(f.store.erase({kept, 1, 0}) == status::ok);
+    CHECK(f.put({kept, 2, 0}, page_kind::random, 1) == status::limit);
+    std::uint64_t taken = 0;
+    while (f.put({promised, 1, taken}, page_kind::random, taken) == status::ok) {
+        REQUIRE(++taken < 40);
+    }
+    CHECK(taken >= 15);
+    CHECK(f.put({kept, 2, 0}, page_kind::random, 1) == status::limit);
+    CHECK(f.store.check());
+}
+
 TEST_CASE("acceptance: without a part each page that goes makes room for one") {
     store_fixture<page_store<default_config>> f{{.limit_bytes = limit}};
     const pool_id kept = f.make_pool();
