@@ -86,6 +86,7 @@ public:
         std::size_t pages = 0;     ///< that left
         bool is_under_way = false; ///< the tier took some, or the policy came nearer to one
         bool is_refused = false;   ///< the tier took none of those that it was offered
+        bool is_in_vain = false;   ///< it took some, and each of those was changed meanwhile
     };
     /// Demotes some pages of the pool in a slot: by preference first one whose place an object of `need` bytes fits into.
     /// `spare`: at least a page of memory, or nothing, where the caller has no scratch that it could be part of. Costs two
@@ -124,7 +125,8 @@ private:
                 is_any_kept = true; // and if it was replaced meanwhile, there was a put that had room
             }
         }
-        return {from.dispose(batch), is_any_kept, !is_any_kept};
+        const std::size_t pages = from.dispose(batch);
+        return {pages, is_any_kept, !is_any_kept, is_any_kept && pages == 0};
     }
 
     stage_type& tier_;

@@ -43,6 +43,7 @@ struct put_effort {
     bool has_met_limit = false;
     unsigned tidied = 0;                             ///< times that it compacted, pages dropped for it or not
     unsigned refusals = 0;                           ///< batches that the tier took nothing of
+    unsigned in_vain = 0;                            ///< batches of pages that others changed while the tier took them
     bool has_demoted = false;                        ///< since the last try to place its stream
     std::size_t need = 0;                            ///< bytes of the place that it wants
     byte_span spare{};                               ///< of its scratch, a page that it doesn't need, if it has one
@@ -78,6 +79,7 @@ class reclaimer : demotion_link<Config> {
         static constexpr unsigned tidies_a_put = 8;          // before it drops pages, however much is idle
         static constexpr std::size_t looks = 1024;           // what a hold of an index sweep counts as, in bytes
         static constexpr unsigned refusals_a_put = 4;        // batches that a tier takes nothing of
+        static constexpr unsigned in_vain_a_put = 64;        // batches whose pages were changed meanwhile, all of them
         static constexpr std::uint32_t pause = 32;           // requests passed over after a sweep for nothing
         static constexpr unsigned pauses_between_holds = 4;  // of a put, which has others to make up for
         static constexpr unsigned pauses_in_background = 24; // of who only makes room: a waiter surely sees the lock
@@ -340,15 +342,17 @@ private:
             return false;
         }
     }
+    /// Who needs room can't wait for ever for a tier that takes nothing, or for others to leave a page alone while it does.
+    [[nodiscard]] static bool may_demote(const put_effort& effort) noexcept {
+        return effort.refusals < limits::refusals_a_put && effort.in_vain < limits::in_vain_a_put;
+    }
     /// partition::evict, or the same by demotion.
     std::size_t evict(std::size_t i, std::uint32_t pool, std::size_t pages, bool& is_under_way, bool for_its_own,
                       [[maybe_unused]] put_effort& effort) noexcept {
         if constexpr (has_tier) {
             if (demotes(pool)) {
                 is_under_way = false;
-                return effort.refusals < limits::refusals_a_put
-                           ? demote_from(i, pool, 0, for_its_own, effort, is_under_way)
-                           : 0;
+                return may_demote(effort) ? demote_from(i, pool, 0, for_its_own, effort, is_under_way) : 0;
             }
         }
         return at(i).evict(pool, pages, is_under_way, for_its_own);
@@ -357,6 +361,7 @@ private:
                             bool& is_under_way) noexcept requires has_tier {
         const auto done = this->by->demote(at(i), pool, need, for_its_own, effort.spare);
         effort.refusals += done.is_refused ? 1u : 0u;
+        effort.in_vain += done.is_in_vain ? 1u : 0u;
         is_under_way = done.is_under_way;
         return done.pages;
     }
@@ -365,7 +370,7 @@ private:
                 [[maybe_unused]] std::uint32_t pool, [[maybe_unused]] put_effort& effort) noexcept {
         bool is_under_way = false;
         if constexpr (has_tier) {
-            if (effort.refusals < limits::refusals_a_put) {
+            if (may_demote(effort)) {
                 static_cast<void>(demote_from(home, pool, effort.need, pool == k.pool, effort, is_under_way));
                 effort.has_demoted = effort.has_demoted || is_under_way;
             }
@@ -407,6 +412,7 @@ private:
             }
             std::size_t here = 0;
             bool any = false;
+            const unsigned before = effort.in_vain;
             for (std::size_t tried = 0; tried < count_ && !any; ++tried) {
                 // relaxed: where the next one begins; any will do.
                 const std::size_t i = next_.fetch_add(1, memory_order::relaxed) % count_;
@@ -419,7 +425,7 @@ private:
                 give_much_way();
             }
             dropped += here;
-            is_under_way = is_under_way || any;
+            is_under_way = is_under_way || (any && effort.in_vain == before);
             if (!any) {
                 without[pool / 64] |= std::uint64_t{1} << (pool % 64);
             }
