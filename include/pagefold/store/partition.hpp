@@ -337,13 +337,20 @@ private:
         if constexpr (state_type::has_tier) {
             if (state_.copies.has_leaving()) [[unlikely]] {
                 const leaving_copies copies = state_.copies.take_leaving();
+                begin_forgetting();
                 release(unlock());
                 state_.tier->forget(copies);
+                end_forgetting();
                 return;
             }
         }
         release(unlock());
     }
+    /// A standstill waits for who is at the tier behind the lock. Begins under the lock; the unlock publishes it.
+    void begin_forgetting() noexcept { state_.table.releasing.fetch_add(1, memory_order::relaxed); }
+    void end_forgetting() noexcept {
+        state_.table.releasing.fetch_sub(1, memory_order::release);
+    } // the tier's memory, too
     /// Lets the lock go, and leaves what is to be released behind it.
     [[nodiscard]] limited_source::deferred_runs unlock() noexcept {
         state_.show();

@@ -33,9 +33,16 @@ public:
         }
         if constexpr (partition_type::state_type::has_tier) {
             const leaving_copies of_to = to_.state_.copies.take_leaving(), of_from = from_.state_.copies.take_leaving();
+            const bool is_forgetting = of_to.count + of_from.count != 0;
+            if (is_forgetting) {
+                to_.begin_forgetting();
+            }
             unlock_both();
             to_.state_.tier->forget(of_to);
             from_.state_.tier->forget(of_from);
+            if (is_forgetting) {
+                to_.end_forgetting();
+            }
         } else {
             unlock_both();
         }

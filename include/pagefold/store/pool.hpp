@@ -82,7 +82,7 @@ struct pool_table {
     atomic<std::uint32_t> payload_rate{0x10000}; // what a byte of payload is charged, in 65536ths
     atomic<std::uint32_t> tables_rate{0x10000};  // the same for a byte of the index
     presence at_locks{};                         // threads that are at a partition's lock
-    atomic<std::uint32_t> releasing{0};          // of those: that let it go, and give pages back to the source
+    atomic<std::uint32_t> releasing{0};          // of those: that let it go, and are at the source or the tier
 };
 
 // A pool id: slot in bits 0..11, kind in bit 12, generation in bits 13..63 (never 0, so that pool_id{} names no pool).

@@ -28,8 +28,8 @@ status basic_store<Config, Place>::quiesce() noexcept {
     for (std::size_t i = 0; i < partitions_.size(); ++i) {
         partitions_[i].quiesce();
     }
-    // acquire: what they did to the source and the budget comes before. They wait for nobody but the source. (The lock of a
-    // divided source is free then: only who has one of these takes it.)
+    // acquire: what they did to the source, the budget and the tier comes before. They wait for nobody but source and
+    // tier. (The lock of a divided source is free then: only who has one of these takes it.)
     while (table.releasing.load(memory_order::acquire) != 0) {
         PAGEFOLD_CPU_RELAX();
     }

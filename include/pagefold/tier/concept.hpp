@@ -35,6 +35,8 @@
 // of the store meanwhile, and whoever needs one when all are taken waits as well: a tier must not wait for another thread that
 // uses the store. It may call the store itself: such a call is answered, or `busy`, where the host can tell its threads apart
 // (platform/parking.hpp); where it can't, a tier must not. A call that ends a page's copy may come to forget.
+// From within forget, which comes from behind a lock, every call is `busy`: stats() and the like, which have no such answer, must
+// not be called there.
 
 namespace pagefold::inline PAGEFOLD_ABI {
 

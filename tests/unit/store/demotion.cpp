@@ -16,6 +16,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -489,6 +490,75 @@ TEST_CASE("demotion: a tier that calls the store from within any call is answere
     x.memory.on_call = nullptr;
     CHECK(x.f.store.check());
     CHECK(x.stats().away_pages == x.memory.copies());
+}
+
+TEST_CASE("demotion: nobody waits without end for pages that are changed each time the tier takes them") {
+    fixture<> x{roomy};
+    const pool_id pool = x.f.make_pool(demoting);
+    std::uint64_t offers = 0, version = 1'000'000;
+    bool is_inside = false;
+    std::vector<std::byte> page(4096);
+    x.memory.on_call = [&](test_tier_memory::call c, const page_key& key) {
+        if (c != test_tier_memory::call::offer || is_inside) {
+            return;
+        }
+        REQUIRE(++offers < 10'000);
+        is_inside = true;
+        make_page(page, page_kind::random, ++version);
+        CHECK(x.f.store.put(key, page) == status::ok); // in the place that it has
+        is_inside = false;
+    };
+    std::uint64_t next = 0;
+    while (x.f.put({pool, 1, next}, page_kind::random, next) == status::ok) {
+        REQUIRE(++next < 1000);
+    }
+    CHECK(offers != 0);
+    offers = 0;
+    CHECK(x.f.put({pool, 1, next}, page_kind::random, next) == status::limit);
+    CHECK(offers <= 64);
+    offers = 0;
+    static_cast<void>(x.f.store.shrink(roomy));
+    CHECK(x.stats().away_pages == 0);
+    x.memory.on_call = nullptr;
+    CHECK(x.f.put({pool, 1, next}, page_kind::random, next) == status::ok);
+    CHECK(x.f.store.check());
+    CHECK(x.stats().away_pages == x.memory.copies());
+}
+
+TEST_CASE("demotion: a standstill waits for the tier that is told to forget") {
+    for (unsigned what = 0; what < 2; ++what) {
+        fixture<> x{limit};
+        const pool_id pool = x.f.make_pool(demoting);
+        for (std::uint64_t i = 0; i < 20; ++i) {
+            REQUIRE(x.f.put({pool, 0, i}, page_kind::text, i) == status::ok);
+        }
+        REQUIRE(x.f.store.shrink(limit) != 0);
+        REQUIRE(x.stats().away_pages == 20);
+        std::atomic<bool> is_there{false}, is_through{false};
+        x.memory.on_call = [&](test_tier_memory::call c, const page_key&) {
+            if (c == test_tier_memory::call::forget && !is_there.exchange(true)) {
+                for (unsigned i = 0; i < 20'000; ++i) { // long enough for a standstill that doesn't wait
+                    std::this_thread::yield();
+                }
+                is_through = true;
+            }
+        };
+        std::thread other{[&] {
+            if (what == 0) {
+                CHECK(x.f.store.erase({pool, 0, 3}) == status::ok);
+            } else {
+                CHECK(x.f.store.erase_object(pool, 0).value() == 20);
+            }
+        }};
+        while (!is_there) {
+            std::this_thread::yield();
+        }
+        CHECK(x.f.store.quiesce() == status::ok);
+        CHECK(is_through);
+        x.f.store.resume();
+        other.join();
+        CHECK(x.stats().away_pages == x.memory.copies());
+    }
 }
 
 struct wide : default_config {
