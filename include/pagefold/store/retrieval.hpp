@@ -104,6 +104,9 @@ public:
         }
         bool is_damaged = false;
         const slot_id slot = state_.find(*pool, k, is_damaged);
+        if (slot != no_slot && !is_same(state_.index.get(slot), found.e)) [[unlikely]] {
+            return has_moved; // damage took the page, which tells nobody, and there is another
+        }
         const status s = slot == no_slot ? status::corrupt : read;
         if (s == status::ok && removing) {
             state_.remove(*pool, slot);
@@ -120,6 +123,11 @@ public:
     }
 
 private:
+    using entry_type = typename state_type::entry_type;
+    /// Of pages that are away, which have nothing of a policy's in their entries.
+    [[nodiscard]] static bool is_same(const entry_type& a, const entry_type& b) noexcept {
+        return a.word() == b.word() && a.meta() == b.meta();
+    }
     void copy_out(fetched_type& found, byte_span out, byte_span buffer, bool removing) noexcept {
         if (found.e.is_inline()) {
             store_native(found.inline_stream, found.e.word());

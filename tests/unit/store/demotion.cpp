@@ -11,6 +11,7 @@
 #include <pagefold/evict/s3_fifo.hpp>
 #include <pagefold/evict/sieve.hpp>
 #include <pagefold/store/default_config.hpp>
+#include <pagefold/store/index/extent.hpp>
 #include <pagefold/store/page_store.hpp>
 #include <pagefold/store/partitioned_store.hpp>
 
@@ -558,6 +559,41 @@ TEST_CASE("demotion: a standstill waits for the tier that is told to forget") {
         x.f.store.resume();
         other.join();
         CHECK(x.stats().away_pages == x.memory.copies());
+    }
+}
+
+TEST_CASE("demotion: a page that came for one that damage took from under its reader is not mistaken for it") {
+    for (const bool takes : {false, true}) {
+        fixture<> x{roomy};
+        const pool_id pool = x.f.make_pool(demoting);
+        constexpr std::uint64_t object = 0x7a3b5c9d1e2f4057; // that nothing else in memory looks like
+        for (std::uint64_t i = 0; i < 5; ++i) {
+            REQUIRE(x.f.put({pool, object, i}, page_kind::text, i) == status::ok);
+        }
+        REQUIRE(x.f.store.shrink(roomy) != 0);
+        REQUIRE(x.stats().away_pages == 5);
+        const page_key key{pool, object, 1};
+        std::vector<std::byte> page(4096);
+        unsigned hits = 0;
+        x.memory.on_call = [&](test_tier_memory::call c, const page_key&) {
+            if (c != test_tier_memory::call::fetch || hits != 0) {
+                return;
+            }
+            x.f.source.for_each_run([&](std::byte* memory, std::size_t bytes) {
+                for (std::size_t at = 0; at + sizeof(extent) <= bytes; at += 4) {
+                    if (load_native<std::uint64_t>(memory + at) == object) {
+                        memory[at + offsetof(extent, bitmap)] ^= std::byte{1};
+                        ++hits;
+                    }
+                }
+            });
+            make_page(page, page_kind::random, 77);
+            CHECK(x.f.store.put(key, page) == status::ok);
+        };
+        CHECK((takes ? x.f.take(key) : x.f.get(key)) == status::ok);
+        CHECK(x.f.got(page_kind::random, 77));
+        CHECK(hits == 1);
+        CHECK((takes ? x.f.lacks(key) : x.f.has(key, page_kind::random, 77)));
     }
 }
 
