@@ -302,6 +302,7 @@ using pagefold::range_erase;
 using pagefold::reclaimer;
 using pagefold::retrieval;
 using pagefold::room;
+using pagefold::route_tries;
 using pagefold::scratch_memory;
 using pagefold::scratch_of;
 using pagefold::scratch_pool;
