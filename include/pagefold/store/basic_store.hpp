@@ -75,8 +75,8 @@ public:
         PAGEFOLD_CHECK(eviction.size() == 0);
         PAGEFOLD_CHECK(options.partitions >= 1 && options.partitions <= max_partitions);
         if constexpr (has_tier) {
-            this->demoter_.set_up(hasher_, scratch_);
-            reclaimer_.demote_by(this->demoter_);
+            this->own_demoter.set_up(hasher_, scratch_);
+            reclaimer_.demote_by(this->own_demoter);
         }
     }
     /// Gives all memory back. No other thread may be using the store.

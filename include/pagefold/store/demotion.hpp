@@ -143,11 +143,11 @@ struct store_tier {
 template <store_config Config>
 requires takes_pages<typename Config::tier_type>
 struct store_tier<Config> {
-    explicit store_tier(const typename Config::tier_type& tier) noexcept : tier_stage_{tier} {}
-    [[nodiscard]] tier_stage<typename Config::tier_type>* stage() noexcept { return &tier_stage_; }
+    explicit store_tier(const typename Config::tier_type& tier) noexcept : own_stage{tier} {}
+    [[nodiscard]] tier_stage<typename Config::tier_type>* stage() noexcept { return &own_stage; }
 
-    tier_stage<typename Config::tier_type> tier_stage_;
-    demoter<Config> demoter_{tier_stage_};
+    tier_stage<typename Config::tier_type> own_stage;
+    demoter<Config> own_demoter{own_stage};
 };
 
 } // namespace pagefold

@@ -185,8 +185,8 @@ status basic_store<Config, Place>::read_away(partition_type& partition, const lo
         const std::size_t size = found.e.away_size();
         const byte_span target = size == page_size ? lease.page() : lease.buffer().first(size);
         {
-            const typename tier_stage<tier_type>::visit visit{this->tier_stage_, partition_type::token()};
-            s = visit ? this->tier_stage_.fetch({k.key, found.e.place()}, target) : status::busy;
+            const typename tier_stage<tier_type>::visit visit{this->own_stage, partition_type::token()};
+            s = visit ? this->own_stage.fetch({k.key, found.e.place()}, target) : status::busy;
         }
         found.stream = target;
         if (s == status::ok && !found.e.matches(checksum(found.stream, k.sum_seed))) {
@@ -197,7 +197,7 @@ status basic_store<Config, Place>::read_away(partition_type& partition, const lo
         }
         s = partition.arrive(k, s, removing, held_back_from(k), found);
         if (s == status::corrupt || s == status::unavailable) {
-            this->tier_stage_.note_failed_read();
+            this->own_stage.note_failed_read();
         }
         return s;
     }

@@ -15,9 +15,9 @@ store_stats basic_store<Config, Place>::stats() const noexcept {
     }
     s.reject_compress_fail = codec_.failures();
     if constexpr (has_tier) {
-        s.tier_refusals = this->tier_stage_.refusals();
-        s.tier_read_fail = this->tier_stage_.failed_reads();
-        s.tier_forget_fail += this->tier_stage_.forget_failures();
+        s.tier_refusals = this->own_stage.refusals();
+        s.tier_read_fail = this->own_stage.failed_reads();
+        s.tier_forget_fail += this->own_stage.forget_failures();
     }
     s.mem_limit = budget_.limit();
     s.mem_used_max = budget_.peak();
