@@ -28,8 +28,8 @@
 namespace paged_process {
 namespace {
 
-using store_type = pagefold::page_store<pagefold::default_config>;
-using pager_type = pagefold::uffd_pager<store_type>;
+using steered_store = pagefold::page_store<pagefold::default_config>;
+using steered_pager = pagefold::uffd_pager<steered_store>;
 
 constexpr unsigned phases = 4; // busy, quiet, busy, quiet
 /// Of a phase, the first ones: for following.
@@ -56,7 +56,7 @@ struct outcome {
 /// A thread that steers until the scope ends.
 class steering_thread {
 public:
-    explicit steering_thread(pagefold::pager_budget<pager_type>& budget)
+    explicit steering_thread(pagefold::pager_budget<steered_pager>& budget)
         : thread_{examples::start_thread("that steers", [this, &budget] { steer(budget); })} {}
     ~steering_thread() {
         ends_ = true;
@@ -66,7 +66,7 @@ public:
     steering_thread& operator=(const steering_thread&) = delete;
 
 private:
-    void steer(pagefold::pager_budget<pager_type>& budget) {
+    void steer(pagefold::pager_budget<steered_pager>& budget) {
         while (!ends_) {
             std::this_thread::sleep_for(std::chrono::milliseconds{100});
             static_cast<void>(budget.step()); // limit: the store refuses, and the budget gives way
@@ -85,7 +85,7 @@ double processor_seconds() {
 }
 double seconds_since(std::uint64_t start) { return static_cast<double>(pagefold::support::now_ns() - start) * 1e-9; }
 
-void work_in_phases(order_table& table, const pager_type& pager, const store_type& store, unsigned seconds,
+void work_in_phases(order_table& table, const steered_pager& pager, const steered_store& store, unsigned seconds,
                     outcome& out) {
     pagefold::support::random_stream random{42};
     for (unsigned phase = 0; phase < phases; ++phase) {
@@ -119,9 +119,9 @@ void work_in_phases(order_table& table, const pager_type& pager, const store_typ
 /// With a budget of so many bytes, or one that follows.
 outcome run_with(const arguments& given, std::optional<std::size_t> budget_bytes) {
     pagefold::mmap_source<> source;
-    store_type store{source};
-    pager_type pager{store};
-    pagefold::budget_options steering = pagefold::pager_budget<pager_type>::options_for(given.bytes);
+    steered_store store{source};
+    steered_pager pager{store};
+    pagefold::budget_options steering = pagefold::pager_budget<steered_pager>::options_for(given.bytes);
     pagefold::uffd_pager_options options;
     options.bytes = given.bytes;
     options.budget_bytes = budget_bytes ? *budget_bytes : static_cast<std::size_t>(steering.most_bytes);
@@ -134,7 +134,7 @@ outcome run_with(const arguments& given, std::optional<std::size_t> budget_bytes
     for (std::size_t i = 0; i < table.size() && was_interrupted == 0; ++i) {
         table.fill(i);
     }
-    std::optional<pagefold::pager_budget<pager_type>> budget;
+    std::optional<pagefold::pager_budget<steered_pager>> budget;
     std::optional<steering_thread> steers;
     if (!budget_bytes) {
         budget.emplace(pager, steering);
