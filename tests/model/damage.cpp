@@ -6,6 +6,7 @@
 #include "support/damaged_store.hpp"
 #include "support/environment.hpp"
 #include "support/rng.hpp"
+#include "support/store_configs.hpp"
 
 #include <pagefold/alloc/tlsf.hpp>
 #include <pagefold/evict/clock.hpp>
@@ -29,9 +30,6 @@ using namespace pagefold::testing;
 
 namespace {
 
-struct with_lru : default_config {
-    using eviction_type = lru;
-};
 struct with_a_hand : default_config {
     using eviction_type = pagefold::clock;
 };
@@ -194,7 +192,7 @@ void flip_bits(std::uint64_t first) {
 } // namespace
 
 TEST_CASE("no flipped bit of the index ends the process or brings a wrong page") { flip_bits<default_config>(0); }
-TEST_CASE("the same with links of a policy in the index") { flip_bits<with_lru>(1); }
+TEST_CASE("the same with links of a policy in the index") { flip_bits<lru_config>(1); }
 TEST_CASE("the same with one bit of a policy in the entries") { flip_bits<with_a_hand>(4); }
 TEST_CASE("the same with links of two lists, and of one with a hand") {
     flip_bits<with_two_lists>(5);

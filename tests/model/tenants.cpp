@@ -3,6 +3,7 @@
 // What shares come to for the tenants of a store: those below theirs lose nothing to any flood, whatever the weights, the
 // slots and the number of partitions.
 
+#include "support/store_configs.hpp"
 #include "support/store_fixture.hpp"
 
 #include <pagefold/platform/null_lock.hpp>
@@ -19,10 +20,7 @@
 namespace pagefold::testing::model_tenants {
 namespace {
 
-struct alone : default_config {
-    using lock_type = null_lock;
-};
-using tenants = store_fixture<partitioned_store<alone>>;
+using tenants = store_fixture<partitioned_store<unlocked_config>>;
 
 std::uint64_t stored(const tenants& s, pool_id pool) { return s.store.statistics_of(pool).value().stored_pages; }
 

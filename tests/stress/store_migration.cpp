@@ -6,6 +6,7 @@
 
 #include "support/node_test_source.hpp"
 #include "support/rng.hpp"
+#include "support/store_configs.hpp"
 #include "support/versioned_page.hpp"
 
 #include <pagefold/place/by_node.hpp>
@@ -30,11 +31,8 @@
 namespace pagefold::testing::stress_store_migration {
 namespace {
 
-struct node_config : default_config {
-    using place_type = by_node;
-};
 using machine = node_test_source<3>;
-using store_type = partitioned_store<node_config>;
+using store_type = partitioned_store<by_node_config>;
 using page = versioned_page;
 constexpr std::uint64_t shared_pages = 16;
 
@@ -191,7 +189,7 @@ struct hooked_lock {
     spin_lock inner{};
     static inline thread_local std::function<void()> before_lock;
 };
-struct hooked_config : node_config {
+struct hooked_config : by_node_config {
     using lock_type = hooked_lock;
     using parking_type = spin_parking;
 };

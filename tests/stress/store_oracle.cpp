@@ -6,11 +6,11 @@
 // PAGEFOLD_ORACLE_OPERATIONS: how many operations on pages, all contests together; 10 million where nothing slows them.
 // PAGEFOLD_ORACLE_SEED: where chance begins. PAGEFOLD_ORACLE_COLD: the source may refuse the very first scratch as well.
 
-#include "support/tsan_ordered.hpp"
-
 #include "support/environment.hpp"
 #include "support/oracle_source.hpp"
+#include "support/store_configs.hpp"
 #include "support/store_contest.hpp"
+#include "support/tsan_ordered.hpp"
 
 #include <pagefold/admit/ratio.hpp>
 #include <pagefold/alloc/tlsf.hpp>
@@ -52,9 +52,6 @@ using namespace pagefold::testing;
 constexpr std::uint64_t default_operations = PAGEFOLD_TEST_TSAN ? 400'000 : PAGEFOLD_TEST_ASAN ? 1'500'000 : 10'000'000;
 constexpr std::uint64_t enough_for_all_answers = 500'000;
 
-struct mutex_config : default_config {
-    using lock_type = std_mutex;
-};
 struct picky : ratio {
     constexpr picky() noexcept : ratio{980, admission::reject} {}
 };

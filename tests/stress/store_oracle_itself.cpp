@@ -5,6 +5,7 @@
 
 #include "support/oracle_source.hpp"
 #include "support/planted_faults.hpp"
+#include "support/store_configs.hpp"
 #include "support/store_contest.hpp"
 #include "support/store_oracle.hpp"
 
@@ -63,9 +64,6 @@ std::string ephemeral(std::initializer_list<oracle_event> events, std::uint64_t 
 template <planted_fault Fault>
 struct planted_as {
     static constexpr planted_fault fault = Fault;
-};
-struct mutex_config : default_config {
-    using lock_type = std_mutex;
 };
 
 /// How many violations a contest sees in a store with room for everything.

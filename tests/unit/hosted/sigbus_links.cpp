@@ -18,8 +18,8 @@
 namespace pagefold::testing::unit_hosted_sigbus_links {
 namespace {
 
-using detail::max_sigbus_links;
-using detail::sigbus_links;
+using pagefold::detail::max_sigbus_links;
+using pagefold::detail::sigbus_links;
 
 template <class Work>
 int outcome_of(Work work) {
@@ -27,7 +27,7 @@ int outcome_of(Work work) {
     REQUIRE(child >= 0);
     if (child == 0) {
         std::signal(SIGBUS, SIG_DFL); // a sanitizer's
-        for (std::uintptr_t& word : detail::pagefold_sigbus_links_1) {
+        for (std::uintptr_t& word : pagefold::detail::pagefold_sigbus_links_1) {
             word = 0;
         }
         _exit(work());

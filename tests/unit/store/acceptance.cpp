@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <pagefold/store/acceptance.hpp>
 
+#include "support/store_configs.hpp"
 #include "support/store_fixture.hpp"
 #include "support/test_tier.hpp"
 
@@ -55,9 +56,6 @@ TEST_CASE("acceptance: the part of any limit, exactly and without overflow") {
     CHECK(acceptance{1}.threshold(~std::size_t{0}) == ~std::size_t{0} / 100);
 }
 
-struct tiered : default_config {
-    using tier_type = test_tier;
-};
 constexpr std::size_t limit = 600 * 1024;
 
 TEST_CASE("acceptance: a full store refuses what it must keep until it is below the part, and then takes it") {
@@ -115,9 +113,9 @@ TEST_CASE("acceptance: without a part each page that goes makes room for one") {
 
 TEST_CASE("acceptance: maintain drops and demotes until pages are taken again, and does no more") {
     test_tier_memory memory;
-    store_fixture<page_store<tiered>> f{store_options{.limit_bytes = limit, .accept_percent = 80},
-                                        default_config::compressor_type{}, default_config::admission_type{},
-                                        default_config::eviction_type{}, test_tier{memory}};
+    store_fixture<page_store<tiered_config>> f{store_options{.limit_bytes = limit, .accept_percent = 80},
+                                               default_config::compressor_type{}, default_config::admission_type{},
+                                               default_config::eviction_type{}, test_tier{memory}};
     const pool_id kept = f.make_pool(), away = f.make_pool({.on_pressure = pressure_action::demote}),
                   cache = f.make_pool({.kind = pool_kind::ephemeral});
     for (std::uint64_t i = 0; i < 20; ++i) {

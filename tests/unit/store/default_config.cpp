@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "support/store_configs.hpp"
 #include "support/store_fixture.hpp"
 
 #include <doctest/doctest.h>
@@ -13,14 +14,6 @@ namespace unit_store_default_config {
 
 using namespace pagefold;
 using namespace pagefold::testing;
-
-namespace {
-
-struct with_lru : default_config {
-    using eviction_type = lru;
-};
-
-} // namespace
 
 TEST_CASE("the default is a store of 4 KiB pages for many threads") {
     static_assert(store_config<default_config>);
@@ -38,7 +31,7 @@ TEST_CASE("the default is a store of 4 KiB pages for many threads") {
 
 TEST_CASE("one line of configuration changes the eviction policy") {
     // Under a limit LRU keeps the page that is read again and again, which FIFO order would drop.
-    store_fixture<page_store<with_lru>> f{store_options{.limit_bytes = 600 << 10}};
+    store_fixture<page_store<lru_config>> f{store_options{.limit_bytes = 600 << 10}};
     const pool_id pool = f.make_pool({.kind = pool_kind::ephemeral});
     REQUIRE(f.put({pool, 1, 0}, page_kind::text, 7) == status::ok);
     std::uint64_t index = 1;

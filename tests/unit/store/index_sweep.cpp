@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "support/partition_fixture.hpp"
 #include "support/rng.hpp"
+#include "support/store_configs.hpp"
 
 #include <doctest/doctest.h>
 
@@ -17,10 +18,6 @@ using namespace pagefold;
 using namespace pagefold::testing;
 
 namespace {
-
-struct lru_config : default_config {
-    using eviction_type = lru;
-};
 
 /// The state of a partition with one ephemeral pool of same-filled pages, one in each extent or all side by side.
 template <class Config>

@@ -6,6 +6,7 @@
 #include "support/pages.hpp"
 #include "support/played_locality.hpp"
 #include "support/rng.hpp"
+#include "support/store_configs.hpp"
 
 #include <pagefold/place/by_node.hpp>
 #include <pagefold/store/default_config.hpp>
@@ -21,11 +22,8 @@
 namespace pagefold::testing::unit_store_nodes {
 namespace {
 
-struct node_config : default_config {
-    using place_type = by_node;
-};
 using machine = node_test_source<3>;
-using store_type = partitioned_store<node_config>;
+using store_type = partitioned_store<by_node_config>;
 constexpr std::size_t plenty = 1u << 20;
 
 struct fixture {
@@ -377,7 +375,7 @@ TEST_CASE("nodes: a limit below what a node's pools reserved takes no page of th
 
 // Where a store's scratch is.
 
-struct located_config : node_config {
+struct located_config : by_node_config {
     using locality_type = played_locality;
 };
 using located_store = partitioned_store<located_config>;

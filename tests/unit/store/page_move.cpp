@@ -2,6 +2,7 @@
 #include <pagefold/store/page_move.hpp>
 
 #include "support/partition_fixture.hpp"
+#include "support/store_configs.hpp"
 #include "support/test_tier.hpp"
 
 #include <pagefold/alloc/tlsf.hpp>
@@ -30,9 +31,6 @@ struct two_states {
 
     lone_state<Config> from, to;
     std::array<std::byte, 4096> buffer{};
-};
-struct lru_config : default_config {
-    using eviction_type = lru;
 };
 template <class Source, std::size_t Most>
 using other_tlsf = tlsf<Source, Most>;
@@ -153,10 +151,6 @@ TEST_CASE("page_move: an eviction policy takes a page that comes for a new one")
     CHECK(s.move(1).result == status::ok);
     CHECK(s.to.state.index.get(s.to.slot(1)).hook() == fresh.to.state.index.get(fresh.to.slot(1)).hook());
 }
-
-struct tiered_config : default_config {
-    using tier_type = test_tier;
-};
 
 TEST_CASE("page_move: a page that is away goes over with its copy, which is forgotten only for a newer version") {
     two_states<tiered_config> s{persistent};

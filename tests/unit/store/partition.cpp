@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "support/partition_fixture.hpp"
 #include "support/rng.hpp"
+#include "support/store_configs.hpp"
 
 #include <doctest/doctest.h>
 
@@ -24,9 +25,6 @@ struct counting_lock {
 };
 struct counted_config : default_config {
     using lock_type = counting_lock;
-};
-struct lru_config : default_config {
-    using eviction_type = lru;
 };
 
 constexpr pool_kind persistent = pool_kind::persistent, ephemeral = pool_kind::ephemeral;
@@ -338,10 +336,6 @@ TEST_CASE("a closed pool answers nothing, and its pages go in bounded holds") {
 
 namespace {
 
-struct alone_config : default_config {
-    using lock_type = null_lock;
-};
-
 /// Where the stream of a page lies that a fetch found: in the buffer for it, in the caller's page, or where it was.
 enum class lies_in { buffer, page, place };
 template <class Config>
@@ -358,7 +352,7 @@ lies_in fetched_to(lone_partition<Config>& p, std::uint64_t index, bool removing
 
 TEST_CASE("a stream is copied out, but where one thread at a time uses the store and its page stays") {
     lone_partition<> many{persistent};
-    lone_partition<alone_config> alone{persistent};
+    lone_partition<unlocked_config> alone{persistent};
     for (const std::uint64_t i : {0u, 1u}) {
         REQUIRE(many.put(i, 1000) == status::ok);
         REQUIRE(alone.put(i, 1000) == status::ok);

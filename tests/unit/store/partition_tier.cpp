@@ -2,6 +2,7 @@
 #include <pagefold/store/partition_tier.hpp>
 
 #include "support/partition_fixture.hpp"
+#include "support/store_configs.hpp"
 #include "support/test_tier.hpp"
 
 #include <pagefold/store/default_config.hpp>
@@ -14,14 +15,10 @@
 namespace pagefold::testing::unit_store_partition_tier {
 namespace {
 
-struct tiered : default_config {
-    using tier_type = test_tier;
-};
-
 static_assert(!partition_tier<no_tier>::exists && partition_tier<test_tier>::exists);
 static_assert(std::is_empty_v<partition_tier<no_tier>>);
-static_assert(!partition_state<default_config>::has_tier && partition_state<tiered>::has_tier);
-static_assert(sizeof(partition_state<default_config>::pool_state) < sizeof(partition_state<tiered>::pool_state));
+static_assert(!partition_state<default_config>::has_tier && partition_state<tiered_config>::has_tier);
+static_assert(sizeof(partition_state<default_config>::pool_state) < sizeof(partition_state<tiered_config>::pool_state));
 
 TEST_CASE("partition_tier: with a tier a store takes 16 bytes more for each extent, and without none") {
     const auto bytes = [](auto& f) {
@@ -31,7 +28,7 @@ TEST_CASE("partition_tier: with a tier a store takes 16 bytes more for each exte
         return f.state.order_bytes();
     };
     lone_state<default_config> without{pool_kind::persistent};
-    lone_state<tiered> with{pool_kind::persistent};
+    lone_state<tiered_config> with{pool_kind::persistent};
     CHECK(bytes(without) == 0);
     const std::size_t order = bytes(with);
     CHECK(order >= 2000 * 16);
@@ -41,7 +38,7 @@ TEST_CASE("partition_tier: with a tier a store takes 16 bytes more for each exte
 }
 
 TEST_CASE("partition_tier: a page whose mark has no memory is refused, and leaves nothing") {
-    lone_state<tiered> f{pool_kind::persistent};
+    lone_state<tiered_config> f{pool_kind::persistent};
     for (std::uint64_t i = 0; i < 600; ++i) {
         f.source.refuse_nth(1);
         while (f.put(i * 64, 200) != status::ok) { // whichever of its acquisitions is refused

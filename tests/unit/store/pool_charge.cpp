@@ -3,6 +3,7 @@
 // What a pool is charged: the arithmetic by itself, and whether in a store it is the currency of the limit after every kind of
 // history: for caps, for reservations, and as a sum.
 
+#include "support/store_configs.hpp"
 #include "support/store_fixture.hpp"
 
 #include <pagefold/platform/null_lock.hpp>
@@ -161,10 +162,7 @@ TEST_CASE("pool_charge: unmet reservations add up, whatever the pools use and ho
 
 namespace {
 
-struct alone : default_config {
-    using lock_type = null_lock;
-};
-using fixture = store_fixture<partitioned_store<alone>>;
+using fixture = store_fixture<partitioned_store<unlocked_config>>;
 
 std::uint64_t used(const fixture& s, pool_id pool) { return s.store.statistics_of(pool).value().used_bytes; }
 std::uint64_t stored(const fixture& s, pool_id pool) { return s.store.statistics_of(pool).value().stored_pages; }

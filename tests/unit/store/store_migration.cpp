@@ -7,6 +7,7 @@
 #include "support/node_test_source.hpp"
 #include "support/pages.hpp"
 #include "support/rng.hpp"
+#include "support/store_configs.hpp"
 
 #include <pagefold/place/by_node.hpp>
 #include <pagefold/platform/parking.hpp>
@@ -30,11 +31,8 @@
 namespace pagefold::testing::unit_store_store_migration {
 namespace {
 
-struct node_config : default_config {
-    using place_type = by_node;
-};
 using machine = node_test_source<3>;
-using store_type = partitioned_store<node_config>;
+using store_type = partitioned_store<by_node_config>;
 constexpr std::size_t plenty = 1u << 20;
 constexpr node_id nodes[] = {node_id{0}, node_id{1}, node_id{2}};
 
@@ -99,7 +97,7 @@ struct calling_lock {
     static inline bool is_within = false;
     static inline std::function<void()> before_lock, after_unlock;
 };
-struct calling_config : node_config {
+struct calling_config : by_node_config {
     using lock_type = calling_lock;
     using parking_type = spin_parking; // the lock calls the store, which would take that for a call within a call
 };

@@ -3,6 +3,7 @@
 // What a store makes at its first pool: all of it, or nothing that is in the way of the next try.
 
 #include "support/node_test_source.hpp"
+#include "support/store_configs.hpp"
 #include "support/test_source.hpp"
 
 #include <pagefold/place/by_node.hpp>
@@ -19,15 +20,12 @@ namespace pagefold::testing::unit_store_store_set_up {
 namespace {
 
 using machine = node_test_source<3>;
-struct node_config : default_config {
-    using place_type = by_node;
-};
 
 TEST_CASE("store_set_up: whichever acquisition is refused, the first pool is, and the next try makes the rest") {
     std::uint64_t refusals = 0;
     for (std::uint64_t refused = 1;; ++refused) {
         machine source{1u << 16};
-        partitioned_store<node_config> store{source, {.partitions = 8, .seed = 1}, {}, {}, by_node{source}};
+        partitioned_store<by_node_config> store{source, {.partitions = 8, .seed = 1}, {}, {}, by_node{source}};
         source.refuse_nth(refused);
         const auto first = store.create_pool();
         CHECK(store.stats().total_bytes == source.bytes_held());
@@ -47,7 +45,7 @@ TEST_CASE("store_set_up: whichever acquisition is refused, the first pool is, an
 TEST_CASE("store_set_up: a node has one budget, however many partitions it has, strict or not") {
     for (const std::size_t partitions : {1u, 2u, 3u, 4u, 6u, 13u}) {
         machine source{1u << 16};
-        partitioned_store<node_config> store{source, {.partitions = partitions, .seed = 1}, {}, {}, by_node{source}};
+        partitioned_store<by_node_config> store{source, {.partitions = partitions, .seed = 1}, {}, {}, by_node{source}};
         REQUIRE(store.create_pool());
         std::uint64_t bytes = store.stats(any_node).value().total_bytes;
         for (std::size_t node = 0; node < 3; ++node) {

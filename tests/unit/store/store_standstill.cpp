@@ -2,6 +2,7 @@
 //
 // Standstill in one thread: who may, what waits, and that nothing is left of it. With threads: tests/stress/fork_guard.cpp.
 
+#include "support/store_configs.hpp"
 #include "support/store_fixture.hpp"
 
 #include <pagefold/hosted/std_mutex.hpp>
@@ -40,9 +41,6 @@ struct counted_lock {
 struct counted_locks : default_config {
     using lock_type = counted_lock;
     static constexpr unsigned max_scratch = 3;
-};
-struct no_locks : default_config {
-    using lock_type = null_lock;
 };
 constexpr std::size_t partitions = 5;
 using counted_fixture = store_fixture<partitioned_store<counted_locks>>;
@@ -247,7 +245,7 @@ TEST_CASE(
 }
 
 TEST_CASE("store_standstill: before the first pool, and of a store for one thread") {
-    store_fixture<page_store<no_locks>> f;
+    store_fixture<page_store<unlocked_config>> f;
     REQUIRE(f.store.quiesce() == status::ok);
     f.store.resume();
     REQUIRE(f.store.quiesce() == status::ok);
