@@ -226,10 +226,12 @@ using pagefold::tier_place_bits;
 
 // store/
 using pagefold::acceptance;
+using pagefold::add;
 using pagefold::basic_entry;
 using pagefold::basic_store;
 using pagefold::byte_budget;
 using pagefold::codec_stage;
+using pagefold::common_stats;
 using pagefold::compaction_sweep;
 using pagefold::compaction_work;
 using pagefold::copy_watch;
@@ -262,6 +264,7 @@ using pagefold::key_hasher;
 using pagefold::leaving_copies;
 using pagefold::limited_source;
 using pagefold::linear_buckets;
+using pagefold::listed_stats;
 using pagefold::located_key;
 using pagefold::max_pool_slots;
 using pagefold::moved;
@@ -281,6 +284,7 @@ using pagefold::partition_pair;
 using pagefold::partition_set;
 using pagefold::partition_source;
 using pagefold::partition_state;
+using pagefold::partition_stats;
 using pagefold::partition_tier;
 using pagefold::partitioned_store;
 using pagefold::placed;
@@ -308,6 +312,11 @@ using pagefold::scratch_of;
 using pagefold::scratch_pool;
 using pagefold::shared_ghost;
 using pagefold::shared_route;
+using pagefold::stat_info;
+using pagefold::stat_kind;
+using pagefold::stat_row;
+using pagefold::stat_rows;
+using pagefold::stat_unit;
 using pagefold::store_config;
 using pagefold::store_options;
 using pagefold::store_stats;
@@ -317,6 +326,7 @@ using pagefold::tier_copies;
 using pagefold::tier_copy;
 using pagefold::tier_stage;
 using pagefold::victim_search;
+using pagefold::visit;
 
 #if defined(PAGEFOLD_WITH_LZ4)
 using pagefold::basic_lz4;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pagefold/compress/concept.hpp>
+#include <pagefold/core/status.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -13,8 +14,9 @@ namespace pagefold::testing {
 struct compress_faults {
     std::atomic<std::uint64_t> calls{0};
     std::atomic<std::uint64_t> failures{0};
-    std::uint64_t every = 0; ///< every so many calls one fails; 0 none
-    std::uint64_t at = 0;    ///< the call of this number fails, counted from 1; 0 none
+    std::uint64_t every = 0;                ///< every so many calls one fails; 0 none
+    std::uint64_t at = 0;                   ///< the call of this number fails, counted from 1; 0 none
+    status answer = status::incompressible; ///< what it answers then; any other is an error
 
     bool next_fails() noexcept {
         const std::uint64_t call = ++calls;
@@ -24,7 +26,7 @@ struct compress_faults {
     }
 };
 
-/// A compressor that now and then says `incompressible` to a page that its codec would have packed.
+/// A compressor that now and then says `incompressible` to a page that its codec would have packed, or errs.
 template <compressor Codec>
 class failing_compressor {
 public:
@@ -36,7 +38,7 @@ public:
     [[nodiscard]] std::size_t bound(std::size_t n) const noexcept { return codec_.bound(n); }
     [[nodiscard]] result<std::size_t> compress(byte_view in, byte_span out, byte_span scratch) const noexcept {
         if (faults_ != nullptr && faults_->next_fails()) {
-            return status::incompressible;
+            return faults_->answer;
         }
         return codec_.compress(in, out, scratch);
     }

@@ -338,7 +338,8 @@ private:
     /// Puts the stream into its page's home, and makes room for it, step by step, as long as that comes to anything. `before`:
     /// where a version is that could not be moved, or the same home.
     /// `spare`: a page of scratch that nothing is in.
-    status place_stream(const homes& at, const located_key& k, byte_view stream, byte_span spare) noexcept;
+    status place_stream(const homes& at, const located_key& k, byte_view stream, byte_span spare,
+                        bool codec_failed) noexcept;
     /// The whole put by one route; has_moved where there is a newer one.
     status put_by_route(located_key& k, byte_view page, const typename scratch_type::lease& lease) noexcept;
     [[nodiscard]] page_facts look_at(const homes& at, const located_key& k) noexcept;

@@ -3,7 +3,6 @@
 
 #include <pagefold/admit/concept.hpp>
 #include <pagefold/compress/concept.hpp>
-#include <pagefold/core/atomic.hpp>
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/core/page_context.hpp>
 #include <pagefold/core/result.hpp>
@@ -61,11 +60,12 @@ public:
     }
 
     /// The stream to keep of a page, in `buffer` or, where it is kept raw, in `copy`. `incompressible`: the admission
-    /// policy refuses. A compressor that fails counts, and its page goes on as one that does not shrink.
+    /// policy refuses. Where the compressor fails, `has_failed` is set, and its page goes on as one that does not shrink.
     ///
     /// `most`: a stream longer than so many bytes takes a whole page all the same, and is kept raw, to need no decoding.
     result<byte_view> pack(byte_view page, byte_span copy, byte_span buffer, byte_span scratch, std::size_t most,
-                           const page_facts& facts) noexcept {
+                           const page_facts& facts, bool& has_failed) noexcept {
+        has_failed = false;
         if constexpr (screening_policy<Admission>) {
             if (!admission_.screen(query_of(facts, page.size(), page.size()))) {
                 return status::incompressible;
@@ -78,7 +78,7 @@ public:
         if (packed && *packed < page.size()) {
             stream = buffer.first(*packed);
         } else if (!packed && packed.error() != status::incompressible) {
-            failures_.fetch_add(1, memory_order::relaxed); // a counter
+            has_failed = true;
         }
         switch (admission_.admit(query_of(facts, page.size(), stream.size()))) {
         case admission::raw: stream = raw; break;
@@ -98,9 +98,6 @@ public:
         }
         return decompress(stream, out, scratch, page) == status::ok ? status::ok : status::corrupt;
     }
-
-    /// Pages that the compressor failed on, for another reason than that they don't shrink.
-    [[nodiscard]] std::uint64_t failures() const noexcept { return failures_.load(memory_order::relaxed); }
 
 private:
     [[nodiscard]] static admission_query query_of(const page_facts& facts, std::size_t page_bytes,
@@ -129,7 +126,6 @@ private:
 
     Compressor compressor_;
     Admission admission_;
-    atomic<std::size_t> failures_{0};
 };
 
 } // namespace pagefold

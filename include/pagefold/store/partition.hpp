@@ -127,6 +127,7 @@ public:
         std::uint32_t victims = no_pool; ///< the slot of the pool whose pages may be dropped for it here
         bool begins_with_drop = false;   ///< there was no place a moment ago
         bool is_last = false;            ///< nothing else can be done: it ends here, one way or the other
+        bool codec_failed = false;       ///< the compressor did; it counts with the put's end
         old_version elsewhere{};         ///< of the page
     };
     /// What a put left for its caller to do.
@@ -146,14 +147,14 @@ public:
         return held ? put_held(k, stream, sum, held_back, terms) : put_outcome{status::busy};
     }
     /// For a page that is refused before it comes here: no older version stays readable.
-    status refuse(const located_key& k, status why) noexcept {
+    status refuse(const located_key& k, status why, bool codec_failed = false) noexcept {
         const hold held{*this};
-        return held ? refuse_held(k, why) : status::busy;
+        return held ? refuse_held(k, why, codec_failed) : status::busy;
     }
     /// A put met the byte limit or its pool's cap.
     void note_limit() noexcept {
         const hold held{*this};
-        state_.limit_hits += held ? 1u : 0u;
+        state_.pool_limit_hit += held ? 1u : 0u;
     }
 
     using fetched = typename retrieval<Config, exclusive>::fetched_type;
@@ -404,12 +405,11 @@ private:
         if (outcome.result != status::ok && terms.is_last) {
             outcome = places.put_at_last(*pool, k, stream, sum);
             if (outcome.result != status::ok) {
-                note_refusal(*pool, outcome.result);
+                note_put(*pool, reason_of(outcome.result, outcome.in_tables), terms.codec_failed);
             }
         }
         if (outcome.result == status::ok) {
-            ++pool->counts.puts;
-            ++state_.totals.puts;
+            note_put(*pool, nullptr, terms.codec_failed);
             state_.huge_pages_since += stream.size() == Config::page_size ? 1u : 0u;
         }
         state_.settle(*pool);
@@ -417,7 +417,7 @@ private:
         shows_spread_ = wants_rates ? state_.shows : shows_spread_;
         return {outcome.result, outcome.at_cap, has_dropped, is_under_way, wants_rates, state_.source.is_node_short()};
     }
-    status refuse_held(const located_key& k, status why) noexcept {
+    status refuse_held(const located_key& k, status why, bool codec_failed) noexcept {
         const result<pool_state*> pool = state_.enter(k.key.pool, k.route);
         if (!pool) {
             return pool.error();
@@ -426,16 +426,21 @@ private:
         if (why == status::incompressible) {
             state_.note_left(**pool, k); // by admission
         }
-        note_refusal(**pool, why);
+        note_put(**pool, reason_of(why, false), codec_failed);
         state_.settle(**pool);
         return status::ok;
     }
-    void note_refusal(pool_state& pool, status why) noexcept {
-        ++pool.counts.rejected_puts;
-        ++state_.totals.rejected_puts;
-        ++(why == status::no_memory        ? state_.refused_by_source
-           : why == status::incompressible ? state_.refused_by_admission
-                                           : state_.refused_by_limit);
+    /// A put has ended, with a page that is stored or for that reason.
+    void note_put(pool_state& pool, std::uint64_t common_stats::*refused, bool codec_failed) noexcept {
+        pool.counts.add_put(refused, codec_failed);
+        state_.totals.add_put(refused, codec_failed);
+    }
+    /// What a refusal counts as. `in_tables`: it was the index that got no memory.
+    [[nodiscard]] static std::uint64_t common_stats::*reason_of(status why, bool in_tables) noexcept {
+        return why == status::incompressible ? &common_stats::reject_compress_poor
+               : why != status::no_memory    ? &common_stats::reject_reclaim_fail
+               : in_tables                   ? &common_stats::reject_kmemcache_fail
+                                             : &common_stats::reject_alloc_fail;
     }
 
     alignas(64) typename Config::lock_type lock_{}; // in a cache line that no other partition shares

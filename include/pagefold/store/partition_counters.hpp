@@ -2,16 +2,15 @@
 #pragma once
 
 #include <pagefold/config/abi.hpp>
+#include <pagefold/store/stats.hpp>
 
 #include <cstdint>
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Page and operation counters, for a pool and for a whole partition.
-struct partition_counters {
-    std::uint64_t stored_pages = 0, same_pages = 0, huge_pages = 0, compr_data_size = 0, payload_bytes = 0;
-    std::uint64_t away_pages = 0; // in the tier; not among the stored ones
-    std::uint64_t puts = 0, hits = 0, misses = 0, evicted_pages = 0, rejected_puts = 0, demoted_pages = 0;
+struct partition_counters : common_stats {
+    std::uint64_t payload_bytes = 0; // of the stored pages' streams, each in a slot of its own size
 
     /// Adds a page's counts, or takes them away, and never below 0: what a damaged entry says of itself may be wrong.
     void add_pages(const partition_counters& one, bool arrives) noexcept {
@@ -21,6 +20,14 @@ struct partition_counters {
         change(compr_data_size, one.compr_data_size, arrives);
         change(payload_bytes, one.payload_bytes, arrives);
         change(away_pages, one.away_pages, arrives);
+    }
+    /// Counts a put that stored a page, or (`refused`: one of the reasons) none. `codec_failed`: the compressor did.
+    void add_put(std::uint64_t common_stats::*refused, bool codec_failed) noexcept {
+        ++(refused == nullptr ? puts : rejected_puts);
+        if (refused != nullptr) {
+            ++(this->*refused);
+        }
+        reject_compress_fail += codec_failed ? 1u : 0u;
     }
     [[nodiscard]] bool same_pages_as(const partition_counters& other) const noexcept {
         return stored_pages == other.stored_pages && same_pages == other.same_pages && huge_pages == other.huge_pages &&

@@ -87,8 +87,8 @@ unsigned partition<Config>::dispose(const batch_type& batch) noexcept {
                 state_.account(*pool, now, true);
                 state_.index.set(slot, now);
                 state_.free_object(old);
-                ++pool->counts.demoted_pages;
-                ++state_.totals.demoted_pages;
+                ++pool->counts.written_back_pages;
+                ++state_.totals.written_back_pages;
                 ++away;
             } else {
                 if (one.is_kept) {

@@ -90,12 +90,12 @@ public:
         return outcome;
     }
     /// partition::refuse, of both.
-    status refuse(const located_key& k, status why) noexcept {
+    status refuse(const located_key& k, status why, bool codec_failed = false) noexcept {
         const result<pool_state*> leaves = from_.state_.enter(k.key.pool, k.route);
         if (!leaves) {
             return leaves.error();
         }
-        const status s = to_.refuse_held(k, why);
+        const status s = to_.refuse_held(k, why, codec_failed);
         if (s == status::ok) {
             placement<Config>{from_.state_}.remove_all(**leaves, k);
         }

@@ -33,7 +33,7 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// An object is a stream and, behind it in the last four bytes of its place, the number of its page's slot: so whoever
 /// moves objects finds the entry to change without a walk. A raw page has a place of its own that never moves, and no tag.
 template <store_config Config>
-struct partition_state : partition_source, partition_tier<typename Config::tier_type> {
+struct partition_state : partition_source, partition_tier<typename Config::tier_type>, partition_stats {
     using tier_part = partition_tier<typename Config::tier_type>;
     static constexpr bool has_tier = tier_part::exists;
     using allocator_type = typename Config::template allocator_type<limited_source, Config::page_size>;
@@ -512,9 +512,7 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
     const eviction_type new_policy; // what every pool starts with
     partition_counters totals{};
     std::uint64_t ephemeral_pages = 0; // that a policy has the care of, of pools that are open
-    std::uint64_t huge_pages_since = 0, erased_pages = 0, corruptions = 0, damage = 0, limit_hits = 0;
-    std::uint64_t refused_by_limit = 0, refused_by_source = 0, refused_by_admission = 0;
-    std::uint64_t objects_moved = 0, compacted_bytes = 0, pages_migrated = 0;
+    std::uint64_t corruptions = 0, damage = 0, compacted_bytes = 0;
     std::uint64_t changes = 0, changes_shown = 0, source_shown = 0, shows = 0;
 };
 

@@ -15,34 +15,18 @@ void partition<Config>::add_to(store_stats& s) noexcept {
         return;
     }
     const partition_counters& totals = state_.totals;
+    add<common_stats>(s, totals);
+    add<partition_stats>(s, state_);
     s.orig_data_size += totals.stored_pages * Config::page_size;
-    s.compr_data_size += totals.compr_data_size;
     s.mem_used_total += state_.allocator.bytes_held();
-    s.same_pages += totals.same_pages;
     s.pages_compacted += state_.compacted_bytes / 4096;
-    s.huge_pages += totals.huge_pages;
-    s.huge_pages_since += state_.huge_pages_since;
-    s.stored_pages += totals.stored_pages;
-    s.pool_limit_hit += state_.limit_hits;
-    s.reject_reclaim_fail += state_.refused_by_limit;
-    s.reject_alloc_fail += state_.refused_by_source;
-    s.reject_compress_poor += state_.refused_by_admission;
     s.decompress_fail += state_.corruptions;
     s.damaged_tables += state_.damage + state_.index.damage();
     s.allocated_bytes += state_.allocator.allocated_bytes();
-    s.puts += totals.puts;
-    s.hits += totals.hits;
-    s.misses += totals.misses;
-    s.erased_pages += state_.erased_pages;
-    s.evicted_pages += totals.evicted_pages;
-    s.away_pages += totals.away_pages;
-    s.written_back_pages += totals.demoted_pages;
     if constexpr (state_type::has_tier) {
         s.promoted_pages += state_.promoted_pages;
         s.tier_forget_fail += state_.copies.lost();
     }
-    s.objects_moved += state_.objects_moved;
-    s.pages_migrated += state_.pages_migrated;
 }
 
 template <store_config Config>
@@ -53,17 +37,7 @@ bool partition<Config>::add_to(pool_stats& s, pool_id id) noexcept {
     if (pool == nullptr) {
         return false;
     }
-    s.stored_pages += pool->counts.stored_pages;
-    s.same_pages += pool->counts.same_pages;
-    s.huge_pages += pool->counts.huge_pages;
-    s.compr_data_size += pool->counts.compr_data_size;
-    s.puts += pool->counts.puts;
-    s.hits += pool->counts.hits;
-    s.misses += pool->counts.misses;
-    s.evicted_pages += pool->counts.evicted_pages;
-    s.away_pages += pool->counts.away_pages;
-    s.written_back_pages += pool->counts.demoted_pages;
-    s.rejected_puts += pool->counts.rejected_puts;
+    add<common_stats>(s, pool->counts);
     return true;
 }
 

@@ -11,7 +11,8 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// What a try to place a stream came to.
 struct placed {
     status result;
-    bool at_cap = false; ///< the pool's cap refused, not the store's limit or its source
+    bool at_cap = false;    ///< the pool's cap refused, not the store's limit or its source
+    bool in_tables = false; ///< the stream had a place, or needs none, and its index entry had not
 };
 
 /// A version of a page in another partition, which goes for the one that is placed here.
@@ -161,7 +162,8 @@ private:
     placed put_claimed(pool_state& pool, const located_key& k, slot_id slot, byte_view stream,
                        std::uint64_t sum) noexcept {
         if (is_inline(stream)) {
-            return {commit(pool, k, slot, entry_type::with_stream(load_native<std::uint64_t>(stream.data()), sum))};
+            return {commit(pool, k, slot, entry_type::with_stream(load_native<std::uint64_t>(stream.data()), sum)),
+                    false, true};
         }
         if (slot != no_slot) {
             const entry_type old = state_.index.get(slot);
@@ -191,7 +193,7 @@ private:
         if (s != status::ok) {
             state_.allocator.deallocate(*object);
         }
-        return {s};
+        return {s, false, true};
     }
     /// The new entry in place of the old, whose object is freed, or as a page that was not here.
     status commit(pool_state& pool, const located_key& k, slot_id slot, const entry_type& now) noexcept {

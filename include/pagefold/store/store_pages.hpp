@@ -40,18 +40,21 @@ status basic_store<Config, Place>::put_by_route(located_key& k, byte_view page,
     }
     partition_type& target = partitions_[at.now];
     const page_facts facts = look_at(of_key, k);
+    bool codec_failed = false;
     const result<byte_view> stream =
-        is_refused_for_now(k) ? result<byte_view>{status::limit}
-                              : codec_.pack(page, lease.page(), lease.buffer(), lease.scratch(), most_packed_, facts);
+        is_refused_for_now(k)
+            ? result<byte_view>{status::limit}
+            : codec_.pack(page, lease.page(), lease.buffer(), lease.scratch(), most_packed_, facts, codec_failed);
     if (stream) {
         // The stream is in the one or in the other.
-        return place_stream(at, k, *stream, (*stream).data() == lease.page().data() ? lease.buffer() : lease.page());
+        return place_stream(at, k, *stream, (*stream).data() == lease.page().data() ? lease.buffer() : lease.page(),
+                            codec_failed);
     }
     status s = status::busy;
     if (at.before == at.now) [[likely]] {
-        s = target.refuse(k, stream.error());
+        s = target.refuse(k, stream.error(), codec_failed);
     } else if (partition_pair<Config> pair{partitions_[at.before], target, at.before < at.now}; pair) {
-        s = pair.refuse(k, stream.error());
+        s = pair.refuse(k, stream.error(), codec_failed);
     }
     return s == status::ok ? stream.error() : s;
 }
@@ -95,10 +98,11 @@ key_past basic_store<Config, Place>::past_in(partition_id at, const located_key&
 
 template <store_config Config, partition_policy Place>
 status basic_store<Config, Place>::place_stream(const homes& at, const located_key& k, byte_view stream,
-                                                byte_span spare) noexcept {
+                                                byte_span spare, bool codec_failed) noexcept {
     const std::uint64_t sum = checksum(stream, k.sum_seed);
     partition_type& target = partitions_[at.now];
     typename partition_type::put_terms terms;
+    terms.codec_failed = codec_failed;
     put_effort effort;
     effort.need = partition_state<Config>::object_bytes(stream.size());
     effort.spare = spare;

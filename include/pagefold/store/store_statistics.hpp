@@ -13,7 +13,6 @@ store_stats basic_store<Config, Place>::stats() const noexcept {
     for (std::size_t i = 0; partitions_ready() && i < partition_count_; ++i) {
         partitions_[i].add_to(s);
     }
-    s.reject_compress_fail = codec_.failures();
     if constexpr (has_tier) {
         s.tier_refusals = this->own_stage.refusals();
         s.tier_read_fail = this->own_stage.failed_reads();

@@ -9,6 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
+#include <string>
 
 namespace pagefold::testing::unit_store_stats {
 namespace {
@@ -76,6 +78,7 @@ TEST_CASE("what the pools count is what the store counts, and with what is fixed
     CHECK(all.misses == sum.misses);
     CHECK(all.evicted_pages == sum.evicted_pages);
     CHECK(all.reject_reclaim_fail == sum.rejected_puts);
+    CHECK(all.rejected_puts == sum.rejected_puts);
     CHECK(all.puts == all.stored_pages + all.erased_pages + all.evicted_pages);
     CHECK(all.orig_data_size == all.stored_pages * 4096);
     CHECK(all.fixed_bytes + sum.used_bytes == all.total_bytes);
@@ -84,6 +87,79 @@ TEST_CASE("what the pools count is what the store counts, and with what is fixed
     CHECK(all.metadata_bytes + all.mem_used_total == all.total_bytes);
     CHECK(all.evicted_pages > 100);
     CHECK(all.hits > 50);
+    CHECK(s.store.check());
+}
+
+/// That the list has each member of the struct once, under a name of its own.
+template <class Stats>
+void check_list() {
+    std::set<std::string> names;
+    Stats numbers{}, sum{};
+    std::uint64_t next = 1;
+    for (const stat_row<Stats>& row : stat_rows<Stats>) {
+        CHECK(names.insert(row.info.name).second);
+        const std::string help = row.info.help;
+        CHECK(!help.empty());
+        CHECK(help.find_first_of("\\\n.") == std::string::npos);
+        CHECK(std::string{row.info.name}.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string::npos);
+        CHECK(numbers.*row.value == 0); // no member twice
+        numbers.*row.value = next++;
+    }
+    CHECK(sizeof(Stats) == 8 * names.size());
+    add(sum, numbers);
+    add(sum, numbers);
+    next = 1;
+    visit(sum, [&](const stat_info& info, std::uint64_t value) {
+        CHECK(names.contains(info.name));
+        CHECK(value == 2 * next++);
+    });
+    CHECK(next == names.size() + 1);
+}
+
+TEST_CASE("stats: the list has every number once, with a name and a line of help, and sums go by it") {
+    check_list<common_stats>();
+    check_list<partition_stats>();
+    check_list<store_stats>();
+    check_list<pool_stats>();
+}
+
+TEST_CASE("stats: what is there now is a gauge, and what has happened a counter") {
+    static_assert(stat_rows<store_stats>[0].info.kind == stat_kind::gauge); // known to the compiler
+    for (const auto& row : stat_rows<store_stats>) {
+        const std::string name = row.info.name;
+        const bool is_now = name.ends_with("_bytes") || name.starts_with("mem_") || name.ends_with("_size") ||
+                            name == "stored_pages" || name == "same_pages" || name == "huge_pages" ||
+                            name == "away_pages";
+        CAPTURE(name);
+        CHECK((row.info.kind == stat_kind::gauge) == is_now);
+        CHECK((row.info.unit == stat_unit::bytes) ==
+              (name.ends_with("_bytes") || name.starts_with("mem_") || name.ends_with("_size")));
+    }
+}
+
+TEST_CASE("stats: whose memory was wanting, the stream's or its entry's") {
+    store_fixture<partitioned_store<default_config>> s{store_options{.partitions = 3}};
+    const pool_id pool = s.make_pool();
+    REQUIRE(s.put({pool, 1, 1}, page_kind::zeros, 1) == status::ok);
+    s.source.refuse_all(true);
+    // Objects of one page each: the index soon wants another page of memory, and the page itself needs none.
+    std::uint64_t object = 2;
+    while (s.put({pool, object, 1}, page_kind::zeros, 1) == status::ok) {
+        REQUIRE(++object < 100'000);
+    }
+    store_stats all = s.store.stats();
+    CHECK(all.reject_kmemcache_fail == 1);
+    CHECK(all.reject_alloc_fail == 0);
+    CHECK(s.put({pool, 1, 1}, page_kind::random, 1) == status::no_memory); // it has an entry, and no place
+    all = s.store.stats();
+    CHECK(all.reject_kmemcache_fail == 1);
+    CHECK(all.reject_alloc_fail == 1);
+    CHECK(all.rejected_puts == 2);
+    const pool_stats one = s.store.statistics_of(pool).value();
+    CHECK(one.reject_kmemcache_fail == 1);
+    CHECK(one.reject_alloc_fail == 1);
+    CHECK(one.rejected_puts == 2);
+    s.source.refuse_all(false);
     CHECK(s.store.check());
 }
 
