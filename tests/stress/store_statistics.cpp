@@ -161,8 +161,8 @@ TEST_CASE("store_statistics: while others work no counter falls, no gauge is neg
     do {
         const store_stats now = store.stats();
         const pool_stats pool_now = store.statistics_of(pools[1]).value();
-        wrong += follows(before, now) && follows(pool_before, pool_now) ? 0 : 1;
-        wrong += now.metadata_bytes <= now.total_bytes && now.fixed_bytes <= now.total_bytes ? 0 : 1;
+        wrong += follows(before, now) && follows(pool_before, pool_now) ? 0u : 1u;
+        wrong += now.metadata_bytes <= now.total_bytes && now.fixed_bytes <= now.total_bytes ? 0u : 1u;
         before = now;
         pool_before = pool_now;
         ++reads;

@@ -9,6 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
+#include <map>
 #include <set>
 #include <string>
 
@@ -135,6 +137,34 @@ TEST_CASE("stats: what is there now is a gauge, and what has happened a counter"
         CHECK((row.info.unit == stat_unit::bytes) ==
               (name.ends_with("_bytes") || name.starts_with("mem_") || name.ends_with("_size")));
     }
+}
+
+/// What docs/statistics.md says of each name: unit and kind.
+[[nodiscard]] std::map<std::string, std::string> documented() {
+    const std::string here = __FILE__;
+    std::ifstream file{here.substr(0, here.rfind("tests/unit/store")) + "docs/statistics.md"};
+    REQUIRE(file);
+    std::map<std::string, std::string> rows;
+    for (std::string line; std::getline(file, line);) {
+        const std::size_t name = line.find('`') + 1, unit = line.find("` | ") + 4;
+        if (line.rfind("| `", 0) == 0) {
+            const std::size_t kind_end = line.find(" | ", line.find(" | ", unit) + 3);
+            CHECK(rows.emplace(line.substr(name, unit - 4 - name), line.substr(unit, kind_end - unit)).second);
+        }
+    }
+    return rows;
+}
+[[nodiscard]] std::string words(const stat_info& info) {
+    const char* const units[] = {"bytes", "pages", "calls", "objects", "events"};
+    return std::string{units[static_cast<unsigned>(info.unit)]} + " | " +
+           (info.kind == stat_kind::counter ? "counter" : "gauge");
+}
+
+TEST_CASE("stats: docs/statistics.md has each name, with its unit and kind, and no other") {
+    std::map<std::string, std::string> listed;
+    visit(store_stats{}, [&](const stat_info& info, std::uint64_t) { listed[info.name] = words(info); });
+    visit(pool_stats{}, [&](const stat_info& info, std::uint64_t) { listed[info.name] = words(info); });
+    CHECK(documented() == listed);
 }
 
 TEST_CASE("stats: whose memory was wanting, the stream's or its entry's") {
