@@ -49,7 +49,9 @@
 #include <pagefold/hosted/numa_topology.hpp>
 #include <pagefold/hosted/pagemap_scan.hpp>
 #include <pagefold/hosted/pager_budget.hpp>
+#include <pagefold/hosted/prometheus_text.hpp>
 #include <pagefold/hosted/psi_monitor.hpp>
+#include <pagefold/hosted/published_stats.hpp>
 #include <pagefold/hosted/read_ahead.hpp>
 #include <pagefold/hosted/readable_wait.hpp>
 #include <pagefold/hosted/resident_set.hpp>
@@ -57,8 +59,13 @@
 #include <pagefold/hosted/sigbus_chain.hpp>
 #include <pagefold/hosted/sigbus_links.hpp>
 #include <pagefold/hosted/sigbus_router.hpp>
+#include <pagefold/hosted/stats_json.hpp>
+#include <pagefold/hosted/stats_publisher.hpp>
+#include <pagefold/hosted/stats_reader.hpp>
+#include <pagefold/hosted/stats_snapshot.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
 #include <pagefold/hosted/steady_clock.hpp>
+#include <pagefold/hosted/text_writer.hpp>
 #include <pagefold/hosted/uffd.hpp>
 #include <pagefold/hosted/uffd_memory.hpp>
 #include <pagefold/hosted/uffd_memory_options.hpp>
