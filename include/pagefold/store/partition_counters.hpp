@@ -23,11 +23,15 @@ struct partition_counters : common_stats {
     }
     /// Counts a put that stored a page, or (`refused`: one of the reasons) none. `codec_failed`: the compressor did.
     void add_put(std::uint64_t common_stats::*refused, bool codec_failed) noexcept {
-        ++(refused == nullptr ? puts : rejected_puts);
-        if (refused != nullptr) {
+        if (refused == nullptr) {
+            ++puts;
+        } else {
+            ++rejected_puts;
             ++(this->*refused);
         }
-        reject_compress_fail += codec_failed ? 1u : 0u;
+        if (codec_failed) [[unlikely]] {
+            ++reject_compress_fail;
+        }
     }
     [[nodiscard]] bool same_pages_as(const partition_counters& other) const noexcept {
         return stored_pages == other.stored_pages && same_pages == other.same_pages && huge_pages == other.huge_pages &&

@@ -59,16 +59,16 @@ struct common_stats {
     std::uint64_t compr_data_size = 0;       ///< bytes of their streams; a raw page counts whole, a same-filled one not
     std::uint64_t away_pages = 0;            ///< pages in the backing tier now; stored_pages doesn't count them
     std::uint64_t puts = 0;                  ///< puts that stored a page
+    std::uint64_t hits = 0;                  ///< gets and takes that found a page
+    std::uint64_t misses = 0;                ///< gets and takes that did not
+    std::uint64_t evicted_pages = 0;         ///< ephemeral pages dropped to make room
+    std::uint64_t written_back_pages = 0;    ///< pages that went to the backing tier
     std::uint64_t rejected_puts = 0;         ///< puts refused, for any of the four reasons below
     std::uint64_t reject_reclaim_fail = 0;   ///< limit or cap was met, and nothing could be dropped to make room
     std::uint64_t reject_alloc_fail = 0;     ///< the page source had no memory for the stream
     std::uint64_t reject_kmemcache_fail = 0; ///< the page source had none for the index entry
     std::uint64_t reject_compress_poor = 0;  ///< the admission policy refused
     std::uint64_t reject_compress_fail = 0;  ///< puts whose page the compressor failed on, whatever became of them
-    std::uint64_t hits = 0;                  ///< gets and takes that found a page
-    std::uint64_t misses = 0;                ///< gets and takes that did not
-    std::uint64_t evicted_pages = 0;         ///< ephemeral pages dropped to make room
-    std::uint64_t written_back_pages = 0;    ///< pages that went to the backing tier
 };
 namespace detail {
 
@@ -81,6 +81,12 @@ inline constexpr stat_row<common_stats> common_rows[] = {
      &common_stats::compr_data_size},
     {{"away_pages", stat_unit::pages, stat_kind::gauge, "Pages in the backing tier now"}, &common_stats::away_pages},
     {{"puts", stat_unit::calls, stat_kind::counter, "Puts that stored a page"}, &common_stats::puts},
+    {{"hits", stat_unit::calls, stat_kind::counter, "Gets and takes that found a page"}, &common_stats::hits},
+    {{"misses", stat_unit::calls, stat_kind::counter, "Gets and takes that found none"}, &common_stats::misses},
+    {{"evicted_pages", stat_unit::pages, stat_kind::counter, "Ephemeral pages dropped to make room"},
+     &common_stats::evicted_pages},
+    {{"written_back_pages", stat_unit::pages, stat_kind::counter, "Pages that went to the backing tier"},
+     &common_stats::written_back_pages},
     {{"rejected_puts", stat_unit::calls, stat_kind::counter, "Puts refused for any reason"},
      &common_stats::rejected_puts},
     {{"reject_reclaim_fail", stat_unit::calls, stat_kind::counter, "Puts refused as nothing could leave for them"},
@@ -94,12 +100,6 @@ inline constexpr stat_row<common_stats> common_rows[] = {
      &common_stats::reject_compress_poor},
     {{"reject_compress_fail", stat_unit::calls, stat_kind::counter, "Puts whose page the compressor failed on"},
      &common_stats::reject_compress_fail},
-    {{"hits", stat_unit::calls, stat_kind::counter, "Gets and takes that found a page"}, &common_stats::hits},
-    {{"misses", stat_unit::calls, stat_kind::counter, "Gets and takes that found none"}, &common_stats::misses},
-    {{"evicted_pages", stat_unit::pages, stat_kind::counter, "Ephemeral pages dropped to make room"},
-     &common_stats::evicted_pages},
-    {{"written_back_pages", stat_unit::pages, stat_kind::counter, "Pages that went to the backing tier"},
-     &common_stats::written_back_pages},
 };
 
 } // namespace detail
