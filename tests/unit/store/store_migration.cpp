@@ -97,7 +97,18 @@ struct calling_lock {
     static inline bool is_within = false;
     static inline std::function<void()> before_lock, after_unlock;
 };
+/// Errs with every page, where it is told so.
+struct erring_codec : default_config::compressor_type {
+    using base = default_config::compressor_type;
+    [[nodiscard]] result<std::size_t> compress(byte_view in, byte_span out, byte_span scratch) const noexcept {
+        calls += errs ? 1u : 0u;
+        return errs ? status::corrupt : base::compress(in, out, scratch);
+    }
+    static inline bool errs = false;
+    static inline unsigned calls = 0;
+};
 struct calling_config : by_node_config {
+    using compressor_type = erring_codec;
     using lock_type = calling_lock;
     using parking_type = spin_parking; // the lock calls the store, which would take that for a call within a call
 };
@@ -464,6 +475,35 @@ TEST_CASE("store_migration: a page that was erased before its pool was destroyed
     CHECK(holds == 2);
     CHECK(erased == status::ok);
     CHECK(store.erase({pool, 1, 58}) == status::invalid);
+    CHECK(store.check());
+}
+
+TEST_CASE("store_migration: a put that is sent to another node and begins anew counts once, and so does its codec's "
+          "failure") {
+    machine source{plenty};
+    partitioned_store<calling_config> store{source, {.partitions = 6, .seed = 1}, {}, {}, by_node{source}};
+    const pool_id pool = store.create_pool({.node = nodes[0], .strict_node = true}).value();
+    erring_codec::errs = true;
+    erring_codec::calls = 0;
+    unsigned holds = 1, puts = 0;
+    for (unsigned n = 1; n <= holds; ++n) {
+        status s = status::busy;
+        holds = between_holds(
+            n, false,
+            [&] {
+                s = store.put({pool, 1, n}, page_of(4096, page_kind::text, n));
+            },
+            [&] { CHECK(store.set_node(pool, nodes[1 + n % 2], true) == status::ok); });
+        CHECK(s == status::ok);
+        ++puts;
+        const pool_stats one = store.statistics_of(pool).value();
+        CHECK(one.puts == puts);
+        CHECK(one.reject_compress_fail == puts);
+        CHECK(one.rejected_puts == 0);
+        CHECK(store.stats().reject_compress_fail == puts);
+    }
+    erring_codec::errs = false;
+    CHECK(erring_codec::calls > puts); // some were packed twice
     CHECK(store.check());
 }
 
