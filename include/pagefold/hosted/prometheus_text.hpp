@@ -57,8 +57,8 @@ void put_metrics(text_writer& text, std::string_view prefix, ForEach for_each) n
 
 } // namespace detail
 
-/// Writes all stores' statistics; see text_outcome for a buffer that is too short, or empty. Cost: about 100 bytes a sample,
-/// 36 samples a store and a node, 17 a pool.
+/// Writes all stores' statistics; see text_outcome for a buffer that is too short, or empty. Cost: some 200 bytes for each
+/// number, with its HELP and TYPE; 36 numbers a store and a node, 17 a pool.
 inline text_outcome write_prometheus(std::span<char> out, std::span<const stats_snapshot> stores) noexcept {
     text_writer text{out};
     const auto put_store = [&](const stats_snapshot& store) noexcept {

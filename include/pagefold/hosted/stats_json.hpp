@@ -48,8 +48,8 @@ void put_array(text_writer& text, std::string_view name, std::span<const Element
 
 } // namespace detail
 
-/// Writes all stores' statistics; see text_outcome for a buffer that is too short, or empty. Cost: about 900 bytes a store and
-/// a node, 450 a pool.
+/// Writes all stores' statistics; see text_outcome for a buffer that is too short, or empty. Cost: some 900 bytes a store and
+/// a node, 500 a pool.
 inline text_outcome write_json(std::span<char> out, std::span<const stats_snapshot> stores) noexcept {
     text_writer text{out};
     text.put("{\"version\":1,");
