@@ -5,6 +5,7 @@
 
 #include "support/published_place.hpp"
 #include "support/stats_samples.hpp"
+#include "support/stepped.hpp"
 
 #include <pagefold/hosted/stats_publisher.hpp>
 #include <pagefold/hosted/stats_reader.hpp>
@@ -127,6 +128,90 @@ TEST_CASE("published_stats: no reader sees the half of a publication") {
     publishing.join();
     CHECK(wrong == 0);
     CHECK(good == 2000);
+}
+
+/// Whether it is one publication of those below.
+[[nodiscard]] bool is_whole(const published_stats& stats) {
+    return is_numbered(stats.whole, stats.time_ns) && stats.pools == 1 &&
+           is_numbered(stats.pool_room[0].stats, stats.time_ns << 32);
+}
+struct numbered_store {
+    void publish(stats_publisher& writer, std::uint64_t round) {
+        pool.stats = numbered<pool_stats>(round << 32);
+        writer.publish({"s", numbered<store_stats>(round), {&pool, 1}, {}}, round);
+    }
+    pool_snapshot pool{};
+};
+
+TEST_CASE(
+    "published_stats: a reader that comes between any two instructions of a publication sees none of it, or all") {
+    if (!stepped::is_possible) {
+        MESSAGE("skipped: this machine does not step, or not under ThreadSanitizer");
+        return;
+    }
+    const published_place at;
+    numbered_store store;
+    stats_publisher writer;
+    REQUIRE(writer.open(at.path.c_str(), 1, 0) == status::ok);
+    store.publish(writer, 1);
+    stats_reader reader;
+    REQUIRE(reader.open(at.path.c_str()) == status::ok);
+    room_for_stats room{1, 0};
+    std::uint64_t step = 0, old = 0, busy = 0, wrong = 0;
+    const std::uint64_t steps = stepped::run(
+        1'000'000, [&] { store.publish(writer, 2); },
+        [&] {
+            if (++step % 7 != 0) { // each takes 256 tries while the writer is at it
+                return;
+            }
+            const status one = reader.read(room.stats);
+            old += one == status::ok && room.stats.time_ns == 1 ? 1u : 0u;
+            busy += one == status::busy ? 1u : 0u;
+            wrong += one == status::busy || (one == status::ok && is_whole(room.stats)) ? 0u : 1u;
+        });
+    CHECK(steps > 500);
+    CHECK(old > 0);
+    CHECK(busy > 50);
+    CHECK(wrong == 0);
+    REQUIRE(reader.read(room.stats) == status::ok);
+    CHECK(room.stats.time_ns == 2);
+    CHECK(is_whole(room.stats));
+}
+
+TEST_CASE("published_stats: a publication between any two instructions of a reading is seen whole, or not at all") {
+    if (!stepped::is_possible) {
+        MESSAGE("skipped: this machine does not step, or not under ThreadSanitizer");
+        return;
+    }
+    const published_place at;
+    numbered_store store;
+    stats_publisher writer;
+    REQUIRE(writer.open(at.path.c_str(), 1, 0) == status::ok);
+    stats_reader reader;
+    REQUIRE(reader.open(at.path.c_str()) == status::ok);
+    room_for_stats room{1, 0};
+    std::uint64_t round = 1;
+    for (const std::uint64_t every : {31u, 101u, 331u, 997u, 3001u, 9001u}) {
+        store.publish(writer, round);
+        std::uint64_t step = 0;
+        status one = status::busy;
+        const std::uint64_t before = round;
+        stepped::run(
+            40'000, [&] { one = reader.read(room.stats); },
+            [&] {
+                if (++step % every == 0) {
+                    store.publish(writer, ++round);
+                }
+            });
+        CAPTURE(every);
+        if (one == status::ok) {
+            CHECK(is_whole(room.stats));
+        } else {
+            CHECK(one == status::busy); // 256 times there was another one
+        }
+        CHECK((round > before || every > 1000));
+        ++round;
+    }
 }
 
 } // namespace
