@@ -70,9 +70,7 @@ outcomes churn(store_type& store, test_source& source, const std::array<pool_id,
         case 1: static_cast<void>(store.take(key, page)); break;
         case 2: static_cast<void>(store.erase(key)); break;
         case 3: static_cast<void>(store.erase_object(key.pool, key.object)); break;
-        case 4:
-            source.refuse_all(random.below(3) == 0);
-            break;
+        case 4: source.refuse_all(random.below(3) == 0); break;
         default:
             make_page(page, random.below(1000));
             const status s = store.put(key, page);
