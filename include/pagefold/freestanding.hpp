@@ -90,6 +90,7 @@
 #include <pagefold/control/promotion_rate.hpp>
 #include <pagefold/control/refault_guard.hpp>
 #include <pagefold/control/sampled_counter.hpp>
+#include <pagefold/core/acquire_context.hpp>
 #include <pagefold/core/atomic.hpp>
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/bytes.hpp>
@@ -185,6 +186,7 @@
 #include <pagefold/store/reclaim.hpp>
 #include <pagefold/store/retrieval.hpp>
 #include <pagefold/store/room.hpp>
+#include <pagefold/store/scan_outcome.hpp>
 #include <pagefold/store/scratch_memory.hpp>
 #include <pagefold/store/scratch_pool.hpp>
 #include <pagefold/store/shared_ghost.hpp>
@@ -193,6 +195,7 @@
 #include <pagefold/store/store_pages.hpp>
 #include <pagefold/store/store_pools.hpp>
 #include <pagefold/store/store_set_up.hpp>
+#include <pagefold/store/store_shrinker.hpp>
 #include <pagefold/store/store_standstill.hpp>
 #include <pagefold/store/store_statistics.hpp>
 #include <pagefold/store/tier_copies.hpp>

@@ -22,6 +22,7 @@ inline constexpr unsigned version_minor = PAGEFOLD_VERSION_MINOR;
 inline constexpr unsigned version_patch = PAGEFOLD_VERSION_PATCH;
 
 // core/
+using pagefold::acquire_context;
 using pagefold::any_node;
 using pagefold::atomic;
 using pagefold::available_features;
@@ -72,8 +73,10 @@ using pagefold::strict_bit;
 using pagefold::strictly;
 using pagefold::to_size;
 using pagefold::trailing_zeros;
+using pagefold::urgency;
 
 // platform/
+using pagefold::contextual_page_source;
 using pagefold::guessable_seed;
 using pagefold::host_locality;
 using pagefold::host_parking;
@@ -91,6 +94,7 @@ using pagefold::page_source_ref;
 using pagefold::parking;
 using pagefold::parking_lock;
 using pagefold::renew;
+using pagefold::sleepable_lock;
 using pagefold::spin_lock;
 using pagefold::spin_parking;
 using pagefold::static_source;
@@ -307,6 +311,7 @@ using pagefold::reclaimer;
 using pagefold::retrieval;
 using pagefold::room;
 using pagefold::route_tries;
+using pagefold::scan_outcome;
 using pagefold::scratch_memory;
 using pagefold::scratch_of;
 using pagefold::scratch_pool;

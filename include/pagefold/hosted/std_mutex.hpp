@@ -11,6 +11,8 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// constructor has one name for all units, whatever instructions they use (config/abi.hpp).
 class std_mutex {
 public:
+    static constexpr bool holder_may_sleep = true;
+
     constexpr std_mutex() noexcept = default;
     std_mutex(const std_mutex&) = delete;
     std_mutex& operator=(const std_mutex&) = delete;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/core/acquire_context.hpp>
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/types.hpp>
 
@@ -39,8 +40,16 @@
 //                           |                 |                     | invalid where there is no such node, or it is not for
 //                           |                 |                     | this process. As safe from many threads as acquire
 //
+// contextual_page_source: a page source that wants to know who asks (core/acquire_context.hpp), as a kernel's does.
+//
+//   s.acquire(n, node, context) | result<void*> | as acquire      | the same, for this context. A source that has it is asked
+//                               |               |                 | by a store in no other way
+//
 // lockable: lock() and unlock(). Never called by a thread that holds the same lock. (Threads that wait by the host's
 // means: platform/parking.hpp. On which node they run: platform/locality.hpp.)
+//
+// sleepable_lock: a lockable whose holder may sleep, as who waits for it sleeps as well: L::holder_may_sleep is true. A store
+// with other locks tells its page source that it may not sleep, whatever the host allows.
 //
 // monotonic_clock: now() in a unit of the host's choice; never goes back.
 
@@ -65,10 +74,18 @@ concept node_page_source = page_source<T> && requires(const T& c, node_id node) 
 };
 
 template <class T>
+concept contextual_page_source = page_source<T> && requires(T& s, std::size_t n, node_id node, acquire_context context) {
+    { s.acquire(n, node, context) } noexcept -> std::same_as<result<void*>>;
+};
+
+template <class T>
 concept lockable = requires(T& l) {
     { l.lock() } noexcept -> std::same_as<void>;
     { l.unlock() } noexcept -> std::same_as<void>;
 };
+
+template <class T>
+concept sleepable_lock = lockable<T> && requires { requires T::holder_may_sleep; };
 
 template <class T>
 concept monotonic_clock = requires(T& c) {

@@ -8,6 +8,8 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// A lock that locks nothing, for what one thread at a time uses.
 class null_lock {
 public:
+    static constexpr bool holder_may_sleep = true;
+
     void lock() noexcept {}
     void unlock() noexcept {}
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/core/acquire_context.hpp>
 #include <pagefold/platform/concept.hpp>
 
 #include <type_traits>
@@ -16,8 +17,12 @@ public:
         requires(!std::same_as<std::remove_cvref_t<Source>, page_source_ref>)
     page_source_ref(Source& source) noexcept
         : source_{&source}, page_size_{source.page_size()},
-          acquire_{[](void* self, std::size_t pages, node_id node) noexcept {
-              return static_cast<Source*>(self)->acquire(pages, node);
+          acquire_{[](void* self, std::size_t pages, node_id node, [[maybe_unused]] acquire_context context) noexcept {
+              if constexpr (contextual_page_source<Source>) {
+                  return static_cast<Source*>(self)->acquire(pages, node, context);
+              } else {
+                  return static_cast<Source*>(self)->acquire(pages, node);
+              }
           }},
           release_{[](void* self, void* p, std::size_t pages) noexcept {
               static_cast<Source*>(self)->release(p, pages);
@@ -34,7 +39,10 @@ public:
     // clang-format on
 
     [[nodiscard]] std::size_t page_size() const noexcept { return page_size_; }
-    result<void*> acquire(std::size_t pages, node_id node) noexcept { return acquire_(source_, pages, node); }
+    /// A source that doesn't ask for the context isn't told it.
+    result<void*> acquire(std::size_t pages, node_id node, acquire_context context = {}) noexcept {
+        return acquire_(source_, pages, node, context);
+    }
     void release(void* p, std::size_t pages) noexcept { release_(source_, p, pages); }
     /// What a trimmable source does; 0 where the source is none.
     std::size_t trim() noexcept { return trim_ != nullptr ? trim_(source_) : 0; }
@@ -46,7 +54,7 @@ public:
 private:
     void* source_;
     std::size_t page_size_;
-    result<void*> (*acquire_)(void*, std::size_t, node_id) noexcept;
+    result<void*> (*acquire_)(void*, std::size_t, node_id, acquire_context) noexcept;
     void (*release_)(void*, void*, std::size_t) noexcept;
     std::size_t (*trim_)(void*) noexcept = nullptr;
     status (*node_status_)(const void*, node_id) noexcept = nullptr;

@@ -21,6 +21,8 @@ namespace pagefold::inline PAGEFOLD_ABI {
 template <parking P>
 class parking_lock {
 public:
+    static constexpr bool holder_may_sleep = true;
+
     static constexpr unsigned patience = 1;
     /// For so many PAGEFOLD_CPU_RELAX a lock must be free until a waiter that does not sleep yet has surely looked at it.
     static constexpr unsigned pauses_to_be_seen = 16;

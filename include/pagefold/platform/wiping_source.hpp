@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pagefold/config/macros.hpp>
+#include <pagefold/core/acquire_context.hpp>
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/platform/concept.hpp>
 #include <pagefold/platform/page_source_ref.hpp>
@@ -18,7 +19,9 @@ public:
     explicit wiping_source(page_source_ref source, bool wipes = true) noexcept : source_{source}, wipes_{wipes} {}
 
     [[nodiscard]] std::size_t page_size() const noexcept { return source_.page_size(); }
-    result<void*> acquire(std::size_t pages, node_id node) noexcept { return source_.acquire(pages, node); }
+    result<void*> acquire(std::size_t pages, node_id node, acquire_context context = {}) noexcept {
+        return source_.acquire(pages, node, context);
+    }
     void release(void* p, std::size_t pages) noexcept {
         if (wipes_) {
             fill_bytes(p, 0, pages * page_size());

@@ -18,6 +18,7 @@
 #include <pagefold/store/partition_set.hpp>
 #include <pagefold/store/pool_registry.hpp>
 #include <pagefold/store/reclaim.hpp>
+#include <pagefold/store/scan_outcome.hpp>
 #include <pagefold/store/scratch_pool.hpp>
 #include <pagefold/store/stats.hpp>
 
@@ -132,8 +133,9 @@ public:
     /// and busy the page is not stored, in any version; until then readers find the old one. invalid: the size, the pool or
     /// the index (at least max_page_index).
     ///
-    /// Costs a copy, a compression, and a copy of the stream under the lock.
-    status put(const page_key& key, byte_view page) noexcept;
+    /// Costs a copy, a compression, and a copy of the stream under the lock. `context`: for memory that is taken on its way,
+    /// where the source asks for that (contextual_page_source); what only others gain by is `background`.
+    status put(const page_key& key, byte_view page, acquire_context context = {}) noexcept;
 
     /// Copies the page to `out`, which must be page_size bytes. Its content is undefined unless ok. not_found, corrupt, or
     /// invalid as for put. Costs a copy of the stream under the lock, its checksum, and a decompression.
@@ -191,6 +193,15 @@ public:
         byte_budget* const budget = budget_on(node);
         return budget != nullptr ? shrink_to_less(*budget, node, bytes) : 0;
     }
+
+    /// For a kernel's shrinker (count_objects, scan_objects): how many pages could leave, of ephemeral pools and of those that
+    /// demote; on a memory node, or of all. 0: none, or the node is unknown. Takes no lock, and reads a cache line a partition:
+    /// a partition's number is of up to 16 pages ago, but for whether it is 0.
+    [[nodiscard]] std::uint64_t count(node_id node = any_node) const noexcept;
+    /// Drops and demotes up to so many pages there, of the pools that are furthest over their shares, and compacts what they
+    /// leave, as many bytes as so many pages have at most; between two pages or two moves everybody else has a turn. Ends where
+    /// nothing more can leave. Unlike shrink it has no aim in bytes: a kernel asks again where it needs more.
+    scan_outcome scan(std::uint64_t pages, node_id node = any_node) noexcept;
 
     /// Moves about `budget` bytes of objects and tables, so that whole pages go back to the page source; says how many
     /// bytes did. The next call goes on where this one stopped. A lock is held for one object's move, or 64 extents, at a time.
@@ -432,5 +443,6 @@ private:
 #include <pagefold/store/store_pages.hpp>
 #include <pagefold/store/store_pools.hpp>
 #include <pagefold/store/store_set_up.hpp>
+#include <pagefold/store/store_shrinker.hpp>
 #include <pagefold/store/store_standstill.hpp>
 #include <pagefold/store/store_statistics.hpp>

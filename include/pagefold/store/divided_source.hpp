@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pagefold/config/assert.hpp>
+#include <pagefold/core/acquire_context.hpp>
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/types.hpp>
@@ -57,7 +58,7 @@ public:
     [[nodiscard]] bool can_divide() const noexcept { return source_.page_size() / page_size_ <= most_small; }
 
     /// The caller has charged the pages to the budget; of a new group the rest is charged here. limit: that has no room.
-    result<void*> acquire(std::size_t pages, node_id node) noexcept {
+    result<void*> acquire(std::size_t pages, node_id node, acquire_context context = {}) noexcept {
         if (pages == 0) {
             return status::invalid;
         }
@@ -67,7 +68,7 @@ public:
             budget_.give_back(pages * page_size_); // it was charged while it was idle
             return taken;
         }
-        return open_group(pages, node);
+        return open_group(pages, node, context);
     }
     /// The caller returns the pages to the budget afterwards.
     void release(void* p, std::size_t pages) noexcept {
@@ -208,7 +209,7 @@ private:
         relist(id, g.free & ~bits_of(at, pages));
         return g.base + at * page_size_;
     }
-    result<void*> open_group(std::size_t pages, node_id node) noexcept {
+    result<void*> open_group(std::size_t pages, node_id node, acquire_context context) noexcept {
         const std::size_t a_large = source_.page_size() / page_size_;
         if (pages > ~std::size_t{0} / source_.page_size()) {
             return status::no_memory;
@@ -222,7 +223,7 @@ private:
             budget_.give_back(rest);
             return id.error();
         }
-        const result<void*> memory = source_.acquire(large, node);
+        const result<void*> memory = source_.acquire(large, node, context);
         if (!memory) {
             groups_[*id].base = reinterpret_cast<std::byte*>(this); // live, as erase wants it
             groups_.erase(*id);

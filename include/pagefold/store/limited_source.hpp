@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pagefold/config/assert.hpp>
+#include <pagefold/core/acquire_context.hpp>
 #include <pagefold/core/atomic.hpp>
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/types.hpp>
@@ -117,13 +118,18 @@ public:
         run* first_ = nullptr;
     };
 
-    /// For a scope, acquisitions leave so many bytes of the limit free: what others have reserved.
+    /// For a scope, acquisitions leave so many bytes of the limit free: what others have reserved; and are in this context.
     class [[nodiscard]] holding_back {
     public:
-        holding_back(limited_source& source, std::size_t bytes) noexcept : source_{source} {
+        holding_back(limited_source& source, std::size_t bytes, acquire_context context = {}) noexcept
+            : source_{source} {
             source_.held_back_ = bytes;
+            source_.context_ = context;
         }
-        ~holding_back() { source_.held_back_ = 0; }
+        ~holding_back() {
+            source_.held_back_ = 0;
+            source_.context_ = acquire_context{};
+        }
         holding_back(const holding_back&) = delete;
         holding_back& operator=(const holding_back&) = delete;
 
@@ -141,16 +147,17 @@ public:
     /// Of the budget.
     [[nodiscard]] std::size_t limit() const noexcept { return budget_.lowest_limit(); }
 
-    result<void*> acquire(std::size_t pages, node_id node) noexcept {
+    result<void*> acquire(std::size_t pages, node_id node) noexcept { return acquire(pages, node, context_); }
+    result<void*> acquire(std::size_t pages, node_id node, acquire_context context) noexcept {
         if (pages > ~std::size_t{0} / source_.page_size()) {
             return status::no_memory;
         }
-        const result<void*> memory = acquire_charged(pages, node);
+        const result<void*> memory = acquire_charged(pages, node, context);
         if (memory || deferred_.empty()) {
             return memory;
         }
         release_all(take_deferred());
-        return acquire_charged(pages, node);
+        return acquire_charged(pages, node, context);
     }
     void release(void* p, std::size_t pages) noexcept {
         if (mode_ == releases::at_once) {
@@ -183,7 +190,7 @@ public:
     }
 
 private:
-    result<void*> acquire_charged(std::size_t pages, node_id node) noexcept {
+    result<void*> acquire_charged(std::size_t pages, node_id node, acquire_context context) noexcept {
         const std::size_t bytes = pages * source_.page_size();
         if (!budget_.charge(bytes, held_back_)) {
             if (mode_ == releases::deferred) {
@@ -191,7 +198,7 @@ private:
             }
             return status::limit;
         }
-        const result<void*> memory = source_.acquire(pages, node);
+        const result<void*> memory = source_.acquire(pages, node, context);
         if (!memory) {
             budget_.give_back(bytes);
         }
@@ -211,6 +218,7 @@ private:
     deferred_runs deferred_{};
     std::size_t held_back_ = 0;
     bool is_node_short_ = false;
+    acquire_context context_{};
     std::uint64_t changes_ = 0;
 };
 

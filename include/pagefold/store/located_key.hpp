@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/core/acquire_context.hpp>
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/types.hpp>
 #include <pagefold/store/pool.hpp>
@@ -25,6 +26,7 @@ struct located_key {
     std::uint64_t object_hash; ///< of pool slot and object
     std::uint64_t extent_hash; ///< of pool slot, object and extent number
     std::uint64_t sum_seed;    ///< of the whole key: what the page's checksum is bound to
+    acquire_context context{}; ///< in which memory is taken for it
 
     [[nodiscard]] constexpr std::uint64_t extent() const noexcept { return key.index / extent_pages; }
     [[nodiscard]] constexpr unsigned page() const noexcept { return static_cast<unsigned>(key.index % extent_pages); }
@@ -62,7 +64,7 @@ public:
         const std::uint32_t pool = pool_ids::slot(key.pool);
         const std::uint64_t of_object = object(pool, key.object);
         const std::uint64_t of_extent = extent(of_object, key.index / extent_pages);
-        return {key, pool, 0, of_object, of_extent, page(of_extent, key.pool, key.index)};
+        return {key, pool, 0, of_object, of_extent, page(of_extent, key.pool, key.index), {}};
     }
 
 private:

@@ -113,7 +113,7 @@ public:
         if (pool == nullptr) {
             return key_past::untold;
         }
-        const limited_source::holding_back scope{state_.source, held_back};
+        const limited_source::holding_back scope{state_.source, held_back, can_wait};
         const slot_id slot = state_.index.find(k);
         state_.index.prefetch(slot);
         const key_past past = state_.past_of(*pool, k, slot);
@@ -173,7 +173,7 @@ public:
         requires(state_type::has_tier) {
         const hold held{*this};
         PAGEFOLD_CHECK(static_cast<bool>(held));
-        const limited_source::holding_back scope{state_.source, held_back};
+        const limited_source::holding_back scope{state_.source, held_back, can_wait};
         return retrieval<Config, exclusive>{state_}.arrive(k, read, removing, found);
     }
     /// A stream that fetch handed out failed its check.
@@ -223,14 +223,18 @@ public:
     /// nearer to one.
     std::size_t evict(std::uint32_t pool, std::size_t pages, bool& is_under_way, bool for_its_own = false) noexcept {
         const hold held{*this};
+        if (!held) {
+            is_under_way = false;
+            return 0;
+        }
+        const limited_source::holding_back scope{state_.source, 0, can_wait};
         std::size_t dropped = 0, steps = room_.steps_a_hold;
         eviction_outcome last = eviction_outcome::none;
-        while (held && dropped < pages &&
-               (last = room_.drop_one(pool, 0, for_its_own, steps)) == eviction_outcome::dropped) {
+        while (dropped < pages && (last = room_.drop_one(pool, 0, for_its_own, steps)) == eviction_outcome::dropped) {
             ++dropped;
         }
         is_under_way = dropped != 0 || last == eviction_outcome::again;
-        static_cast<void>(held && state_.trim_ghost());
+        static_cast<void>(state_.trim_ghost());
         return dropped;
     }
     using batch_type = demotion_batch<entry_type>;
@@ -255,6 +259,7 @@ public:
             return false;
         }
         const compaction_work before = done;
+        const limited_source::holding_back scope{state_.source, 0, can_wait};
         const bool goes_on = sweep_.step(state_, budget, done);
         state_.objects_moved += done.objects_moved - before.objects_moved;
         state_.compacted_bytes += done.freed_bytes - before.freed_bytes;
@@ -263,7 +268,11 @@ public:
     /// One step of compacting the index; false at the end of a sweep.
     bool compact_index(compaction_work& done) noexcept {
         const hold held{*this};
-        return held && index_sweep_.step(state_, done);
+        if (!held) {
+            return false;
+        }
+        const limited_source::holding_back scope{state_.source, 0, can_wait};
+        return index_sweep_.step(state_, done);
     }
     /// Whether the sweep that ended last came to anything.
     [[nodiscard]] bool payload_was_worthwhile() noexcept {
@@ -307,6 +316,7 @@ public:
     [[nodiscard]] pool_share share_of(std::uint32_t slot) noexcept;
 
 private:
+    static constexpr acquire_context can_wait{.may_sleep = false, .how_urgent = urgency::background};
     static constexpr unsigned drops_a_put = 16;
     static constexpr std::uint64_t shows_a_spread = 8;
 
@@ -379,7 +389,7 @@ private:
             return {entered.error()};
         }
         pool_state* const pool = *entered;
-        const limited_source::holding_back scope{state_.source, held_back};
+        const limited_source::holding_back scope{state_.source, held_back, k.context};
         placement<Config> places{state_, terms.elsewhere};
         placed outcome{status::limit};
         if (!terms.begins_with_drop) {

@@ -316,9 +316,14 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
     }
     /// At the end of a hold: shows what the partition holds, where that has changed by much.
     void show() noexcept {
-        if (changes < changes_shown + changes_a_show && source.changes() == source_shown) {
+        // That there is something to evict, or nothing any more, is never old news.
+        const bool has_evictable = ephemeral_pages != 0;
+        if (changes < changes_shown + changes_a_show && source.changes() == source_shown &&
+            has_evictable == shows_evictable) {
             return;
         }
+        shows_evictable = has_evictable;
+        gauge.evictable.store(to_size(ephemeral_pages), memory_order::relaxed);
         changes_shown = changes;
         source_shown = source.changes();
         ++shows;
@@ -511,6 +516,7 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
     ghost_type ghost;
     const eviction_type new_policy; // what every pool starts with
     partition_counters totals{};
+    bool shows_evictable = false;      // as the gauge says
     std::uint64_t ephemeral_pages = 0; // that a policy has the care of, of pools that are open
     std::uint64_t corruptions = 0, damage = 0, compacted_bytes = 0;
     std::uint64_t changes = 0, changes_shown = 0, source_shown = 0, shows = 0;

@@ -36,6 +36,7 @@ struct alignas(64) partition_gauge {
     atomic<std::size_t> payload_held{0};    ///< bytes of their pages and of the allocator's tables
     atomic<std::size_t> tables_used{0};     ///< bytes of extents, buckets and arrays of pages
     atomic<std::size_t> tables_held{0};     ///< bytes of the index
+    atomic<std::size_t> evictable{0};       ///< pages that a policy has the care of
     atomic<std::uint32_t> pause{0}; ///< requests to compact that are passed over, after one that came to nothing
 
     /// Bytes held and used by nothing; what compaction could at best give back.

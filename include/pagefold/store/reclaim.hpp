@@ -204,6 +204,25 @@ public:
         }
     }
 
+    /// Pages on a node that could be dropped or demoted, as the gauges say.
+    [[nodiscard]] std::uint64_t evictable(node_id where) const noexcept {
+        std::uint64_t pages = 0;
+        for (std::size_t i = 0; i < count_; ++i) {
+            // relaxed: a meter.
+            pages += is_on(i, where) ? gauges_[i].evictable.load(memory_order::relaxed) : 0;
+        }
+        return pages;
+    }
+    /// Drops up to so many pages on a node, and compacts about as many bytes as those had; says how many pages went.
+    std::size_t scan(node_id where, std::size_t pages, compaction_work& done) noexcept {
+        bool is_under_way = false;
+        const std::size_t dropped = drop(where, pages, is_under_way);
+        if (dropped != 0) {
+            compact(where, dropped * Config::page_size, done);
+        }
+        return dropped;
+    }
+
     /// Compacts payload, then index, through all partitions of a node, until about `budget` bytes were moved or nothing is
     /// left to gain.
     void compact(node_id where, std::size_t budget, compaction_work& done) noexcept {

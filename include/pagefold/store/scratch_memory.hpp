@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/core/acquire_context.hpp>
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/core/result.hpp>
@@ -31,8 +32,8 @@ public:
     [[nodiscard]] std::size_t bytes() const noexcept { return pages() * source_.page_size(); }
 
     /// Prepared memory for a slot, on a node or anywhere. Fails with what the source or the codec answered.
-    [[nodiscard]] result<std::byte*> acquire(node_part* node) const noexcept {
-        const result<void*> memory = source_of(node).acquire(pages(), node != nullptr ? node->node : any_node);
+    [[nodiscard]] result<std::byte*> acquire(node_part* node, acquire_context context = {}) const noexcept {
+        const result<void*> memory = source_of(node).acquire(pages(), node != nullptr ? node->node : any_node, context);
         if (!memory) {
             return memory.error();
         }

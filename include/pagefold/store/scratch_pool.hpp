@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pagefold/config/assert.hpp>
+#include <pagefold/core/acquire_context.hpp>
 #include <pagefold/core/atomic.hpp>
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/bytes.hpp>
@@ -114,18 +115,18 @@ public:
         if (first.memory != nullptr) {
             return status::ok;
         }
-        return give_memory(first, 0, nodes_.at_processor());
+        return give_memory(first, 0, nodes_.at_processor(), {});
     }
 
     /// A slot. Waits where all are taken; empty where that would be for ever, because this call interrupts another of the
-    /// same thread (`busy` to the caller).
-    lease acquire() noexcept {
+    /// same thread (`busy` to the caller). `context`: for memory of one more.
+    lease acquire(acquire_context context = {}) noexcept {
         const std::uintptr_t self = token();
         const unsigned start = hint(self);
         node_part* const node = nodes_.at_processor();
         slot* found = take(free, start, self, slots_near(node));
         if (found == nullptr) [[unlikely]] {
-            found = acquire_slowly(start, self, node);
+            found = acquire_slowly(start, self, node, context);
         }
         return {*this, found};
     }
@@ -271,25 +272,27 @@ private:
         }
         return nullptr;
     }
-    PAGEFOLD_NOINLINE slot* acquire_slowly(unsigned start, std::uintptr_t self, node_part* node) noexcept {
+    PAGEFOLD_NOINLINE slot* acquire_slowly(unsigned start, std::uintptr_t self, node_part* node,
+                                           acquire_context context) noexcept {
         // From within the page source, which would be asked within itself; and who has a scratch may wait for a lock that
         // this thread has.
         const bool may_grow = !is_growing(self) && (self == nameless || !at_locks_.has(self));
-        slot* found = may_grow ? take_left_or_grow(start, self, node) : nullptr;
+        slot* found = may_grow ? take_left_or_grow(start, self, node, context) : nullptr;
         if (found == nullptr && node != nullptr) { // elsewhere, then
             found = take(free, start, self, all());
             if (found == nullptr && may_grow) {
-                found = take_left_or_grow(start, self, nullptr);
+                found = take_left_or_grow(start, self, nullptr, context);
             }
         }
         return found != nullptr || !may_grow || Exclusive || has_slot(self) ? found : wait(start, self);
     }
     /// One that was kept for somebody who found another, or one with new memory.
-    [[nodiscard]] slot* take_left_or_grow(unsigned start, std::uintptr_t self, node_part* node) noexcept {
+    [[nodiscard]] slot* take_left_or_grow(unsigned start, std::uintptr_t self, node_part* node,
+                                          acquire_context context) noexcept {
         // relaxed: whoever begins to wait now gets another.
         const bool is_left = waiters_.load(memory_order::relaxed) == 0;
         slot* const left = is_left ? take(handed, start, self, slots_near(node)) : nullptr;
-        return left != nullptr ? left : grow(start, self, node);
+        return left != nullptr ? left : grow(start, self, node, context);
     }
     [[nodiscard]] slot* wait(unsigned start, std::uintptr_t self) noexcept {
         // A handler that comes meanwhile must not wait for what was handed to this thread.
@@ -320,7 +323,7 @@ private:
     }
     /// A slot that never had memory, or gave it back, with new memory, of the node if one is named; null where there is no such
     /// slot, or the source refuses.
-    [[nodiscard]] slot* grow(unsigned start, std::uintptr_t self, node_part* node) noexcept {
+    [[nodiscard]] slot* grow(unsigned start, std::uintptr_t self, node_part* node, acquire_context context) noexcept {
         // relaxed: a number of tries that nobody relies on.
         atomic<std::uint32_t>& pauses = node != nullptr ? node->pause : pause_;
         if (const std::uint32_t pause = pauses.load(memory_order::relaxed); pause != 0) {
@@ -333,7 +336,7 @@ private:
             if ((warm_.load(memory_order::relaxed) >> number & 1u) != 0 || !claim(s, free, self)) {
                 continue;
             }
-            if (s.memory == nullptr && give_memory(s, number, node) != status::ok) {
+            if (s.memory == nullptr && give_memory(s, number, node, context) != status::ok) {
                 pauses.store(calls_after_refusal, memory_order::relaxed);
                 give_back(s);
                 return nullptr;
@@ -368,8 +371,8 @@ private:
             }
         }
     }
-    status give_memory(slot& s, unsigned number, node_part* node) noexcept {
-        const result<std::byte*> memory = memory_.acquire(node);
+    status give_memory(slot& s, unsigned number, node_part* node, acquire_context context) noexcept {
+        const result<std::byte*> memory = memory_.acquire(node, context);
         if (!memory) {
             return memory.error();
         }

@@ -9,15 +9,16 @@
 namespace pagefold::inline PAGEFOLD_ABI {
 
 template <store_config Config, partition_policy Place>
-status basic_store<Config, Place>::put(const page_key& key, byte_view page) noexcept {
+status basic_store<Config, Place>::put(const page_key& key, byte_view page, acquire_context context) noexcept {
     if (page.size() != page_size || !is_valid(key)) {
         return status::invalid;
     }
-    const auto lease = scratch_.acquire();
+    const auto lease = scratch_.acquire(context);
     if (!lease) {
         return status::busy;
     }
     located_key k = hasher_.locate(key);
+    k.context = {context.may_sleep && sleepable_lock<typename Config::lock_type>, context.how_urgent};
     route_tries tries{route_of(k.pool)};
     status s;
     do {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include "support/noting_source.hpp"
 #include "support/test_source.hpp"
 
 #include <pagefold/platform/page_source_ref.hpp>
@@ -7,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include <type_traits>
+#include <vector>
 
 namespace unit_platform_page_source_ref {
 
@@ -15,6 +17,8 @@ using namespace pagefold::testing;
 
 static_assert(page_source<page_source_ref>);
 static_assert(trimmable_page_source<page_source_ref>);
+static_assert(contextual_page_source<page_source_ref>);
+static_assert(contextual_page_source<noting_source> && !contextual_page_source<test_source>);
 static_assert(std::is_trivially_copyable_v<page_source_ref>);
 static_assert(std::is_convertible_v<test_source&, page_source_ref>);
 static_assert(!std::is_convertible_v<test_source, page_source_ref>); // a temporary would be gone at once
@@ -54,6 +58,23 @@ TEST_CASE("a reference passes everything on to its source") {
     CHECK(ref.acquire(0, any_node).error() == status::invalid);
     ref.release(p, 3);
     CHECK(source.bytes_held() == 0);
+}
+
+TEST_CASE("a reference tells a source that asks for it in which context it is asked") {
+    noting_source source;
+    page_source_ref ref = source;
+    constexpr acquire_context urgent{.may_sleep = true, .how_urgent = urgency::reclaim};
+    void* const first = ref.acquire(1, any_node, urgent).value();
+    void* const second = ref.acquire(2, any_node).value();
+    CHECK(source.contexts == std::vector<acquire_context>{urgent, acquire_context{}});
+    CHECK(source.without_context == 0);
+    ref.release(first, 1);
+    ref.release(second, 2);
+
+    test_source plain; // is asked as ever
+    page_source_ref other = plain;
+    other.release(other.acquire(1, any_node, urgent).value(), 1);
+    CHECK(plain.bytes_held() == 0);
 }
 
 TEST_CASE("a reference trims a source that can be trimmed, and no other") {
