@@ -177,6 +177,7 @@
 #include <pagefold/store/partitioned_store.hpp>
 #include <pagefold/store/placement.hpp>
 #include <pagefold/store/pool.hpp>
+#include <pagefold/store/pool_balance.hpp>
 #include <pagefold/store/pool_charge.hpp>
 #include <pagefold/store/pool_registry.hpp>
 #include <pagefold/store/pool_route.hpp>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 
 // What shares come to for the tenants of a store: those below theirs lose nothing to any flood, whatever the weights, the
-// slots and the number of partitions.
+// slots and the number of partitions, and those that want more than theirs have as many hits as if they were alone with it.
 
+#include "support/cache_traces.hpp"
 #include "support/store_configs.hpp"
 #include "support/store_fixture.hpp"
 
@@ -15,6 +16,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace pagefold::testing::model_tenants {
@@ -144,7 +146,146 @@ void let_one_flood(const scene& is, std::uint64_t set_permille) {
     CHECK(s.store.check());
 }
 
+/// Some pages of a kind, made once.
+const std::vector<std::byte>& page_like(page_kind kind, std::uint64_t n) {
+    static std::vector<std::byte> made[page_kinds][64];
+    std::vector<std::byte>& page = made[static_cast<unsigned>(kind)][n % 64];
+    page = page.empty() ? page_of(tenants::page_size, kind, n % 64) : std::move(page);
+    return page;
+}
+
+/// What the tenant that floods puts, two pages for each read of the others.
+enum class flood { new_text, new_noise, new_same, old_text, old_noise, in_place, erased, any_size };
+
+/// Does what floods do, to a pool that is its own.
+class flooder {
+public:
+    flooder(pool_id pool, flood kind) : pool_{pool}, kind_{kind} {}
+
+    void put(tenants& s) {
+        const std::uint64_t n = ++puts_;
+        switch (kind_) {
+        case flood::new_text: return put(s, n, page_kind::text, n);
+        case flood::new_noise: return put(s, n, page_kind::random, n);
+        case flood::new_same: return put(s, n, page_kind::word, n);
+        case flood::old_text: return put(s, random_.below(set), page_kind::text, n);
+        case flood::old_noise: return put(s, random_.below(set), page_kind::random, n);
+        case flood::in_place: return put(s, random_.below(set / 4), page_kind::random, n);
+        case flood::erased: {
+            const std::uint64_t at = random_.below(set);
+            static_cast<void>(s.store.erase({pool_, 1, at}));
+            return put(s, at, page_kind::text, n);
+        }
+        case flood::any_size:
+        default: return put(s, random_.below(set), page_kind{1 + static_cast<unsigned>(n % 5)}, n);
+        }
+    }
+
+private:
+    static constexpr std::uint64_t set = 2000; // in 32 extents: in some partitions there are twice as many as in others
+
+    void put(tenants& s, std::uint64_t at, page_kind kind, std::uint64_t content) const {
+        CHECK_UNARY(s.store.put({pool_, 1, at}, page_like(kind, content)) == status::ok);
+    }
+
+    pool_id pool_;
+    flood kind_;
+    std::uint64_t puts_ = 0;
+    rng random_{99};
+};
+
+/// Reads popular pages: those of an extent are about as popular as each other, and those of partitions are not.
+struct popular_reader {
+    pool_id pool;
+    const page_popularity* popularity;
+    std::uint64_t pages;
+    page_kind kind;
+    rng random;
+    std::uint64_t reads = 0, hits = 0;
+
+    void read(tenants& s) {
+        const std::uint64_t at = popularity->draw(random);
+        ++reads;
+        if (s.get({pool, 1, at}) == status::ok) {
+            ++hits;
+        } else {
+            CHECK_UNARY(s.store.put({pool, 1, at}, page_like(kind, at)) == status::ok);
+        }
+    }
+    [[nodiscard]] double ratio() const { return static_cast<double>(hits) / static_cast<double>(reads); }
+};
+
+constexpr std::size_t flooded_limit = 8u << 20;
+
+/// The hits of a reader in a store that has so many bytes for pages, all of them its own.
+double popular_ratio_alone(std::size_t partitions, unsigned slot, popular_reader one, std::uint64_t share,
+                           std::uint64_t steps) {
+    tenants s{store_options{.partitions = partitions, .seed = 5}};
+    for (unsigned i = 0; i <= slot; ++i) {
+        one.pool = s.make_pool({.kind = pool_kind::ephemeral}); // in the same slot: the same hashes
+    }
+    for (std::uint64_t i = 0; i < 2 * steps; ++i) {
+        one.reads = i != steps ? one.reads : 0;
+        one.hits = i != steps ? one.hits : 0;
+        one.read(s);
+        if (i % 256 == 255) {
+            static_cast<void>(s.store.resize(share + s.store.stats().fixed_bytes));
+        }
+    }
+    return one.ratio();
+}
+
+/// Three readers, whose hits are compared with those of each alone at its share, and one that floods.
+void flood_readers(std::size_t partitions, page_kind read, flood kind) {
+    CAPTURE(partitions);
+    CAPTURE(static_cast<int>(read));
+    CAPTURE(static_cast<int>(kind));
+    tenants s{store_options{.limit_bytes = flooded_limit, .partitions = partitions, .seed = 5}};
+    const std::uint64_t pages = flooded_limit / (read == page_kind::random ? 4200 : 1900); // four times a share
+    const page_popularity popularity = zipf_08(pages);
+    std::vector<popular_reader> readers;
+    for (unsigned slot = 0; slot < 3; ++slot) {
+        readers.push_back(
+            {s.make_pool({.kind = pool_kind::ephemeral}), &popularity, pages, read, rng{std::uint64_t{slot} + 7}});
+    }
+    const std::vector<popular_reader> fresh = readers;
+    const pool_id pool = s.make_pool({.kind = pool_kind::ephemeral});
+    flooder other{pool, kind};
+    const std::uint64_t steps = (read == page_kind::random ? 3 : 2) * pages;
+    for (std::uint64_t i = 0; i < 2 * steps; ++i) {
+        other.put(s);
+        other.put(s);
+        for (popular_reader& one : readers) {
+            one.reads = i != steps ? one.reads : 0;
+            one.hits = i != steps ? one.hits : 0;
+            one.read(s);
+        }
+    }
+    CHECK(s.store.check());
+    std::uint64_t all = s.store.statistics_of(pool).value().used_bytes;
+    for (const popular_reader& one : readers) {
+        all += s.store.statistics_of(one.pool).value().used_bytes;
+    }
+    for (unsigned slot = 0; slot < 3; ++slot) {
+        const double alone_ratio = popular_ratio_alone(partitions, slot, fresh[slot], all / 4, steps);
+        CAPTURE(readers[slot].ratio());
+        CAPTURE(alone_ratio);
+        CHECK(readers[slot].ratio() > alone_ratio - 0.02);
+    }
+}
+
 } // namespace
+
+TEST_CASE("tenants: a flood of any kind leaves quiet ones the hits that they have alone at their shares") {
+    for (const flood kind : {flood::new_text, flood::new_noise, flood::new_same, flood::old_text, flood::old_noise,
+                             flood::in_place, flood::erased, flood::any_size}) {
+        flood_readers(8, page_kind::random, kind);
+    }
+    for (const flood kind : {flood::old_text, flood::old_noise, flood::any_size}) {
+        flood_readers(8, page_kind::text, kind);
+    }
+    flood_readers(1, page_kind::random, flood::any_size);
+}
 
 TEST_CASE("tenants: a flood leaves quiet tenants what is theirs, in any number of partitions") {
     for (const std::size_t partitions : {1u, 8u, 256u}) {

@@ -58,6 +58,12 @@
 //   v.recall(slot)          | bool    | whether the page that has come to the slot is known; it is not any more then. Now
 //                           |         | and then true for one that never was. Always false where the ghost has no room
 //   p.ghost_percent()       | unsigned: how many keys the ghost should have room for, in percent of size()
+//
+// paced_policy: one that says itself how far it has gone, where looks of different hands tell different things. Of a pool's policies
+// in several partitions, the one that has gone fewest rounds loses the next page (store/pool_balance.hpp). Of others the
+// looks that evict subtracts are counted.
+//
+//   p.progress()            | size_t: grows in evict, by about the same for each page looked at; wraps
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -109,6 +115,11 @@ concept configurable_policy = eviction_policy<P> && std::is_nothrow_default_cons
 template <class P>
 concept remembering_policy = eviction_policy<P> && requires(const P& c) {
     { c.ghost_percent() } noexcept -> std::same_as<unsigned>;
+};
+
+template <class P>
+concept paced_policy = eviction_policy<P> && requires(const P& c) {
+    { c.progress() } noexcept -> std::same_as<std::size_t>;
 };
 // clang-format on
 

@@ -94,15 +94,18 @@ public:
             slot_id& hand = tries_probation ? probation_hand_ : main_hand_;
             std::size_t& vain = tries_probation ? vain_on_probation : vain_in_main;
             hook is = fresh;
+            const std::size_t before = steps, pace = tries_probation ? 1 : pace_of_main;
             hand = pass_by(v, hand, tries_probation, vain, steps, is);
             const slot_id slot = hand;
             if (slot == no_slot) {
                 return no_slot; // the view lost its way, which it says nothing of
             }
+            progress_ += (before - steps) * pace;
             if (steps == 0 || vain >= size_) {
                 continue;
             }
             --steps;
+            progress_ += pace;
             if ((is == fresh || is == main) && predicate(slot)) {
                 if (tries_probation) {
                     v.remember(slot);
@@ -123,6 +126,9 @@ public:
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    /// How far the hands went, a look of the main pages' hand for ten of the other's. How fast that one goes says how soon a page
+    /// that is read goes; probation turns with every page that comes, read or not.
+    [[nodiscard]] std::size_t progress() const noexcept { return progress_; }
     [[nodiscard]] unsigned ghost_percent() const noexcept { return options_.ghost_percent; }
 
     template <slot_view<hook> View>
@@ -145,6 +151,7 @@ public:
 
 private:
     // On probation below `main`; there the count of hits is what is above it.
+    static constexpr std::size_t pace_of_main = 10;
     static constexpr hook fresh = 0, read = 1, main = 2, most = main + 3;
 
     [[nodiscard]] bool has_enough_on_probation() const noexcept {
@@ -194,6 +201,7 @@ private:
     slot_id main_hand_ = no_slot;
     std::size_t size_ = 0;
     std::size_t on_probation_ = 0;
+    std::size_t progress_ = 0;
     options options_{};
 };
 

@@ -10,6 +10,7 @@
 #include <pagefold/store/index_sweep.hpp>
 #include <pagefold/store/partition_state.hpp>
 #include <pagefold/store/placement.hpp>
+#include <pagefold/store/pool_balance.hpp>
 #include <pagefold/store/range_erase.hpp>
 #include <pagefold/store/retrieval.hpp>
 #include <pagefold/store/room.hpp>
@@ -250,6 +251,18 @@ public:
         const hold held{*this};
         const pool_state* const pool = held ? state_.pool_at(slot) : nullptr;
         return pool != nullptr && pool->counts.stored_pages != 0;
+    }
+    /// How far the hands of the pool's policy have gone here. With `is_ahead` they are set forward to `turns` if they are behind.
+    [[nodiscard]] pool_pace pace_of(std::uint32_t slot, bool is_ahead, std::uint32_t turns) noexcept {
+        const hold held{*this};
+        pool_state* const pool = held ? state_.pool_at(slot) : nullptr;
+        if (pool == nullptr) {
+            return {};
+        }
+        if (is_ahead && pool_balance<partition>::is_behind(pool->turns(), turns)) {
+            pool->set_turns(turns);
+        }
+        return {pool->counts.stored_pages != 0, pool->turns()};
     }
     /// One step of compacting the payload: `budget` bytes may move by a plan made now. False at the end of a sweep, and where
     /// there is nothing worth doing.

@@ -59,6 +59,7 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
         eviction_type eviction{};
         std::size_t payload_counted = 0; // of these, what the pool's record knows
         std::size_t tables_counted = 0;
+        std::uint64_t wear = 0;     // rounds that its policy's hands have gone, in 2^32ths
         std::uint32_t searched = 0; // of a closed pool whose ring is broken: extents below were looked at
         std::uint32_t route = 0;    // number of the newest that somebody came by
 
@@ -69,6 +70,14 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
             } else {
                 return false;
             }
+        }
+        /// The same of `wear` in 256ths, which wrap (pool_balance.hpp).
+        [[nodiscard]] std::uint32_t turns() const noexcept { return static_cast<std::uint32_t>(wear >> 24); }
+        void set_turns(std::uint32_t turns) noexcept { wear = std::uint64_t{turns} << 24; }
+        /// The hands went over so many slots.
+        void note_looks(std::size_t looks) noexcept {
+            const std::uint64_t pages = counts.stored_pages;
+            wear += looks < pages ? (std::uint64_t{looks} << 32) / pages : std::uint64_t{1} << 32; // one round at most
         }
         /// Whether an eviction policy has the care of its pages, of all or of some.
         [[nodiscard]] bool has_order() const noexcept { return is_ephemeral() || demotes(); }

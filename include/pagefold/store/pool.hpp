@@ -64,9 +64,12 @@ struct alignas(64) pool_record {
     shared_route route{};            // for whoever comes with the id of a pool that may be gone
     atomic<std::size_t> live{
         0}; // the pool's id (of 32 bits, its low half) from its first moment to the first of its end
-    atomic<std::uint8_t> codec{0};     // options.codec, or what was set since
-    atomic<std::uint8_t> admission{0}; // the same of options.admission
-    atomic<std::uint32_t> demotes{0};  // 1: it is live, and its pages leave to the tier
+    atomic<std::uint8_t> codec{0};         // options.codec, or what was set since
+    atomic<std::uint8_t> admission{0};     // the same of options.admission
+    atomic<std::uint16_t> behind{0};       // of pool_balance: the partition whose pages of the pool should go next
+    atomic<std::uint32_t> demotes{0};      // 1: it is live, and its pages leave to the tier
+    atomic<std::uint32_t> behind_turns{0}; // how far the hands of that partition were
+    atomic<std::uint16_t> questions{0};    // where pages should go
     pool_stage stage = pool_stage::free;
     pool_id id{}; // of the pool that has the slot now, or had it last
     pool_options options{};

@@ -49,6 +49,17 @@ public:
         return furthest(page_bytes, [](std::uint32_t) noexcept { return false; });
     }
 
+    /// Whether a pool that can lose a page may as well pay itself as the one that is furthest over: where it is as far over its
+    /// own share, but for a 64th. Pools that are all at their shares then replace their own pages, each where it puts them, and
+    /// no page has to go where another pool puts its.
+    [[nodiscard]] bool may_pay_itself(std::uint32_t own, std::uint32_t furthest,
+                                      std::size_t page_bytes) const noexcept {
+        const pool_record &record = table_.records[own], &other = table_.records[furthest];
+        const std::uint32_t weight = record.weight.load(memory_order::relaxed);
+        const std::size_t used = pool_charge::of(table_, record), most = pool_charge::of(table_, other);
+        return weight != 0 && used != 0 && can_lose(record, used, page_bytes) &&
+               !is_greater_ratio(most - most / 64, other.weight.load(memory_order::relaxed), used, weight);
+    }
     /// Whether a page of at most so many bytes can go without taking the pool below what it has reserved.
     [[nodiscard]] bool can_lose(const pool_record& record, std::size_t page_bytes) const noexcept {
         return can_lose(record, pool_charge::of(table_, record), page_bytes);

@@ -10,6 +10,7 @@
 #include <pagefold/store/limited_source.hpp>
 #include <pagefold/store/partition.hpp>
 #include <pagefold/store/partition_set.hpp>
+#include <pagefold/store/pool_balance.hpp>
 #include <pagefold/store/pool_charge.hpp>
 #include <pagefold/store/pool_shares.hpp>
 
@@ -44,6 +45,7 @@ struct put_effort {
     unsigned tidied = 0;                             ///< times that it compacted, pages dropped for it or not
     unsigned refusals = 0;                           ///< batches that the tier took nothing of
     unsigned in_vain = 0;                            ///< batches of pages that others changed while the tier took them
+    bool has_fetched = false;                        ///< pages of a partition that is behind went for it
     bool has_demoted = false;                        ///< since the last try to place its stream
     std::size_t need = 0;                            ///< bytes of the place that it wants
     byte_span spare{};                               ///< of its scratch, a page that it doesn't need, if it has one
@@ -69,6 +71,7 @@ class reclaimer : demotion_link<Config> {
     /// All numbers that say how much is done at a time.
     struct limits {
         static constexpr std::size_t drops_a_hold = 2;                  // before the pool that pays is chosen anew
+        static constexpr std::size_t drops_a_fetch = 4;                 // of a partition that is behind
         static constexpr std::size_t drops_a_step = 8;                  // where compaction did not help
         static constexpr unsigned payload_steps = 128;                  // of a put: objects moved, or shares planned
         static constexpr unsigned index_steps = 64;                     // of a put: holds of an index sweep
@@ -134,9 +137,7 @@ public:
             }
         }
         for (;;) {
-            const std::uint32_t pool = shares_.furthest(page_charge(), [&](std::uint32_t slot) noexcept {
-                return (effort.without[slot / 64] >> (slot % 64) & 1) != 0;
-            });
+            const std::uint32_t pool = who_pays(k.pool, effort);
             if (pool == no_pool) {
                 break;
             }
@@ -144,9 +145,20 @@ public:
                 if (demote(home, k, pool, effort)) {
                     return true;
                 }
-            } else if (at(home).has_pages(pool)) {
-                terms.victims = pool;
-                return true;
+            } else {
+                const auto found =
+                    pool_balance<partition_type>::find(*partitions_, table_.records[pool], pool, home,
+                                                       [&](partition_id i) noexcept { return is_on(i, where); });
+                if (found.behind != pool_balance<partition_type>::nowhere && !effort.has_fetched) {
+                    effort.has_fetched = true;
+                    if (fetch_from(found.behind, pool, pool == k.pool, effort)) {
+                        return true;
+                    }
+                }
+                if (found.has_pages) {
+                    terms.victims = pool;
+                    return true;
+                }
             }
             if (drop_elsewhere(home, pool, pool == k.pool, where, effort)) {
                 return true;
@@ -393,6 +405,27 @@ private:
                 static_cast<void>(demote_from(home, pool, effort.need, pool == k.pool, effort, is_under_way));
                 effort.has_demoted = effort.has_demoted || is_under_way;
             }
+        }
+        return is_under_way;
+    }
+    /// Of the pools that this put did not find without pages, the one furthest over its share; the put's own if that is about as far.
+    [[nodiscard]] std::uint32_t who_pays(std::uint32_t own, const put_effort& effort) const noexcept {
+        const auto is_out = [&](std::uint32_t slot) noexcept {
+            return (effort.without[slot / 64] >> (slot % 64) & 1) != 0;
+        };
+        const std::uint32_t pool = shares_.furthest(page_charge(), is_out);
+        return pool != no_pool && pool != own && !is_out(own) && shares_.may_pay_itself(own, pool, page_charge())
+                   ? own
+                   : pool;
+    }
+    /// Drops some of a pool's pages in a partition that is behind (pool_balance), and gathers what they left into whole pages, which
+    /// the put can have at home; whether any went. Two holds for pages that are raw, else those of a put's compaction.
+    bool fetch_from(std::size_t i, std::uint32_t pool, bool for_its_own, put_effort& effort) noexcept {
+        bool is_under_way = false;
+        const std::size_t before = budget_.used();
+        static_cast<void>(evict(i, pool, limits::drops_a_fetch, is_under_way, for_its_own, effort));
+        if (is_under_way && budget_.used() >= before) {
+            static_cast<void>(tidy(i)); // at once: what is idle there is filled by the next puts there
         }
         return is_under_way;
     }

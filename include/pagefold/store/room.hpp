@@ -73,11 +73,13 @@ public:
         choosy_pause_ -= need != 0 && choosy_pause_ != 0 ? 1u : 0u;
         victim_search<state_type, Config::sparse_candidates> search{state_, is_choosy ? need : 0, sparse_bar_,
                                                                     passed_over_};
+        const std::size_t before = progress(pool, steps);
         slot_id victim = pool.eviction.evict(view, search, steps);
         if (victim == no_slot && steps != 0) {
             victim = pool.eviction.evict(
                 view, [](slot_id) noexcept { return true; }, steps);
         }
+        pool.note_looks(progress(pool, steps) - before);
         passed_over_ = victim == no_slot && steps == 0 ? search.passed_over() : 0;
         if (is_choosy) {
             vain_searches_ = search.found_what_fits() ? 0 : vain_searches_ + (vain_searches_ < most_doublings ? 1 : 0);
@@ -107,6 +109,15 @@ public:
 
 private:
     static constexpr std::size_t looks_for_short = 8;
+
+    /// Grows as the policy's hands go on; only differences mean anything.
+    [[nodiscard]] static std::size_t progress(const pool_state& pool, std::size_t steps) noexcept {
+        if constexpr (paced_policy<typename state_type::eviction_type>) {
+            return pool.eviction.progress();
+        } else {
+            return ~steps;
+        }
+    }
     /// Candidates that were passed over stay, and what goes lies scattered between them: where nothing fits, better what the
     /// policy says, in its order. After each search in vain, twice as many go so before the next.
     static constexpr unsigned most_doublings = 10;

@@ -40,6 +40,33 @@ constexpr std::uint32_t nobody = pool_shares::no_pool;
 
 } // namespace
 
+TEST_CASE("pool_shares: a pool may pay itself if it is as far over its share as the furthest, but for a 64th") {
+    const shares_of s{4};
+    const auto may = [&](std::uint32_t own, std::uint32_t other) {
+        return pool_shares{s.table}.may_pay_itself(own, other, 4096);
+    };
+    s.set(0, 640000, 100);
+    s.set(1, 630000, 100);
+    s.set(2, 629999, 100);
+    s.set(3, 0, 100);
+    CHECK(may(0, 0));
+    CHECK(may(1, 0));
+    CHECK_FALSE(may(2, 0));
+    CHECK_FALSE(may(3, 3)); // nothing to lose
+    s.set(2, 1260000, 200); // by weight
+    CHECK(may(2, 0));
+    s.set(2, 1259999, 200);
+    CHECK_FALSE(may(2, 0));
+    s.set(1, 630000, 100, 630000 - 4095); // reserved
+    CHECK_FALSE(may(1, 0));
+    s.set(1, 630000, 100, 630000 - 4096);
+    CHECK(may(1, 0));
+    s.set(1, 630000, 0); // of pages that stay
+    CHECK_FALSE(may(1, 0));
+    s.set(1, ~std::size_t{0} / 4, 0xffffffffu);
+    CHECK(may(1, 1));
+}
+
 TEST_CASE("pool_shares: the pool furthest over its weighted share pays") {
     const shares_of s{4};
     CHECK(s.furthest() == nobody);

@@ -410,4 +410,37 @@ TEST_CASE("reclaim: much is idle where one partition has much more than a part o
 }
 
 } // namespace
+TEST_CASE("reclaim: a pool at its share loses its own page, and one that is behind elsewhere before one at home") {
+    fixture f;
+    f.fill(0, 1, 40, 4096);
+    f.fill(1, 1, 40, 4096, 7);
+    f.fill(0, 2, 81, 4096, 5); // furthest, but by less than a 64th
+    CHECK(f.make_room(1));
+    CHECK(f.terms.victims == 1);
+    CHECK(f.pages(1) == 40);
+    bool is_under_way = false;
+    while (f.parts[0].pace_of(1, false, 0).turns <= 3 * pool_balance<part_type>::round) {
+        REQUIRE(f.parts[0].evict(1, 1, is_under_way) == 1); // home's hands go round
+        REQUIRE(f.put(0, 1, 2000 + f.pages(0) + f.parts[0].pace_of(1, false, 0).turns, 4096).result == status::ok);
+    }
+    CHECK(f.parts[1].pace_of(1, false, 0).turns == 0);
+    unsigned fetched = 0;
+    for (unsigned i = 0; i < 64; ++i) {
+        f.effort = put_effort{};
+        f.terms = put_terms{};
+        const std::uint64_t before = f.pages(1);
+        REQUIRE(f.make_room(1));
+        if (f.pages(1) != before) {
+            ++fetched;
+            CHECK(f.terms.victims == no_pool);
+            CHECK(before - f.pages(1) <= 4);
+            REQUIRE(f.make_room(1)); // once a put
+            CHECK(f.terms.victims != no_pool);
+        }
+    }
+    CHECK(fetched != 0);
+    CHECK(f.pages(1) + 4 * fetched >= 40);
+    CHECK(f.check());
+}
+
 } // namespace pagefold::testing::unit_store_reclaim
