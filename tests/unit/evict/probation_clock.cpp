@@ -9,7 +9,7 @@ namespace pagefold::testing::unit_evict_probation_clock {
 namespace {
 
 static_assert(eviction_policy<probation_clock> && remembering_policy<probation_clock> &&
-              configurable_policy<probation_clock>);
+              configurable_policy<probation_clock> && paced_policy<probation_clock>);
 static_assert(probation_clock::hook_bits <= packed_hook_bits);
 using fixture = policy_fixture<probation_clock>;
 
@@ -40,6 +40,19 @@ TEST_CASE("probation_clock: a read makes it a main page, which leaves without a 
     CHECK_FALSE(f.slots.knows(1));
     CHECK(f.evict() == 3);
     CHECK_FALSE(f.slots.knows(3));
+}
+
+TEST_CASE("probation_clock: how far it has gone is looks, those of the main pages' hand for ten") {
+    fixture f;
+    f.insert({1, 2, 3});
+    f.hit({1, 1, 1, 3});
+    CHECK(f.policy.progress() == 0);
+    CHECK(f.evict() == 2); // past 1
+    CHECK(f.policy.progress() == 2);
+    CHECK(f.evict() == 1); // past 3, then by the other hand
+    CHECK(f.policy.progress() == 2 + 1 + 10);
+    CHECK(f.evict() == 3);
+    CHECK(f.policy.progress() == 2 + 1 + 10 + 10);
 }
 
 TEST_CASE("probation_clock: a page that is known is a main page, and is not known any more") {

@@ -56,7 +56,7 @@ struct scene {
     }
 
     mutable std::vector<told> parts;
-    pool_record record;
+    pool_record record{};
     unsigned most = 0;
 };
 
