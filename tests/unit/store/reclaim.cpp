@@ -418,6 +418,7 @@ TEST_CASE("reclaim: a pool at its share loses its own page, and one that is behi
     CHECK(f.make_room(1));
     CHECK(f.terms.victims == 1);
     CHECK(f.pages(1) == 40);
+    f.records[2].weight.store(0, memory_order::relaxed);
     bool is_under_way = false;
     while (f.parts[0].pace_of(1, false, 0).turns <= 3 * pool_balance<part_type>::round) {
         REQUIRE(f.parts[0].evict(1, 1, is_under_way) == 1); // home's hands go round
@@ -435,11 +436,17 @@ TEST_CASE("reclaim: a pool at its share loses its own page, and one that is behi
             CHECK(f.terms.victims == no_pool);
             CHECK(before - f.pages(1) <= 4);
             REQUIRE(f.make_room(1)); // once a put
-            CHECK(f.terms.victims != no_pool);
+            CHECK(f.terms.victims == 1);
         }
     }
     CHECK(fetched != 0);
     CHECK(f.pages(1) + 4 * fetched >= 40);
+    part_type& other = f.parts[2];
+    CHECK_FALSE(other.pace_of(1, true, 5000).has_pages);
+    CHECK(other.pace_of(1, false, 9000).turns == 5000);
+    CHECK(other.pace_of(1, true, 4000).turns == 5000); // never back
+    CHECK_FALSE(other.pace_of(fixture::pools, true, 5000).has_pages);
+    CHECK(other.pace_of(fixture::pools, true, 5000).turns == 0); // no such pool
     CHECK(f.check());
 }
 
