@@ -201,6 +201,7 @@
 #include <pagefold/store/store_statistics.hpp>
 #include <pagefold/store/tier_copies.hpp>
 #include <pagefold/store/tier_stage.hpp>
+#include <pagefold/store/value_check.hpp>
 #include <pagefold/store/victim_search.hpp>
 #include <pagefold/tier/concept.hpp>
 #include <pagefold/tier/none.hpp>

@@ -23,6 +23,9 @@
 //                                 |                | invalid         | safe to hand in; `out` is undefined after a failure;
 //                                 |                |                 | nothing outside `in` is read, or outside `out` written
 //
+// A codec need not take every length up to its largest page: what it doesn't take is `invalid`. One that does serves stores
+// of values as well (store/config.hpp).
+//
 // The scratch is aligned to scratch_alignment. in and out do not overlap. The same input, settings and version give the
 // same stream.
 //

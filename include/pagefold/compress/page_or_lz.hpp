@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Which codec a page goes to is asked of the machine, not of the page: where the page codec has a vector path it is better
+// Which codec a page goes to is asked of the machine, not of its content: where the page codec has a vector path it is better
 // than LZ4 in ratio and twice as fast both ways; without one it is slower, and lz_block is what measures best. A
 // chain of both, which tries lz_block on what the page codec gives up, takes 3.6% more time for 0.02% fewer bytes on 28,666
 // pages of nine classes, and on as many of others 0.6% more time for 0.06% more bytes: the mark of a chain's codec costs what
 // it gains.
+//
+// What is shorter than a page, or no multiple of one, the page codec doesn't take: lz_block does, on every machine.
 //
 // Reading must not depend on the machine, since streams may be saved by one and read by another. A stream of the page codec
 // ends with a byte below 0x80 (its flags; of a page of several units, the high half of a length up to 4096), so a last byte
@@ -19,8 +21,8 @@
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
-/// The page codec where the machine has vectors for it, lz_block elsewhere; each reads the other's streams. Page sizes: the
-/// page codec's, 4096 to 65536 in steps of 4096. Freestanding.
+/// The page codec where the machine has vectors for it, lz_block elsewhere; each reads the other's streams. Page sizes: 1 to
+/// 65536; what is no multiple of 4096 always goes to lz_block. Freestanding.
 template <page_level Level = page_level::balanced>
 class basic_page_or_lz {
 public:
@@ -47,7 +49,7 @@ public:
         if (!takes(in.size()) || out.size() < bound(in.size()) || scratch.size() < scratch_size(in.size())) {
             return status::invalid;
         }
-        if (page_.path() != page_path::scalar) {
+        if (page_.path() != page_path::scalar && in.size() % unit == 0) {
             return page_.compress(in, out, scratch);
         }
         const result<std::size_t> size = lz_.compress(in, out.first(out.size() - 1), scratch.subview(lz_offset()));
@@ -66,7 +68,7 @@ public:
             return status::invalid;
         }
         if (in.empty() || in[in.size() - 1] != lz_mark) {
-            return page_.decompress(in, out, scratch);
+            return out.size() % unit == 0 ? page_.decompress(in, out, scratch) : status::corrupt;
         }
         if (in.size() >= out.size()) {
             return status::corrupt;
@@ -79,7 +81,7 @@ private:
     static constexpr std::size_t unit = 4096;
     static constexpr std::size_t largest = 65536;
 
-    static constexpr bool takes(std::size_t size) noexcept { return size % unit == 0 && size != 0 && size <= largest; }
+    static constexpr bool takes(std::size_t size) noexcept { return size != 0 && size <= largest; }
     /// Where lz_block's part of the scratch begins, for pages of all sizes.
     [[nodiscard]] std::size_t lz_offset() const noexcept {
         return round_up(page_.scratch_size(unit), scratch_alignment);

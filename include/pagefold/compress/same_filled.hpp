@@ -9,9 +9,10 @@
 namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The compressor of pages that repeat one 8-byte word (zeros above all): the stream is that word, as it lies in memory.
-/// Any other page is `incompressible`. zram and zswap single out the same pages.
+/// Any other page is `incompressible`. zram and zswap single out the same pages. Where the length is no multiple of 8, the
+/// last bytes are the word's first.
 ///
-/// Page sizes: multiples of 8, from 16; others are `invalid`. Scratch: none. Cost: three loads for most other pages, one
+/// Page sizes: from 9; others are `invalid`. Scratch: none. Cost: three loads for most other pages, one
 /// read of the page for a same-filled one. Decompression: one write of the page.
 class same_filled {
 public:
@@ -39,9 +40,11 @@ public:
         }
         const auto word = load_native<std::uint64_t>(in.data());
         std::byte* const to = out.data();
-        for (std::size_t at = 0; at != out.size(); at += word_size) {
+        const std::size_t words = out.size() / word_size * word_size;
+        for (std::size_t at = 0; at != words; at += word_size) {
             store_native(to + at, word);
         }
+        copy_bytes(to + words, in.data(), out.size() - words);
         return status::ok;
     }
 
@@ -49,11 +52,11 @@ private:
     static constexpr std::size_t word_size = sizeof(std::uint64_t);
     static_assert(word_size == min_stream_size);
 
-    static constexpr bool takes(std::size_t size) noexcept { return size % word_size == 0 && size >= 2 * word_size; }
+    static constexpr bool takes(std::size_t size) noexcept { return size > word_size; }
 
     static bool repeats_one_word(byte_view page) noexcept {
         const std::byte* const from = page.data();
-        const std::size_t size = page.size();
+        const std::size_t size = page.size() / word_size * word_size;
         const auto first = load_native<std::uint64_t>(from);
         const auto differs = [=](std::size_t at) { return load_native<std::uint64_t>(from + at) ^ first; };
         // Most pages that are not same-filled show it in their last word or halfway, where the zeros behind a short
@@ -75,7 +78,7 @@ private:
                 return false;
             }
         }
-        return true;
+        return equal_bytes(from + size, from, page.size() - size);
     }
 };
 

@@ -45,7 +45,7 @@ struct tagged_codec_list<std::index_sequence<Position...>, Codec...> : tagged_co
 } // namespace detail
 
 /// What chain and routed share: same-filled pages, the codecs with their regions of the scratch, and reading. Page sizes:
-/// multiples of 8, from 16, that every codec takes; up to 16 MiB if there are several. No codec's scratch_size may shrink
+/// from 9, those that every codec takes; up to 16 MiB if there are several. No codec's scratch_size may shrink
 /// as pages grow. A same-filled page needs no scratch.
 template <compressor... Codec>
 requires(sizeof...(Codec) >= 1 && sizeof...(Codec) <= 255) class tagged_codecs {

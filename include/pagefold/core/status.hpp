@@ -18,6 +18,7 @@ enum class [[nodiscard]] status : std::uint8_t{
     busy,           ///< bounded work was done and more remains: call again
     invalid,        ///< an argument is outside the contract (size, id, range)
     unavailable,    ///< the page is in the backing tier, which can't be read now: try again later
+    too_short,      ///< the caller's buffer is shorter than the value; nothing was handed out, and nothing has changed
 };
 
 /// The name of a status, for messages. Never null.
@@ -32,6 +33,7 @@ enum class [[nodiscard]] status : std::uint8_t{
     case status::busy: return "busy";
     case status::invalid: return "invalid";
     case status::unavailable: return "unavailable";
+    case status::too_short: return "too_short";
     default: return "unknown";
     }
 }

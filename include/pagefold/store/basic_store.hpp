@@ -46,8 +46,17 @@
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
+/// One of many gets.
+struct page_request {
+    page_key key{};
+    byte_span out{};                  ///< as for get
+    status outcome = status::invalid; ///< what get would have answered
+    std::size_t length = 0;           ///< of the value, where that is ok
+};
+
 template <store_config Config, partition_policy Place>
 class basic_store : store_tier<Config> {
+    static constexpr bool takes_values = keeps_values<Config>;
     static constexpr bool has_tier = takes_pages<typename Config::tier_type>;
     using tier_type = typename Config::tier_type;
     using compressor_type = typename Config::compressor_type;
@@ -124,8 +133,10 @@ public:
     // Pages. All of these are safe from many threads; of puts to one key at the same time one wins. All answer `busy`, and
     // do nothing, where they interrupt another operation of the same thread that they would have to wait for.
 
-    /// Stores the page, or replaces what was stored under its key. `page` must be page_size bytes; it may change meanwhile,
-    /// and one of the contents it had is stored.
+    /// Stores the page, or replaces what was stored under its key. `page` must be page_size bytes, in a store of values
+    /// (Config::variable_length) at most so many, and perhaps none; it may change meanwhile, and one of the contents it had is
+    /// stored. A value takes what its own bytes need: nothing is filled up, coded or charged beyond them. One of no more than 8
+    /// bytes stands in its index entry.
     ///
     /// ok: a persistent pool keeps it until it is erased, in the backing tier if it demotes; an ephemeral one may drop it.
     /// limit, no_memory: there is no room, and nothing that could be dropped or demoted for it; limit also while the store
@@ -137,16 +148,50 @@ public:
     /// where the source asks for that (contextual_page_source); what only others gain by is `background`.
     status put(const page_key& key, byte_view page, acquire_context context = {}) noexcept;
 
-    /// Copies the page to `out`, which must be page_size bytes. Its content is undefined unless ok. not_found, corrupt, or
+    /// The same for what shrinks no further, as its caller has compressed it or knows better: it is kept as it is, and no codec
+    /// is asked. A caller that compresses in several ways puts a mark of its own into the value.
+    status put_raw(const page_key& key, byte_view page, acquire_context context = {}) noexcept {
+        return put_as(key, page, false, context);
+    }
+
+    /// Copies the page to `out`, which must be page_size bytes, and in a store of values as long as the value, at least: or
+    /// else too_short, which is no use of it. Its content is undefined unless ok. not_found, corrupt, or
     /// invalid as for put. Costs a copy of the stream under the lock, its checksum, and a decompression.
     ///
     /// A page that was demoted is read from the tier, with no lock held, and comes back where there is room for it
     /// (pool_options::promotes). unavailable: the tier can't read it now, and it may later. corrupt: it has lost it, or what it
     /// gave back is not what was stored. The page stays where it is then.
-    status get(const page_key& key, byte_span out) noexcept { return read(key, out, false); }
+    status get(const page_key& key, byte_span out) noexcept {
+        std::size_t length = 0;
+        return read(key, out, false, length);
+    }
+    /// The same, and says how long the value is. Behind it `out` stays as it was.
+    result<std::size_t> get_value(const page_key& key, byte_span out) noexcept requires(takes_values) {
+        std::size_t length = 0;
+        const status s = read(key, out, false, length);
+        return s == status::ok ? result<std::size_t>{length} : s;
+    }
+    /// Many gets, in the order given; each request is told what became of it. For each scratch that is taken, which other
+    /// operations wait for, `gets_a_lease` of them; else the cost is that of so many gets.
+    void get_many(page_request* requests, std::size_t count) noexcept;
 
     /// Like get, and erases the page in the same step: of several takers one gets it. A page found corrupt stays.
-    status take(const page_key& key, byte_span out) noexcept { return read(key, out, true); }
+    status take(const page_key& key, byte_span out) noexcept {
+        std::size_t length = 0;
+        return read(key, out, true, length);
+    }
+    /// The same, and says how long the value was.
+    result<std::size_t> take_value(const page_key& key, byte_span out) noexcept requires(takes_values) {
+        std::size_t length = 0;
+        const status s = read(key, out, true, length);
+        return s == status::ok ? result<std::size_t>{length} : s;
+    }
+
+    /// Whether there is a page, here or in the backing tier: ok or not_found, else as for get, but that damage is seen only where
+    /// the index has it. No use of the page, neither a hit nor a miss. Costs a look-up under the lock: no scratch, no decoding.
+    status contains(const page_key& key) noexcept { return length_of(key).error(); }
+    /// The same, and the length of the value: page_size in a store of pages.
+    result<std::size_t> length_of(const page_key& key) noexcept;
 
     /// ok, not_found or invalid.
     status erase(const page_key& key) noexcept;
@@ -266,9 +311,10 @@ public:
 
 private:
     static constexpr std::size_t max_partitions = 1024;
-    static constexpr unsigned between_erasures = 24;                  // pauses: about the time of a hold
-    static constexpr unsigned between_moves = 48;                     // a hold of two locks is longer
-    static constexpr unsigned moves_a_hold = 4;                       // pages
+    static constexpr unsigned between_erasures = 24; // pauses: about the time of a hold
+    static constexpr unsigned between_moves = 48;    // a hold of two locks is longer
+    static constexpr unsigned moves_a_hold = 4;      // pages
+    static constexpr std::size_t gets_a_lease = 16;
     static constexpr std::size_t resize_work = std::size_t{64} << 20; // bytes of pages dropped and of streams moved
 
     // Set-up.
@@ -349,10 +395,26 @@ private:
     /// Puts the stream into its page's home, and makes room for it, step by step, as long as that comes to anything. `before`:
     /// where a version is that could not be moved, or the same home.
     /// `spare`: a page of scratch that nothing is in.
-    status place_stream(const homes& at, const located_key& k, byte_view stream, byte_span spare,
+    status place_stream(const homes& at, const located_key& k, byte_view stream, std::size_t length, byte_span spare,
                         bool codec_failed) noexcept;
+    status put_as(const page_key& key, byte_view page, bool may_shrink, acquire_context context) noexcept;
     /// The whole put by one route; has_moved where there is a newer one.
-    status put_by_route(located_key& k, byte_view page, const typename scratch_type::lease& lease) noexcept;
+    status put_by_route(located_key& k, byte_view page, bool may_shrink,
+                        const typename scratch_type::lease& lease) noexcept;
+    [[nodiscard]] static constexpr bool is_length(std::size_t length) noexcept {
+        return takes_values ? length <= page_size : length == page_size;
+    }
+    /// The stream, or the value itself, which is in `copy`, where that takes no more memory: it needs no decoding.
+    [[nodiscard]] static result<byte_view> shortest(byte_view value, const result<byte_view>& stream, byte_view copy,
+                                                    const partition_type& target) noexcept {
+        if constexpr (takes_values) {
+            if (stream && (*stream).size() > min_stream_size && (*stream).data() != copy.data() &&
+                target.occupied_by_stream((*stream).size()) >= target.occupied_by_stream(value.size())) {
+                return copy.first(value.size());
+            }
+        }
+        return stream;
+    }
     [[nodiscard]] page_facts look_at(const homes& at, const located_key& k) noexcept;
     [[nodiscard]] key_past past_in(partition_id at, const located_key& k) noexcept;
     [[nodiscard]] page_context context_of(const located_key& k) const noexcept {
@@ -374,7 +436,9 @@ private:
         return pool_charge::held_back_from(table, table.records[k.pool]) + scratch_.kept_free();
     }
 
-    status read(const page_key& key, byte_span out, bool removing) noexcept;
+    status read(const page_key& key, byte_span out, bool removing, std::size_t& length) noexcept;
+    status read_through(const typename scratch_type::lease& lease, const page_key& key, byte_span out, bool removing,
+                        std::size_t& length) noexcept;
     status read_away(partition_type& partition, const located_key& k, byte_span out,
                      const typename scratch_type::lease& lease, bool removing,
                      typename partition_type::fetched& found) noexcept;
@@ -420,7 +484,7 @@ private:
     page_source_ref host_;                               // what the store was given
     page_source_ref source_ref_;                         // what it takes pages of: that, or divided_
     limited_source source_;
-    codec_stage<compressor_type, admission_type> codec_;
+    codec_stage<compressor_type, admission_type, takes_values> codec_;
     Place place_;
     key_hasher hasher_;
     registry_type registry_{}; // its lock is taken before a partition's, never after one

@@ -28,7 +28,10 @@ struct page_facts {
 /// meanwhile, and a compressor that looks at a byte twice would make a stream of no content that the page ever had, or one
 /// that its checksum doesn't fit. In a profile the copy has 7.5% of the samples where LZ4 has 50%: it is
 /// the copy that waits for a cold page, and the compressor finds it warm.
-template <compressor Compressor, admission_policy Admission>
+///
+/// `TakesValues`: what is put may be shorter than a page, and `out` as long as it was. A value of no more than min_stream_size
+/// bytes is its own stream, filled up with zeros. A length that the compressor doesn't take is kept raw, and no failure.
+template <compressor Compressor, admission_policy Admission, bool TakesValues = false>
 class codec_stage {
 public:
     codec_stage(const Compressor& compressor, const Admission& admission) noexcept
@@ -62,22 +65,29 @@ public:
     /// The stream to keep of a page, in `buffer` or, where it is kept raw, in `copy`. `incompressible`: the admission
     /// policy refuses. Where the compressor fails, `has_failed` is set, and its page goes on as one that does not shrink.
     ///
-    /// `most`: a stream longer than so many bytes takes a whole page all the same, and is kept raw, to need no decoding.
+    /// Without `may_shrink` no codec is asked. `most`: a stream longer than so many bytes takes a whole page all the same, and is
+    /// kept raw, to need no decoding.
     result<byte_view> pack(byte_view page, byte_span copy, byte_span buffer, byte_span scratch, std::size_t most,
-                           const page_facts& facts, bool& has_failed) noexcept {
+                           const page_facts& facts, bool& has_failed, bool may_shrink = true) noexcept {
         has_failed = false;
         if constexpr (screening_policy<Admission>) {
             if (!admission_.screen(query_of(facts, page.size(), page.size()))) {
                 return status::incompressible;
             }
         }
+        if constexpr (TakesValues) {
+            if (page.size() <= min_stream_size) {
+                return pack_small(page, buffer, facts);
+            }
+        }
         copy_bytes(copy.data(), page.data(), page.size());
-        const byte_view raw = copy;
+        const byte_view raw = copy.first(page.size());
         byte_view stream = raw;
-        const result<std::size_t> packed = compress(raw, buffer, scratch, facts.page);
+        const result<std::size_t> packed =
+            may_shrink ? compress(raw, buffer, scratch, facts.page) : result<std::size_t>{status::incompressible};
         if (packed && *packed < page.size()) {
             stream = buffer.first(*packed);
-        } else if (!packed && packed.error() != status::incompressible) {
+        } else if (!packed && is_failure(packed.error(), page.size() < copy.size())) {
             has_failed = true;
         }
         switch (admission_.admit(query_of(facts, page.size(), stream.size()))) {
@@ -90,6 +100,12 @@ public:
     }
     /// `corrupt` where the stream is none of this page size.
     status unpack(byte_view stream, byte_span out, byte_span scratch, const page_context& page = {}) const noexcept {
+        if constexpr (TakesValues) {
+            if (out.size() <= min_stream_size) {
+                copy_bytes(out.data(), stream.first(out.size()));
+                return stream.size() == min_stream_size ? status::ok : status::corrupt;
+            }
+        }
         if (stream.size() == out.size()) {
             if (stream.data() != out.data()) {
                 copy_bytes(out.data(), stream.data(), out.size());
@@ -100,6 +116,17 @@ public:
     }
 
 private:
+    [[nodiscard]] static constexpr bool is_failure(status s, bool is_short) noexcept {
+        return s != status::incompressible && !(TakesValues && is_short && s == status::invalid);
+    }
+    result<byte_view> pack_small(byte_view value, byte_span buffer, const page_facts& facts) noexcept {
+        if (admission_.admit(query_of(facts, value.size(), value.size())) == admission::reject) {
+            return status::incompressible;
+        }
+        store_native(buffer.data(), std::uint64_t{0});
+        copy_bytes(buffer.data(), value);
+        return byte_view{buffer.data(), min_stream_size};
+    }
     [[nodiscard]] static admission_query query_of(const page_facts& facts, std::size_t page_bytes,
                                                   std::size_t packed_bytes) noexcept {
         return {page_bytes,      packed_bytes, facts.page.kind, facts.key_hash,

@@ -34,6 +34,8 @@
 //   C::parking_type            parking: how who waits for a scratch sleeps, and how the host tells its threads apart
 //   C::locality_type           locality: on which memory node a thread works, so that its scratch is there. Asked only where
 //                              partitions are on several nodes
+//   C::variable_length         optional; true: a store of values, of any length up to page_size, each with its own. An entry takes
+//                              16 bytes, with the length and 43 bits of checksum, whatever checksum_bits says
 //   C::checksum_bits           28 or 60 bits of checksum kept for each page: an entry takes 12 or 16 bytes, and damage passes
 //                              unnoticed once in 2^28 times, or 2^60
 
@@ -57,6 +59,12 @@ concept store_config =
     (C::sparse_candidates == 0 ||
      (C::sparse_candidates <= 1024 && span_aware_allocator<typename C::template allocator_type<limited_source, C::page_size>>));
 // clang-format on
+
+/// Whether a store keeps values of any length up to its page size, and not pages alone.
+template <class C>
+inline constexpr bool keeps_values = requires {
+    requires C::variable_length;
+};
 
 /// What a store is told when it is made.
 struct store_options {

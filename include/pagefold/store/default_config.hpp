@@ -39,6 +39,7 @@ struct default_config {
     static constexpr unsigned max_pools = 64;
     static constexpr unsigned max_scratch = 64;
     static constexpr unsigned checksum_bits = 28;
+    static constexpr bool variable_length = false;
 };
 
 } // namespace pagefold

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <pagefold/core/bytes.hpp>
-#include <pagefold/core/checksum.hpp>
 #include <pagefold/store/located_key.hpp>
 #include <pagefold/store/partition.hpp>
 #include <pagefold/store/scratch_pool.hpp>
@@ -116,7 +115,7 @@ private:
         for (unsigned i = 0; i < batch.count; ++i) {
             auto& one = batch.of[i];
             // A stream that is damaged in memory must not become the tier's fault.
-            if (!one.e.matches(checksum(one.stream, hasher_->locate(one.key).sum_seed))) {
+            if (!partition_state<Config>::is_good(one.e, one.stream, hasher_->locate(one.key).sum_seed)) {
                 continue;
             }
             if (const result<tier_place> place = tier_.offer(one.key, one.stream); place) {

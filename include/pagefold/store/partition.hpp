@@ -3,7 +3,6 @@
 
 #include <pagefold/config/assert.hpp>
 #include <pagefold/config/macros.hpp>
-#include <pagefold/core/checksum.hpp>
 #include <pagefold/platform/null_lock.hpp>
 #include <pagefold/platform/parking.hpp>
 #include <pagefold/store/compaction_sweep.hpp>
@@ -177,6 +176,15 @@ public:
         const limited_source::holding_back scope{state_.source, held_back, can_wait};
         return retrieval<Config, exclusive>{state_}.arrive(k, read, removing, found);
     }
+    /// The length of the value under a key, without a use of it; see retrieval.
+    status look_up(const located_key& k, std::size_t& length) noexcept {
+        const hold held{*this};
+        if (!held) {
+            return status::busy;
+        }
+        const result<pool_state*> pool = state_.enter(k.key.pool, k.route);
+        return pool ? retrieval<Config, exclusive>{state_}.look_up(**pool, k, length) : pool.error();
+    }
     /// A stream that fetch handed out failed its check.
     void note_corruption() noexcept {
         const hold held{*this};
@@ -310,6 +318,11 @@ public:
         return size;
     }
 
+    /// Memory that a stream takes, without its tables. As most_packed, it needs no lock.
+    [[nodiscard]] std::size_t occupied_by_stream(std::size_t size) const noexcept {
+        return state_.occupied_by_stream(size);
+    }
+
     // Statistics.
 
     void add_to(store_stats& s) noexcept;
@@ -433,7 +446,7 @@ private:
         }
         if (outcome.result == status::ok) {
             note_put(*pool, nullptr, terms.codec_failed);
-            state_.huge_pages_since += stream.size() == Config::page_size ? 1u : 0u;
+            state_.huge_pages_since += state_type::is_raw(stream.size(), sum) ? 1u : 0u;
         }
         state_.settle(*pool);
         const bool wants_rates = state_.shows >= shows_spread_ + shows_a_spread;

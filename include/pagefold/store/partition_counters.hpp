@@ -11,6 +11,7 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// Page and operation counters, for a pool and for a whole partition.
 struct partition_counters : common_stats {
     std::uint64_t payload_bytes = 0; // of the stored pages' streams, each in a slot of its own size
+    std::uint64_t short_bytes = 0;   // by how much stored values are shorter than pages
 
     /// Adds a page's counts, or takes them away, and never below 0: what a damaged entry says of itself may be wrong.
     void add_pages(const partition_counters& one, bool arrives) noexcept {
@@ -19,6 +20,7 @@ struct partition_counters : common_stats {
         change(huge_pages, one.huge_pages, arrives);
         change(compr_data_size, one.compr_data_size, arrives);
         change(payload_bytes, one.payload_bytes, arrives);
+        change(short_bytes, one.short_bytes, arrives);
         change(away_pages, one.away_pages, arrives);
     }
     /// Counts a put that stored a page, or (`refused`: one of the reasons) none. `codec_failed`: the compressor did.
@@ -36,7 +38,7 @@ struct partition_counters : common_stats {
     [[nodiscard]] bool same_pages_as(const partition_counters& other) const noexcept {
         return stored_pages == other.stored_pages && same_pages == other.same_pages && huge_pages == other.huge_pages &&
                compr_data_size == other.compr_data_size && payload_bytes == other.payload_bytes &&
-               away_pages == other.away_pages;
+               short_bytes == other.short_bytes && away_pages == other.away_pages;
     }
 
 private:

@@ -6,6 +6,7 @@
 #include <pagefold/config/macros.hpp>
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/bytes.hpp>
+#include <pagefold/core/checksum.hpp>
 #include <pagefold/ds/stable_array.hpp>
 #include <pagefold/platform/null_lock.hpp>
 #include <pagefold/store/config.hpp>
@@ -19,6 +20,7 @@
 #include <pagefold/store/pool.hpp>
 #include <pagefold/store/pool_charge.hpp>
 #include <pagefold/store/shared_ghost.hpp>
+#include <pagefold/store/value_check.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -31,14 +33,16 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// around every call.
 ///
 /// An object is a stream and, behind it in the last four bytes of its place, the number of its page's slot: so whoever
-/// moves objects finds the entry to change without a walk. A raw page has a place of its own that never moves, and no tag.
+/// moves objects finds the entry to change without a walk. A raw page has a place of its own that never moves, and no tag; so
+/// has a raw value that leaves no room for the tag.
 template <store_config Config>
 struct partition_state : partition_source, partition_tier<typename Config::tier_type>, partition_stats {
     using tier_part = partition_tier<typename Config::tier_type>;
     static constexpr bool has_tier = tier_part::exists;
     using allocator_type = typename Config::template allocator_type<limited_source, Config::page_size>;
     using eviction_type = typename Config::eviction_type;
-    using entry_type = basic_entry<Config::checksum_bits>;
+    static constexpr bool has_values = keeps_values<Config>;
+    using entry_type = basic_entry<has_values ? 60 : Config::checksum_bits>;
     using hook = typename eviction_type::hook;
     using index_type = extent_index<entry_type, hook, eviction_type::hook_bits, limited_source>;
 
@@ -208,10 +212,49 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
 
     // Objects.
 
+    /// Whether a stream has a whole page for itself, without a tag.
+    [[nodiscard]] static constexpr bool fills_page(std::size_t stream) noexcept {
+        return stream >= Config::page_size - (has_values ? tag_bytes : 0);
+    }
     /// Bytes to ask of the allocator for a stream.
     [[nodiscard]] static constexpr std::size_t object_bytes(std::size_t stream) noexcept {
-        return stream < Config::page_size ? stream + tag_bytes : stream;
+        return !fills_page(stream) ? stream + tag_bytes : has_values ? Config::page_size : stream;
     }
+    /// Bytes that a stream occupies, in the entry or out of it.
+    [[nodiscard]] std::size_t occupied_by_stream(std::size_t stream) const noexcept {
+        const std::size_t bytes = object_bytes(stream);
+        return stream == min_stream_size    ? 0
+               : bytes >= Config::page_size ? Config::page_size
+                                            : allocator.rounded(bytes);
+    }
+    /// Of the value that the entry is for: a page's, where there are only pages.
+    [[nodiscard]] static constexpr std::size_t length_of(const entry_type& e) noexcept {
+        if constexpr (has_values) {
+            return value_check::length_of(e.meta());
+        } else {
+            return Config::page_size;
+        }
+    }
+    /// What an entry keeps to check the stream of a value by.
+    [[nodiscard]] static std::uint64_t check_of(byte_view stream, std::uint64_t seed, std::size_t length) noexcept {
+        if constexpr (has_values) {
+            return value_check::of(stream, seed, length, Config::page_size);
+        } else {
+            return checksum(stream, seed);
+        }
+    }
+    [[nodiscard]] static bool is_good(const entry_type& e, byte_view stream, std::uint64_t seed) noexcept {
+        return e.matches(check_of(stream, seed, length_of(e)));
+    }
+    /// Whether a stream that stands outside the entry is the value as it is; `check` is what check_of gave for it.
+    [[nodiscard]] static constexpr bool is_raw(std::size_t stream, std::uint64_t check) noexcept {
+        if constexpr (has_values) {
+            return stream == value_check::length_of(check) && stream > min_stream_size;
+        } else {
+            return stream == Config::page_size;
+        }
+    }
+    [[nodiscard]] static constexpr bool is_raw(const entry_type& e) noexcept { return is_raw(e.size(), e.meta()); }
     [[nodiscard]] result<object_handle> allocate_snug(std::size_t n) noexcept {
         if constexpr (snug_allocator<allocator_type>) {
             return allocator.allocate_snug(n);
@@ -241,6 +284,11 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
     }
     /// Whether the entry leads to an object that can be read, or needs none. Damage shows here before anything is followed.
     [[nodiscard]] bool is_readable(const entry_type& e) const noexcept {
+        if constexpr (has_values) {
+            if (length_of(e) > Config::page_size) {
+                return false;
+            }
+        }
         if (is_away(e)) {
             return e.is_whole() && e.away_size() <= Config::page_size;
         }
@@ -250,7 +298,7 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
     /// Writes the number of the page's slot behind its stream.
     void tag(const entry_type& e, slot_id slot) noexcept {
         if constexpr (tag_bytes != 0) {
-            if (has_object(e) && e.size() < Config::page_size) {
+            if (has_object(e) && !fills_page(e.size())) {
                 const byte_span place = allocator.place(e.handle());
                 store_native(place.data() + place.size() - tag_bytes, slot);
             }
@@ -296,11 +344,14 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
             return;
         }
         ++c.stored_pages;
+        if constexpr (has_values) {
+            c.short_bytes += length_of(e) < Config::page_size ? Config::page_size - length_of(e) : 0;
+        }
         if (e.is_inline()) {
             ++c.same_pages;
             return;
         }
-        c.huge_pages += e.size() == Config::page_size ? 1u : 0u;
+        c.huge_pages += is_raw(e) ? 1u : 0u;
         c.compr_data_size += e.size();
         c.payload_bytes += occupied_by(e);
     }

@@ -17,7 +17,7 @@ void partition<Config>::add_to(store_stats& s) noexcept {
     const partition_counters& totals = state_.totals;
     add<common_stats>(s, totals);
     add<partition_stats>(s, state_);
-    s.orig_data_size += totals.stored_pages * Config::page_size;
+    s.orig_data_size += totals.stored_pages * Config::page_size - totals.short_bytes;
     s.mem_used_total += state_.allocator.bytes_held();
     s.pages_compacted += state_.compacted_bytes / 4096;
     s.decompress_fail += state_.corruptions;
@@ -98,7 +98,7 @@ bool partition<Config>::check() noexcept {
                     if constexpr (state_type::tag_bytes != 0) {
                         const byte_span place = state_.allocator.place(e.handle());
                         tags_fit = tags_fit &&
-                                   (e.size() == Config::page_size ||
+                                   (state_type::fills_page(e.size()) ||
                                     load_native<slot_id>(place.data() + place.size() - state_type::tag_bytes) == s);
                     }
                 }

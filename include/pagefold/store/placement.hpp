@@ -118,8 +118,8 @@ private:
     /// Bytes of an old place that a stream of `size` can be written to: none where one of the two is a raw page, which has
     /// no tag, and the other is not.
     [[nodiscard]] std::size_t place_of(const entry_type& old, std::size_t size) const noexcept {
-        const bool raw = size == Config::page_size;
-        return !state_type::has_object(old) || !state_.is_readable(old) || (old.size() == Config::page_size) != raw
+        const bool raw = state_type::fills_page(size);
+        return !state_type::has_object(old) || !state_.is_readable(old) || state_type::fills_page(old.size()) != raw
                    ? 0
                    : state_.allocator.capacity(old.handle());
     }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <pagefold/core/bytes.hpp>
-#include <pagefold/core/checksum.hpp>
 #include <pagefold/store/partition_state.hpp>
 #include <pagefold/store/placement.hpp>
 #include <pagefold/store/pool_route.hpp>
@@ -42,7 +41,8 @@ public:
 
     /// Copies the stream of a page out. With `removing`, checks it and erases the page in the same step; a page that
     /// fails the check stays. Otherwise the caller checks. A page whose tables are damaged goes, with `corrupt`. Of one that
-    /// is away, is_in_tier: found.e says where, and the caller comes to arrive() with what the tier said.
+    /// is away, is_in_tier: found.e says where, and the caller comes to arrive() with what the tier said. Of a value that is longer
+    /// than `out`, too_short; nobody has used it then.
     status fetch(pool_state& pool, const located_key& k, byte_span out, byte_span buffer, bool removing,
                  fetched_type& found) noexcept {
         bool is_damaged = false;
@@ -64,6 +64,11 @@ public:
             state_.settle(pool);
             return status::corrupt;
         }
+        if constexpr (state_type::has_values) {
+            if (state_type::length_of(found.e) > out.size()) [[unlikely]] {
+                return is_length_sure(k, found.e) ? status::too_short : status::corrupt;
+            }
+        }
         if constexpr (state_type::has_tier) {
             if (state_type::is_away(found.e)) {
                 state_.copies.begin(found.watch, {k.key, found.e.place()});
@@ -72,7 +77,7 @@ public:
         }
         copy_out(found, out, buffer, removing);
         if (removing) {
-            if (!found.e.matches(checksum(found.stream, k.sum_seed))) {
+            if (!state_type::is_good(found.e, found.stream, k.sum_seed)) {
                 ++state_.corruptions;
                 return status::corrupt;
             }
@@ -87,6 +92,20 @@ public:
         ++pool.counts.hits;
         ++state_.totals.hits;
         return status::ok;
+    }
+
+    /// The length of the value that is stored, here or in the tier: not_found, or corrupt where that is seen without its stream.
+    /// No use, neither a hit nor a miss.
+    status look_up(pool_state& pool, const located_key& k, std::size_t& length) noexcept {
+        bool is_damaged = false;
+        const slot_id slot = state_.find(pool, k, is_damaged);
+        if (slot == no_slot) {
+            state_.settle(pool);
+            return is_damaged ? status::corrupt : status::not_found;
+        }
+        const entry_type e = state_.index.get(slot);
+        length = state_type::length_of(e);
+        return state_.is_readable(e) && is_length_sure(k, e) ? status::ok : status::corrupt;
     }
 
     /// Ends what fetch began with is_in_tier: `read` is ok where found.stream is what the entry promises. has_moved: the page
@@ -128,6 +147,20 @@ private:
     [[nodiscard]] static bool is_same(const entry_type& a, const entry_type& b) noexcept {
         return a.word() == b.word() && a.meta() == b.meta();
     }
+    /// Whether the length is the one that the entry was made with: where the stream stands in it, its check says so, else its
+    /// parity has. Counts damage.
+    [[nodiscard]] bool is_length_sure(const located_key& k, const entry_type& e) noexcept {
+        if constexpr (state_type::has_values) {
+            if (e.is_inline()) {
+                std::byte stream[min_stream_size];
+                store_native(stream, e.word());
+                const bool is_good = state_type::is_good(e, {stream, min_stream_size}, k.sum_seed);
+                state_.corruptions += is_good ? 0u : 1u;
+                return is_good;
+            }
+        }
+        return true;
+    }
     void copy_out(fetched_type& found, byte_span out, byte_span buffer, bool removing) noexcept {
         if (found.e.is_inline()) {
             store_native(found.inline_stream, found.e.word());
@@ -135,13 +168,14 @@ private:
             return;
         }
         const std::size_t size = found.e.size();
-        const byte_span target = size == Config::page_size ? out : buffer;
+        const bool is_raw = state_type::is_raw(found.e);
+        const byte_span target = is_raw ? out : buffer;
         found.stream = state_.allocator.read(found.e.handle(), size, target);
         // All of the stream's cache lines are asked for at once: the copy alone would meet them a few at a time.
         for (std::size_t line = 0; line < size; line += 64) {
             __builtin_prefetch(found.stream.data() + line);
         }
-        const bool stays_in_place = InPlace && !removing && size != Config::page_size;
+        const bool stays_in_place = InPlace && !removing && !is_raw;
         if (!stays_in_place && found.stream.data() != target.data()) {
             copy_bytes(target.data(), found.stream.data(), size);
             found.stream = target.first(size);

@@ -10,7 +10,13 @@ namespace pagefold::inline PAGEFOLD_ABI {
 
 template <store_config Config, partition_policy Place>
 status basic_store<Config, Place>::put(const page_key& key, byte_view page, acquire_context context) noexcept {
-    if (page.size() != page_size || !is_valid(key)) {
+    return put_as(key, page, true, context);
+}
+
+template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::put_as(const page_key& key, byte_view page, bool may_shrink,
+                                          acquire_context context) noexcept {
+    if (!is_length(page.size()) || !is_valid(key)) {
         return status::invalid;
     }
     const auto lease = scratch_.acquire(context);
@@ -22,13 +28,13 @@ status basic_store<Config, Place>::put(const page_key& key, byte_view page, acqu
     route_tries tries{route_of(k.pool)};
     status s;
     do {
-        s = put_by_route(k, page, lease);
+        s = put_by_route(k, page, may_shrink, lease);
     } while (tries.has_next(s == has_moved));
     return s;
 }
 
 template <store_config Config, partition_policy Place>
-status basic_store<Config, Place>::put_by_route(located_key& k, byte_view page,
+status basic_store<Config, Place>::put_by_route(located_key& k, byte_view page, bool may_shrink,
                                                 const typename scratch_type::lease& lease) noexcept {
     homes at = find_homes(k);
     const homes of_key = at;
@@ -42,14 +48,16 @@ status basic_store<Config, Place>::put_by_route(located_key& k, byte_view page,
     partition_type& target = partitions_[at.now];
     const page_facts facts = look_at(of_key, k);
     bool codec_failed = false;
-    const result<byte_view> stream =
-        is_refused_for_now(k)
-            ? result<byte_view>{status::limit}
-            : codec_.pack(page, lease.page(), lease.buffer(), lease.scratch(), most_packed_, facts, codec_failed);
+    const result<byte_view> stream = is_refused_for_now(k)
+                                         ? result<byte_view>{status::limit}
+                                         : shortest(page,
+                                                    codec_.pack(page, lease.page(), lease.buffer(), lease.scratch(),
+                                                                most_packed_, facts, codec_failed, may_shrink),
+                                                    lease.page(), target);
     if (stream) {
         // The stream is in the one or in the other.
-        return place_stream(at, k, *stream, (*stream).data() == lease.page().data() ? lease.buffer() : lease.page(),
-                            codec_failed);
+        return place_stream(at, k, *stream, page.size(),
+                            (*stream).data() == lease.page().data() ? lease.buffer() : lease.page(), codec_failed);
     }
     status s = status::busy;
     if (at.before == at.now) [[likely]] {
@@ -99,8 +107,8 @@ key_past basic_store<Config, Place>::past_in(partition_id at, const located_key&
 
 template <store_config Config, partition_policy Place>
 status basic_store<Config, Place>::place_stream(const homes& at, const located_key& k, byte_view stream,
-                                                byte_span spare, bool codec_failed) noexcept {
-    const std::uint64_t sum = checksum(stream, k.sum_seed);
+                                                std::size_t length, byte_span spare, bool codec_failed) noexcept {
+    const std::uint64_t sum = partition_state<Config>::check_of(stream, k.sum_seed, length);
     partition_type& target = partitions_[at.now];
     typename partition_type::put_terms terms;
     terms.codec_failed = codec_failed;
@@ -133,14 +141,18 @@ status basic_store<Config, Place>::place_stream(const homes& at, const located_k
 }
 
 template <store_config Config, partition_policy Place>
-status basic_store<Config, Place>::read(const page_key& key, byte_span out, bool removing) noexcept {
-    if (out.size() != page_size || !is_valid(key)) {
+status basic_store<Config, Place>::read(const page_key& key, byte_span out, bool removing,
+                                        std::size_t& length) noexcept {
+    if ((!takes_values && out.size() != page_size) || !is_valid(key)) {
         return status::invalid;
     }
     const auto lease = scratch_.acquire();
-    if (!lease) {
-        return status::busy;
-    }
+    return lease ? read_through(lease, key, out, removing, length) : status::busy;
+}
+
+template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::read_through(const typename scratch_type::lease& lease, const page_key& key,
+                                                byte_span out, bool removing, std::size_t& length) noexcept {
     located_key k = hasher_.locate(key);
     partition_type* partition = nullptr;
     typename partition_type::fetched found;
@@ -160,6 +172,7 @@ status basic_store<Config, Place>::read(const page_key& key, byte_span out, bool
             if (s == is_in_tier) [[unlikely]] {
                 s = read_away(*partition, k, out, lease, removing, found);
                 if (s != has_moved) {
+                    length = partition_state<Config>::length_of(found.e);
                     return s;
                 }
             }
@@ -168,9 +181,10 @@ status basic_store<Config, Place>::read(const page_key& key, byte_span out, bool
     if (s != status::ok) {
         return s;
     }
-    s = removing || found.e.matches(checksum(found.stream, k.sum_seed)) ? status::ok : status::corrupt;
+    length = partition_state<Config>::length_of(found.e);
+    s = removing || partition_state<Config>::is_good(found.e, found.stream, k.sum_seed) ? status::ok : status::corrupt;
     if (s == status::ok) {
-        s = codec_.unpack(found.stream, out, lease.scratch(), context_of(k));
+        s = codec_.unpack(found.stream, out.first(length), lease.scratch(), context_of(k));
     }
     if (s != status::ok) {
         partition->note_corruption();
@@ -194,17 +208,50 @@ status basic_store<Config, Place>::read_away(partition_type& partition, const lo
             s = visit ? this->own_stage.fetch({k.key, found.e.place()}, target) : status::busy;
         }
         found.stream = target;
-        if (s == status::ok && !found.e.matches(checksum(found.stream, k.sum_seed))) {
+        if (s == status::ok && !partition_state<Config>::is_good(found.e, found.stream, k.sum_seed)) {
             s = status::corrupt;
         }
         if (s == status::ok) { // before the page goes
-            s = codec_.unpack(found.stream, out, lease.scratch(), context_of(k));
+            const std::size_t length = partition_state<Config>::length_of(found.e);
+            s = codec_.unpack(found.stream, out.first(length), lease.scratch(), context_of(k));
         }
         s = partition.arrive(k, s, removing, held_back_from(k), found);
         if (s == status::corrupt || s == status::unavailable) {
             this->own_stage.note_failed_read();
         }
         return s;
+    }
+}
+
+template <store_config Config, partition_policy Place>
+result<std::size_t> basic_store<Config, Place>::length_of(const page_key& key) noexcept {
+    if (!is_valid(key)) {
+        return status::invalid;
+    }
+    located_key k = hasher_.locate(key);
+    std::size_t length = 0;
+    route_tries tries{route_of(k.pool)};
+    status s;
+    do {
+        const homes at = find_homes(k);
+        s = partitions_[at.before].look_up(k, length);
+        if (s == status::not_found && at.before != at.now) {
+            s = partitions_[at.now].look_up(k, length);
+        }
+    } while (tries.has_next(s == has_moved));
+    return s == status::ok ? result<std::size_t>{length} : s;
+}
+
+template <store_config Config, partition_policy Place>
+void basic_store<Config, Place>::get_many(page_request* requests, std::size_t count) noexcept {
+    for (std::size_t done = 0; done < count;) {
+        const auto lease = scratch_.acquire();
+        for (std::size_t end = done + (count - done < gets_a_lease ? count - done : gets_a_lease); done < end; ++done) {
+            page_request& one = requests[done];
+            one.outcome = (!takes_values && one.out.size() != page_size) || !is_valid(one.key) ? status::invalid
+                          : !lease                                                             ? status::busy
+                                   : read_through(lease, one.key, one.out, false, one.length);
+        }
     }
 }
 

@@ -3,11 +3,18 @@
 #include "support/pages.hpp"
 #include "support/store_fixture.hpp"
 #include "support/tsan_ordered.hpp"
+#include "support/values.hpp"
 
 #include <pagefold/admit/always.hpp>
 #include <pagefold/admit/concept.hpp>
 #include <pagefold/compress/chain.hpp>
+#include <pagefold/compress/lz4.hpp>
 #include <pagefold/compress/lz_block.hpp>
+#include <pagefold/compress/page.hpp>
+#include <pagefold/compress/page_or_lz.hpp>
+#include <pagefold/compress/routed.hpp>
+#include <pagefold/compress/same_filled.hpp>
+#include <pagefold/compress/zstd.hpp>
 #include <pagefold/store/codec_stage.hpp>
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/page_store.hpp>
@@ -405,6 +412,110 @@ TEST_CASE("codec_stage: each word of a page that changes while it is put is one 
         CHECK((is_noise ? s.huge_pages_since == 20000 : s.huge_pages_since == 0));
         CHECK(store.check());
     }
+}
+
+// Values of any length.
+
+namespace {
+
+/// Values of many lengths through a codec and back; how many of those that are no whole page it shrank.
+template <class Codec>
+unsigned shrinks_short_values(const Codec& codec, std::size_t most) {
+    codec_stage<Codec, always, true> stage{codec, always{}};
+    std::vector<std::byte> copy(most), buffer(codec.bound(most)), out(most);
+    struct alignas(scratch_alignment) line {
+        std::byte of[scratch_alignment];
+    };
+    std::vector<line> lines(codec.scratch_size(most) / sizeof(line) + 1);
+    const byte_span scratch{lines.data()->of, codec.scratch_size(most)};
+    REQUIRE(codec.prepare(scratch) == status::ok);
+    unsigned shrunk = 0, wrong = 0, failures = 0;
+    bool has_failed = false;
+    const auto check = [&](std::size_t length, page_kind kind, std::uint64_t seed) {
+        const std::vector<std::byte> value = value_of(length, kind, seed);
+        const result<byte_view> stream = stage.pack(value, copy, buffer, scratch, most, {}, has_failed);
+        failures += has_failed ? 1u : 0u;
+        const bool has_size = stream && (*stream).size() >= min_stream_size &&
+                              (*stream).size() <= (length < min_stream_size ? min_stream_size : length);
+        out.assign(most, std::byte{0x77});
+        const byte_span room = byte_span{out}.first(length);
+        const bool is_back = has_size && stage.unpack(*stream, room, scratch) == status::ok &&
+                             std::memcmp(out.data(), value.data(), length) == 0 &&
+                             (length == most || out[length] == std::byte{0x77});
+        wrong += is_back ? 0u : 1u;
+        shrunk += has_size && length < most && (*stream).size() < length ? 1u : 0u;
+    };
+    for (std::size_t length = 0; length < 300; ++length) {
+        check(length, kind_of(length), length);
+        check(length, page_kind::word, length);
+        check(length, page_kind::zeros, length);
+    }
+    for (std::uint64_t seed = 0; seed < 200; ++seed) {
+        check(testing::length_of(seed, most), kind_of(seed), seed);
+    }
+    CHECK(wrong == 0);
+    CHECK(failures == 0);
+    return shrunk;
+}
+
+} // namespace
+
+TEST_CASE("codec_stage: a value of any length comes back from every codec, and those that take its length shrink it") {
+    for (const std::size_t most : {std::size_t{4096}, std::size_t{65536}}) {
+        CAPTURE(most);
+        CHECK(shrinks_short_values(chain<page_or_lz>{}, most) > 500);
+        CHECK(shrinks_short_values(lz_block{}, most) > 500);
+        CHECK(shrinks_short_values(lz4{}, most) > 500);
+        CHECK(shrinks_short_values(zstd{1}, most) > 500);
+        CHECK(shrinks_short_values(same_filled{}, most) > 500);
+        CHECK(shrinks_short_values(routed<lz4, zstd>{lz4{}, zstd{1}}, most) > 500);
+        CHECK(shrinks_short_values(page_codec{}, 4096) == 0); // pages alone: the others are kept raw
+    }
+}
+
+TEST_CASE("codec_stage: what its caller says not to shrink goes past the codec, and not past admission") {
+    scene s;
+    s.part.packed = 100;
+    const page_facts facts{{static_cast<pool_id>(5), pool_kind::ephemeral}, 99};
+    CHECK(s.is_raw(s.stage.pack(s.page, s.copy, s.buffer, s.scratch, no_most, facts, s.has_failed, false)));
+    CHECK(s.part.seen_first.empty());
+    CHECK(s.asked.packed_bytes == page_size);
+    CHECK(!s.has_failed);
+    scene rejecting{admission::reject};
+    CHECK(rejecting.stage
+              .pack(rejecting.page, rejecting.copy, rejecting.buffer, rejecting.scratch, no_most, facts,
+                    rejecting.has_failed, false)
+              .error() == status::incompressible);
+}
+
+TEST_CASE("codec_stage: admission hears of a value's own length") {
+    codec_part part;
+    admission_query asked{};
+    codec_stage<played_codec, played_admission, true> stage{played_codec{&part}, {admission::packed, &asked}};
+    std::vector<std::byte> copy(page_size), buffer(page_size + 16), scratch(64);
+    bool has_failed = true;
+    part.packed = 100;
+    REQUIRE(stage.pack(value_of(1000, page_kind::text, 1), copy, buffer, scratch, no_most, {}, has_failed));
+    CHECK(asked.page_bytes == 1000);
+    CHECK(asked.packed_bytes == 100);
+    for (const std::size_t length : {std::size_t{0}, std::size_t{8}}) {
+        part.seen_first.clear();
+        REQUIRE(stage.pack(value_of(length, page_kind::text, 1), copy, buffer, scratch, no_most, {}, has_failed));
+        CHECK(asked.page_bytes == length);
+        CHECK(asked.packed_bytes == length);
+        CHECK(part.seen_first.empty());
+    }
+    // A codec that does not take the length has not failed; one that fails has.
+    part.packed = status::invalid;
+    REQUIRE(stage.pack(value_of(1000, page_kind::text, 1), copy, buffer, scratch, no_most, {}, has_failed));
+    CHECK(asked.packed_bytes == 1000);
+    CHECK(!has_failed);
+    REQUIRE(stage.pack(value_of(page_size, page_kind::text, 1), copy, buffer, scratch, no_most, {}, has_failed));
+    CHECK(has_failed);
+    has_failed = false;
+    part.packed = status::corrupt;
+    REQUIRE(stage.pack(value_of(1000, page_kind::text, 1), copy, buffer, scratch, no_most, {}, has_failed));
+    CHECK(has_failed);
 }
 
 } // namespace pagefold::testing::unit_store_codec_stage

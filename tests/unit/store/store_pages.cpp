@@ -97,5 +97,64 @@ TEST_CASE("store_pages: of what is taken a second taker finds nothing, and what 
     CHECK(f.store.erase({f.pool, 3, 9}) == status::not_found);
 }
 
+TEST_CASE("store_pages: whether there is a page is told without a use of it") {
+    fixture f;
+    REQUIRE(f.put(1, 1) == status::ok);
+    CHECK(f.store.contains({f.pool, 1, 1}) == status::ok);
+    CHECK(f.store.length_of({f.pool, 1, 1}).value() == 4096);
+    CHECK(f.store.contains({f.pool, 1, 2}) == status::not_found);
+    CHECK(f.store.contains({f.pool, 9, 1}) == status::not_found);
+    CHECK(f.store.contains({f.pool, 1, max_page_index}) == status::invalid);
+    CHECK(f.store.length_of({pool_id{77}, 1, 1}).error() == status::invalid);
+    CHECK(f.store.stats().hits + f.store.stats().misses == 0);
+    CHECK(f.store.erase({f.pool, 1, 1}) == status::ok);
+    CHECK(f.store.contains({f.pool, 1, 1}) == status::not_found);
+}
+
+TEST_CASE("store_pages: many gets have the outcome that each would have alone") {
+    fixture f;
+    constexpr std::size_t most = 35; // more than twice what goes by one scratch
+    for (std::uint64_t i = 0; i < most; i += 2) {
+        REQUIRE(f.put(1, i) == status::ok);
+    }
+    std::vector<std::vector<std::byte>> outs(most, std::vector<std::byte>(4096));
+    for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{16}, std::size_t{17}, most}) {
+        CAPTURE(count);
+        std::vector<page_request> requests(most);
+        for (std::size_t i = 0; i < most; ++i) {
+            requests[i] = {{f.pool, 1, i % 7 == 6 ? max_page_index : i},
+                           byte_span{outs[i]}.first(i % 5 == 4 ? 4095 : 4096)};
+        }
+        const std::uint64_t hits = f.store.stats().hits;
+        std::uint64_t found = 0;
+        f.store.get_many(requests.data(), count);
+        for (std::size_t i = 0; i < most; ++i) {
+            CAPTURE(i);
+            const bool is_asked = i < count && i % 7 != 6 && i % 5 != 4;
+            CHECK(requests[i].outcome == (!is_asked ? status::invalid : i % 2 == 0 ? status::ok : status::not_found));
+            if (requests[i].outcome == status::ok) {
+                ++found;
+                CHECK(requests[i].length == 4096);
+                CHECK(outs[i] == page_of(4096, page_kind::text, 1 ^ i));
+            }
+        }
+        CHECK(f.store.stats().hits == hits + found);
+    }
+}
+
+TEST_CASE("store_pages: what is put raw is kept raw, and replaces") {
+    fixture f;
+    const std::vector<std::byte> page = page_of(4096, page_kind::text, 5);
+    REQUIRE(f.put(1, 5) == status::ok);
+    CHECK(f.store.stats().huge_pages == 0);
+    REQUIRE(f.store.put_raw({f.pool, 1, 5}, page) == status::ok);
+    CHECK(f.store.stats().huge_pages == 1);
+    CHECK(f.store.stats().stored_pages == 1);
+    std::vector<std::byte> back(4096);
+    CHECK(f.store.get({f.pool, 1, 5}, back) == status::ok);
+    CHECK(back == page);
+    CHECK(f.store.put_raw({f.pool, 1, 5}, byte_view{page}.first(4095)) == status::invalid);
+}
+
 } // namespace
 } // namespace pagefold::testing::unit_store_store_pages
