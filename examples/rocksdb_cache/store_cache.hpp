@@ -3,6 +3,7 @@
 
 #include <pagefold/admit/second_touch.hpp>
 #include <pagefold/alloc/tlsf.hpp>
+#include <pagefold/compress/lz4.hpp>
 #include <pagefold/hosted/mmap_source.hpp>
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/partitioned_store.hpp>
@@ -23,6 +24,7 @@ namespace rocksdb_cache {
 struct block_config : pagefold::default_config {
     static constexpr std::size_t page_size = 16384;
     static constexpr bool variable_length = true;
+    using compressor_type = pagefold::lz4; // as RocksDB's own
     using admission_type = pagefold::second_touch;
     template <class Source, std::size_t PageSize>
     using allocator_type = pagefold::tlsf<Source, PageSize>;

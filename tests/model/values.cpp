@@ -11,6 +11,7 @@
 #include <pagefold/alloc/tlsf.hpp>
 #include <pagefold/compress/lz4.hpp>
 #include <pagefold/evict/lru.hpp>
+#include <pagefold/place/by_node.hpp>
 #include <pagefold/platform/null_lock.hpp>
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/page_store.hpp>
@@ -20,9 +21,11 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -45,8 +48,15 @@ struct others : usual {
     using admission_type = ratio;
     using place_type = single;
 };
+/// With a tier, and on two nodes.
 struct with_tier : usual {
     using tier_type = test_tier;
+    using place_type = by_node;
+};
+struct two_nodes {
+    [[nodiscard]] static constexpr std::size_t count() { return 2; }
+    [[nodiscard]] static constexpr node_id node(std::size_t i) { return static_cast<node_id>(i); }
+    [[nodiscard]] static constexpr unsigned distance(std::size_t i, std::size_t j) { return i == j ? 10 : 20; }
 };
 
 /// What may have become of a value that was put.
@@ -83,6 +93,18 @@ public:
         default: return put(key, false);
         }
     }
+    /// The same where others have stores' counters move.
+    bool step_among_others() {
+        const page_key key{pool_, random_.below(objects), random_.below(indexes)};
+        switch (random_.below(8)) {
+        case 0:
+        case 1:
+        case 2: return put(key, random_.one_in(4));
+        case 3: return erase(key);
+        case 4: return read_many();
+        default: return read(key, random_.one_in(5));
+        }
+    }
     /// All of it, at the end and now and then.
     bool holds() {
         std::uint64_t length = 0;
@@ -105,6 +127,7 @@ public:
         }
         return good;
     }
+    [[nodiscard]] pool_id pool() const { return pool_; }
     [[nodiscard]] std::uint64_t reads() const { return reads_; }
 
 private:
@@ -258,7 +281,7 @@ TEST_CASE("values: what a tier keeps comes back as long as it was") {
                                            {.limit_bytes = 320 * 1024, .partitions = 2, .seed = 1},
                                            default_config::compressor_type{},
                                            default_config::admission_type{},
-                                           default_config::place_type{},
+                                           by_node{two_nodes{}},
                                            default_config::eviction_type{},
                                            test_tier{memory}};
         model m{store, {.on_pressure = pressure_action::demote}, promise::kept, 4};
@@ -267,6 +290,85 @@ TEST_CASE("values: what a tier keeps comes back as long as it was") {
         CHECK(store.stats().promoted_pages > 10);
         CHECK(store.stats().tier_read_fail == 0);
     }
+}
+
+TEST_CASE("values: values move to another node as they are, those in the tier too") {
+    test_tier_memory memory;
+    test_source source;
+    {
+        partitioned_store<with_tier> store{source,
+                                           {.limit_bytes = 320 * 1024, .partitions = 2, .seed = 1},
+                                           default_config::compressor_type{},
+                                           default_config::admission_type{},
+                                           by_node{two_nodes{}},
+                                           default_config::eviction_type{},
+                                           test_tier{memory}};
+        model m{store, {.node = node_id{0}, .on_pressure = pressure_action::demote}, promise::kept, 5};
+        for (unsigned i = 0; i < 3000; ++i) {
+            CAPTURE(i);
+            REQUIRE(m.step());
+            if (i % 10 == 0) {
+                const status s = store.set_node(m.pool(), static_cast<node_id>(i / 500 % 2), false, 16 * 1024);
+                REQUIRE((s == status::ok || s == status::busy || s == status::limit));
+            }
+        }
+        CHECK(store.stats().pages_migrated > 100);
+        CHECK(m.all_read());
+        CHECK(m.holds());
+    }
+}
+
+TEST_CASE("values: a pool that has a cap is charged for what its values take") {
+    test_source source;
+    partitioned_store<usual> store{source, {.partitions = 1, .seed = 1}};
+    constexpr std::size_t cap = 256 * 1024;
+    for (const std::size_t length : {std::size_t{100}, std::size_t{1000}, std::size_t{2000}, std::size_t{4000}}) {
+        CAPTURE(length);
+        const pool_id pool = store.create_pool({.cap_bytes = cap}).value();
+        std::uint64_t kept = 0;
+        while (kept < 10000 && store.put({pool, 1, kept}, value_of(length, page_kind::random, kept)) == status::ok) {
+            ++kept;
+        }
+        const pool_stats s = store.statistics_of(pool).value();
+        CHECK(s.stored_pages == kept);
+        CHECK(s.used_bytes <= cap);
+        CHECK(s.compr_data_size == kept * length);
+        CHECK(kept * length > cap * 7 / 10); // an entry, a tag, and what a size class leaves
+        CHECK(store.destroy_pool(pool) == status::ok);
+    }
+}
+
+TEST_CASE("values: threads each find their own values, as long as they were") {
+    test_source source;
+    partitioned_store<usual> store{source, {.limit_bytes = 1 << 20, .partitions = 3, .seed = 1}};
+    std::atomic<unsigned> wrong{0};
+    std::atomic<bool> is_over{false};
+    std::vector<std::thread> threads;
+    for (unsigned t = 0; t < 3; ++t) {
+        threads.emplace_back([&, t] {
+            const promise given = t == 0 ? promise::kept : promise::dropped;
+            model m{store, t == 0 ? pool_options{.reserved_bytes = 512 * 1024} : dropping, given, 10 + t};
+            for (unsigned i = 0; i < 2000; ++i) {
+                wrong += m.step_among_others() ? 0u : 1u;
+            }
+            wrong += m.all_read() ? 0u : 1u;
+        });
+    }
+    std::thread warden{[&] {
+        for (unsigned i = 0; !is_over; ++i) {
+            static_cast<void>(store.shrink(64 * 1024));
+            static_cast<void>(store.compact(256 * 1024));
+            static_cast<void>(store.resize((i % 3 + 2) << 19));
+        }
+    }};
+    for (std::thread& one : threads) {
+        one.join();
+    }
+    is_over = true;
+    warden.join();
+    CHECK(wrong == 0);
+    CHECK(store.stats().decompress_fail == 0);
+    CHECK(store.check());
 }
 
 TEST_CASE("values: each memory that is refused once loses nothing that was accepted") {
