@@ -151,8 +151,9 @@ status basic_store<Config, Place>::read(const page_key& key, byte_span out, bool
 }
 
 template <store_config Config, partition_policy Place>
-status basic_store<Config, Place>::read_through(const typename scratch_type::lease& lease, const page_key& key,
-                                                byte_span out, bool removing, std::size_t& length) noexcept {
+PAGEFOLD_ALWAYS_INLINE status basic_store<Config, Place>::read_through(const typename scratch_type::lease& lease,
+                                                                       const page_key& key, byte_span out,
+                                                                       bool removing, std::size_t& length) noexcept {
     located_key k = hasher_.locate(key);
     partition_type* partition = nullptr;
     typename partition_type::fetched found;
