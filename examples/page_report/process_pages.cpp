@@ -48,7 +48,7 @@ std::uint64_t anonymous_bytes(pid_t id) {
 
 } // namespace
 
-process_pages::process_pages(pid_t id) : id_{id} {
+process_pages::process_pages(pid_t id) {
     const std::string directory = directory_of(id);
     if (access(directory.c_str(), F_OK) != 0) {
         throw failure("no process has the id " + std::to_string(id));

@@ -26,7 +26,6 @@ public:
 private:
     void find_pages(const std::string& directory);
 
-    pid_t id_;
     std::string name_;
     unique_file memory_;
     std::vector<std::uint64_t> addresses_;

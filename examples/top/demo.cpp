@@ -26,8 +26,8 @@ namespace top {
 namespace {
 
 using namespace pagefold;
-constexpr std::size_t page_bytes = 4096;
-using page_content = std::array<std::byte, page_bytes>;
+constexpr std::size_t demo_page_bytes = 4096;
+using page_content = std::array<std::byte, demo_page_bytes>;
 
 /// Words that repeat, so that it shrinks; every eighth page does not, every tenth is of zeros.
 void make_content(page_content& page, std::uint64_t seed) {
@@ -36,7 +36,7 @@ void make_content(page_content& page, std::uint64_t seed) {
     for (std::uint32_t& word : words) {
         word = static_cast<std::uint32_t>(random());
     }
-    for (std::size_t at = 0; at < page_bytes; at += 4) {
+    for (std::size_t at = 0; at < demo_page_bytes; at += 4) {
         const std::uint32_t number = static_cast<std::uint32_t>(random());
         const std::uint32_t word = seed % 10 == 0 ? 0 : seed % 8 == 0 ? number : words[number % 16];
         std::memcpy(page.data() + at, &word, sizeof word);

@@ -21,7 +21,7 @@ TEST_CASE("partition_counters: counts of pages that leave never fall below 0") {
 
 TEST_CASE("partition_counters: each count of pages makes a difference, and what was done makes none") {
     std::uint64_t partition_counters::*const pages[] = {
-        &partition_counters::stored_pages, &partition_counters::same_pages, &partition_counters::huge_pages,
+        &partition_counters::stored_pages,    &partition_counters::same_pages,    &partition_counters::huge_pages,
         &partition_counters::compr_data_size, &partition_counters::payload_bytes, &partition_counters::short_bytes};
     for (const auto count : pages) {
         partition_counters one, sum;
