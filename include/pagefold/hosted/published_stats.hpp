@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <span>
 #include <string_view>
+#include <sys/file.h> // flock(): where it is declared the struct needs its keyword, and only there
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
