@@ -3,7 +3,6 @@
 #include "support/pages.hpp"
 #include "support/refused_calls.hpp"
 #include "support/rng.hpp"
-#include "support/store_configs.hpp"
 #include "support/test_source.hpp"
 #include "support/tsan_ordered.hpp"
 
@@ -694,6 +693,9 @@ struct by_node {
         return (home + 1 + attempt) % count;
     }
     [[nodiscard]] constexpr node_id node(partition_id id) const noexcept { return static_cast<node_id>(id); }
+};
+struct by_node_config : default_config {
+    using place_type = by_node;
 };
 /// Counts what each node is asked for.
 struct node_source : test_source {
