@@ -14,8 +14,10 @@
 #include <pagefold/hosted/stats_json.hpp>
 #include <pagefold/hosted/steady_clock.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -147,7 +149,9 @@ int follow(arguments a) {
                 break;
             }
             state = watched.update();
-            next_ns = clock.now() + a.interval_ms * 1'000'000;
+            // A host that is only just beginning is worth a look before the interval is over.
+            const bool is_early = watched.now().time_ns == 0 && state == writer_state::alive;
+            next_ns = clock.now() + (is_early ? std::min<std::size_t>(a.interval_ms, 100) : a.interval_ms) * 1'000'000;
         }
         view_options options = options_for(a, state, watched);
         const terminal::extent size = screen.size();
