@@ -92,8 +92,8 @@ TEST_CASE("each machine reads what the other wrote") {
 
 TEST_CASE("what is no multiple of the page codec's unit goes to lz_block on every machine") {
     worker with{page_or_lz::with_path(vector_path()), 65536}, without{page_or_lz::with_path(page_path::scalar), 65536};
-    for (const std::size_t size : {std::size_t{500}, std::size_t{1000}, std::size_t{4095}, std::size_t{4097},
-                                   std::size_t{65535}}) {
+    for (const std::size_t size :
+         {std::size_t{500}, std::size_t{1000}, std::size_t{4095}, std::size_t{4097}, std::size_t{65535}}) {
         CAPTURE(size);
         byte_string content = page_of(65536, page_kind::text, size);
         content.resize(size);
@@ -116,7 +116,8 @@ TEST_CASE("a stream with the wrong mark, or none, is corrupt") {
     CHECK(without.codec.decompress(byte_string{std::byte{0x80}}, back, without.scratch()) == status::corrupt);
     CHECK(without.codec.decompress(byte_string(4096, std::byte{0x80}), back, without.scratch()) == status::corrupt);
     CHECK(without.codec.decompress(stream, byte_span{back}.first(0), without.scratch()) == status::invalid);
-    CHECK(without.codec.decompress(byte_string(100), byte_span{back}.first(4095), without.scratch()) == status::corrupt);
+    CHECK(without.codec.decompress(byte_string(100), byte_span{back}.first(4095), without.scratch()) ==
+          status::corrupt);
     byte_string beyond(65537);
     CHECK(without.codec.decompress(stream, beyond, without.scratch()) == status::invalid);
     CHECK(without.codec.decompress(stream, back, without.scratch().first(100)) == status::invalid);
