@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "terminal.hpp"
 
+#include <support/interruption.hpp>
+
 #include <cerrno>
 #include <csignal>
 #include <poll.h>
@@ -63,7 +65,18 @@ void terminal::show(const std::vector<std::string>& lines) {
 
 char terminal::key(unsigned milliseconds) {
     ::pollfd input{STDIN_FILENO, POLLIN, 0};
-    if (::poll(&input, 1, static_cast<int>(milliseconds)) <= 0) {
+    // In slices: a signal that comes just before a wait does not end it.
+    constexpr unsigned slice = 100;
+    int ready = 0;
+    for (unsigned left = milliseconds; ready == 0 && examples::was_interrupted == 0;) {
+        const unsigned now = left < slice ? left : slice;
+        ready = ::poll(&input, 1, static_cast<int>(now));
+        left -= now;
+        if (left == 0) {
+            break;
+        }
+    }
+    if (ready <= 0) {
         return 0;
     }
     char keys[16];
