@@ -88,7 +88,11 @@ struct fixture {
     }
     bool lacks(const std::string& key) {
         bool stays = true;
-        return cache.Lookup(key, create, true, false, stays) == nullptr && !stays;
+        const auto found = cache.Lookup(key, create, true, false, stays);
+        if (found != nullptr) {
+            delete static_cast<item*>(found->Value()); // is the caller's
+        }
+        return found == nullptr && !stays;
     }
 
     bool heeds_advice;
