@@ -8,6 +8,7 @@
 #include <pagefold/alloc/concept.hpp>
 #include <pagefold/core/bytes.hpp>
 
+#include <support/environment.hpp>
 #include <support/rng.hpp>
 #include <support/test_source.hpp>
 
@@ -308,7 +309,7 @@ public:
                                                       std::uint64_t{1} << (handle_bits + random_.below(16))}),
                    clause::contains_just_the_live);
         }
-        for (unsigned i = 0; i < 4000; ++i) {
+        for (unsigned i = 0; i < in_part(4000u); ++i) {
             ask(random_() >> random_.below(64));
         }
         ask(~std::uint64_t{0});

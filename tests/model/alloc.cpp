@@ -11,6 +11,7 @@
 #include <pagefold/alloc/zs.hpp>
 #include <pagefold/core/bytes.hpp>
 
+#include <support/environment.hpp>
 #include <support/rng.hpp>
 #include <support/test_source.hpp>
 
@@ -222,7 +223,7 @@ TEST_CASE_TEMPLATE("zs does what the model does", Allocator, zs<test_source, 409
                    zs<test_source, 65536, 8>) {
     for (std::uint64_t seed = 1; seed <= (Allocator::max_size == 4096 ? 4 : 1); ++seed) {
         CAPTURE(seed);
-        allocator_model<Allocator>{seed}.run(20000);
+        allocator_model<Allocator>{seed}.run(in_part(20000u));
     }
 }
 
@@ -230,7 +231,7 @@ TEST_CASE_TEMPLATE("xv does what the model does", Allocator, xv<test_source, 409
                    xv<test_source, 4096, 15>, xv<test_source, 16384>, xv<test_source, 65536>) {
     for (std::uint64_t seed = 1; seed <= (Allocator::max_size == 4096 ? 4 : 1); ++seed) {
         CAPTURE(seed);
-        allocator_model<Allocator>{seed}.run(20000);
+        allocator_model<Allocator>{seed}.run(in_part(20000u));
     }
 }
 
@@ -238,7 +239,7 @@ TEST_CASE_TEMPLATE("decorated, xv does what the model does", Allocator, guarded<
                    guarded<counted<wiped<xv<test_source, 65536>>>>) {
     for (std::uint64_t seed = 1; seed <= (Allocator::max_size == 4096 ? 4 : 1); ++seed) {
         CAPTURE(seed);
-        allocator_model<Allocator>{seed}.run(20000);
+        allocator_model<Allocator>{seed}.run(in_part(20000u));
     }
 }
 
@@ -247,7 +248,7 @@ TEST_CASE_TEMPLATE("tlsf does what the model does", Allocator, tlsf<test_source,
                    tlsf<test_source, 65536, 32>, guarded<tlsf<test_source>>) {
     for (std::uint64_t seed = 1; seed <= (Allocator::max_size == 4096 ? 4 : 1); ++seed) {
         CAPTURE(seed);
-        allocator_model<Allocator>{seed}.run(20000);
+        allocator_model<Allocator>{seed}.run(in_part(20000u));
     }
 }
 
@@ -256,7 +257,7 @@ TEST_CASE_TEMPLATE("decorated, zs does what the model does", Allocator, guarded<
                    wiped<zs<test_source>>, guarded<counted<wiped<zs<test_source>>>>) {
     for (std::uint64_t seed = 1; seed <= (Allocator::max_size == 4096 ? 4 : 1); ++seed) {
         CAPTURE(seed);
-        allocator_model<Allocator>{seed}.run(20000);
+        allocator_model<Allocator>{seed}.run(in_part(20000u));
     }
 }
 

@@ -4,6 +4,7 @@
 // in it, and the store's check(), which walks the allocator's, after every one of them. That the whole store is right is
 // the business of tests/model/store.cpp; here it is a user of allocators that looks at its objects all the time.
 
+#include "support/environment.hpp"
 #include "support/pages.hpp"
 #include "support/rng.hpp"
 #include "support/store_fixture.hpp"
@@ -132,18 +133,18 @@ private:
 
 TEST_CASE_TEMPLATE("a page_store over decorated allocators", Config, guarded_config, counted_config, wiped_config,
                    composed_config) {
-    store_walk<page_store<Config>>{1, unlimited, 1}.run(1500);
-    store_walk<page_store<Config>>{2, 400'000, 1}.run(2500); // the ephemeral pages make room all the time
-    store_walk<page_store<Config>>{3, 160'000, 1}.run(1500);
+    store_walk<page_store<Config>>{1, unlimited, 1}.run(in_part(1500u));
+    store_walk<page_store<Config>>{2, 400'000, 1}.run(in_part(2500u)); // the ephemeral pages make room all the time
+    store_walk<page_store<Config>>{3, 160'000, 1}.run(in_part(1500u));
 }
 
 TEST_CASE("a page_store of 64 KiB pages over decorated allocators") {
-    store_walk<page_store<large_config>>{4, unlimited, 1}.run(300);
-    store_walk<page_store<large_config>>{5, 4'000'000, 1}.run(300);
+    store_walk<page_store<large_config>>{4, unlimited, 1}.run(in_part(300u));
+    store_walk<page_store<large_config>>{5, 4'000'000, 1}.run(in_part(300u));
 }
 
 TEST_CASE("a partitioned_store over decorated allocators") {
-    store_walk<partitioned_store<composed_config>>{6, 700'000, 3}.run(2000);
+    store_walk<partitioned_store<composed_config>>{6, 700'000, 3}.run(in_part(2000u));
 }
 
 TEST_CASE("what the allocators of a store have counted can be had from it") {

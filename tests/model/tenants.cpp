@@ -4,6 +4,7 @@
 // slots and the number of partitions, and those that want more than theirs have as many hits as if they were alone with it.
 
 #include "support/cache_traces.hpp"
+#include "support/environment.hpp"
 #include "support/store_configs.hpp"
 #include "support/store_fixture.hpp"
 
@@ -16,6 +17,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -277,14 +279,21 @@ void flood_readers(std::size_t partitions, page_kind read, flood kind) {
 } // namespace
 
 TEST_CASE("tenants: a flood of any kind leaves quiet ones the hits that they have alone at their shares") {
-    for (const flood kind : {flood::new_text, flood::new_noise, flood::new_same, flood::old_text, flood::old_noise,
-                             flood::in_place, flood::erased, flood::any_size}) {
-        flood_readers(8, page_kind::random, kind);
+    constexpr struct {
+        std::size_t partitions;
+        page_kind read;
+        flood kind;
+    } scenes[] = {
+        {8, page_kind::random, flood::new_text},  {8, page_kind::random, flood::new_noise},
+        {8, page_kind::random, flood::new_same},  {8, page_kind::random, flood::old_text},
+        {8, page_kind::random, flood::old_noise}, {8, page_kind::random, flood::in_place},
+        {8, page_kind::random, flood::erased},    {8, page_kind::random, flood::any_size},
+        {8, page_kind::text, flood::old_text},    {8, page_kind::text, flood::old_noise},
+        {8, page_kind::text, flood::any_size},    {1, page_kind::random, flood::any_size},
+    };
+    for (std::size_t i = 0; i < in_part(std::size(scenes)); ++i) {
+        flood_readers(scenes[i].partitions, scenes[i].read, scenes[i].kind);
     }
-    for (const flood kind : {flood::old_text, flood::old_noise, flood::any_size}) {
-        flood_readers(8, page_kind::text, kind);
-    }
-    flood_readers(1, page_kind::random, flood::any_size);
 }
 
 TEST_CASE("tenants: a flood leaves quiet tenants what is theirs, in any number of partitions") {

@@ -3,8 +3,8 @@
 #
 #   release_check.sh SOURCE SCRATCH COMPILER
 #
-# ./run release-check on this tree, then on a copy that is made ready for a release, where it passes, and once more for
-# each rule on a copy where that one is broken, which it must see.
+# ./run release-check on this tree, then on a copy that is made ready for a release, where it passes. With
+# PAGEFOLD_TEST_MATRIX=ON once more for each rule on a copy where that one is broken, which it must see; otherwise for a few.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd) source=$1 scratch=$2 CXX=$3
 export CXX
@@ -76,6 +76,8 @@ refused() {
 echo >>README.md
 refused committed 'a change'
 git reset -q --hard
+breaks licence rm LICENSE
+[ "${PAGEFOLD_TEST_MATRIX:-ON}" = ON ] || exit 0
 breaks version sed -i 's/_MINOR [0-9]*/_MINOR 1.x/' include/pagefold/config/version.hpp
 breaks changelog sed -i "s/^## $version (.*/## 99.0.0 (2026-01-02)/" CHANGELOG.md
 breaks changelog sed -i "s/^## $version (.*/## $version (soon)/" CHANGELOG.md
@@ -87,7 +89,6 @@ breaks vcpkg sed -i "s/\"$version\"/\"99.0.0\"/" cmake/vcpkg/ports/pagefold/vcpk
 breaks vcpkg sed -i '$ s/$/\n# 99.0.0/' cmake/vcpkg/ports/pagefold/portfile.cmake
 breaks meson sed -i "s/^  version: run_command(.*/  version: '99.0.0', description: run_command(/" meson.build
 breaks module sed -i 's/version_minor = .*/version_minor = 99;/' include/pagefold/pagefold.cppm
-breaks licence rm LICENSE
 breaks licence sed -i 's/2026/1999/' LICENSE
 breaks licence sed -i '/copy(self, "LICENSE"/ d' conanfile.py
 breaks licence sed -i '/"license": "MIT"/ d' cmake/vcpkg/ports/pagefold/vcpkg.json

@@ -3,6 +3,8 @@
 // Children that use a store while threads of their parent were inside it. Each fork falls where it may: what is looked for is a
 // child that waits for ever (its alarm ends it), a page that is not as it was, and books that do not add up.
 
+#include "support/environment.hpp"
+
 #include <pagefold/hosted/fork_guard.hpp>
 #include <pagefold/hosted/mmap_source.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
@@ -207,7 +209,7 @@ private:
 template <class Store>
 void check_children(const store_options& options) {
     forking_process<Store> process{options};
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < in_part(100); ++i) {
         const int how = process.fork_one();
         REQUIRE(WIFEXITED(how));
         REQUIRE(WEXITSTATUS(how) == 0);

@@ -82,7 +82,7 @@ void contend(unsigned threads, std::size_t limit, std::uint64_t percent) {
     contest_plan plan;
     plan.seed = number_from("PAGEFOLD_ORACLE_SEED", 1);
     plan.threads = threads;
-    plan.operations = number_from("PAGEFOLD_ORACLE_OPERATIONS", default_operations) / 100 * percent;
+    plan.operations = number_from("PAGEFOLD_ORACLE_OPERATIONS", in_part(default_operations)) / 100 * percent;
     plan.limit = limit + std::min(threads, Config::max_scratch) * 46'000; // scratch
     plan.moves_pools = std::same_as<typename Config::place_type, four_nodes>;
     plan.demotes = true;
@@ -132,7 +132,7 @@ TEST_CASE("demotion oracle: pools that are sent from node to node") {
 TEST_CASE("demotion: a tier that lies loses pages, and never mixes them up") {
     constexpr unsigned threads = 4;
     constexpr std::uint32_t keys = 500;
-    const std::uint64_t operations = number_from("PAGEFOLD_ORACLE_OPERATIONS", default_operations) / 20;
+    const std::uint64_t operations = number_from("PAGEFOLD_ORACLE_OPERATIONS", in_part(default_operations)) / 20;
     test_tier_memory memory{400, 7};
     oracle_source source{7};
     partitions<tiered_config> store{source, {.limit_bytes = 700'000, .partitions = 4}, memory};

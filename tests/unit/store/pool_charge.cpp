@@ -3,6 +3,7 @@
 // What a pool is charged: the arithmetic by itself, and whether in a store it is the currency of the limit after every kind of
 // history: for caps, for reservations, and as a sum.
 
+#include "support/environment.hpp"
 #include "support/store_configs.hpp"
 #include "support/store_fixture.hpp"
 
@@ -42,7 +43,7 @@ TEST_CASE("is_greater_ratio: exact for random and for extreme numbers") {
         return some != 0 ? some : 1;
     };
     bool all_right = true;
-    for (int round = 0; round < 300'000; ++round) {
+    for (int round = 0; round < in_part(300'000); ++round) {
         const std::uint64_t a = any64(), c = random.one_in(4) ? a : any64();
         const std::uint32_t b = any32(), d = random.one_in(4) ? b : any32();
         all_right = all_right && is_greater_ratio(a, b, c, d) == (wide{a} * d > wide{c} * b);
@@ -61,7 +62,7 @@ TEST_CASE("is_greater_ratio: exact for random and for extreme numbers") {
 TEST_CASE("pool_charge: bytes times a rate, rounded down") {
     rng random{3};
     bool all_right = true;
-    for (int round = 0; round < 100'000; ++round) {
+    for (int round = 0; round < in_part(100'000); ++round) {
         const std::size_t bytes = random() >> (2 + random.below(62));
         const std::uint32_t rate = 0x10000u + static_cast<std::uint32_t>(random.below(0x4000));
         all_right = all_right && pool_charge::scaled(bytes, rate) == static_cast<std::size_t>(wide{bytes} * rate >> 16);
@@ -137,7 +138,7 @@ TEST_CASE("pool_charge: unmet reservations add up, whatever the pools use and ho
     pool_record records[5];
     rng random{7};
     const auto relaxed = memory_order::relaxed;
-    for (int step = 0; step < 20'000; ++step) {
+    for (int step = 0; step < in_part(20'000); ++step) {
         pool_record& one = records[random.below(5)];
         switch (random.below(4)) {
         case 0: one.reserved.store(random.one_in(3) ? 0 : random.below(1'000'000), relaxed); break;
