@@ -4,6 +4,7 @@
 #include "failure.hpp"
 #include "measure.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <string_view>
@@ -48,10 +49,28 @@ std::uint64_t parse_bytes(std::string_view option, std::string_view text) {
     return number << shift;
 }
 
+/// Watching takes one process, and leaves nothing to compare it with. `seen` are the options of the command line.
+void check_follow(const arguments& given, const std::vector<std::string>& seen) {
+    for (const std::string& option : seen) {
+        if (!given.wants_follow && (option == "--sweep" || option == "--sweeps")) {
+            throw failure(option + ": it is for --follow");
+        }
+        for (const char* other : {"--file", "--limit", "--threads", "--zram", "--svg"}) {
+            if (given.wants_follow && option == other) {
+                throw failure(option + ": not with --follow");
+            }
+        }
+    }
+    if (given.wants_follow && given.processes.size() > 1) {
+        throw failure("--follow: one --pid at most");
+    }
+}
+
 } // namespace
 
 arguments parse_arguments(int count, char** values) {
     arguments given;
+    std::vector<std::string> seen;
     for (int i = 1; i < count; ++i) {
         std::string_view option = values[i];
         std::string_view inline_value;
@@ -69,6 +88,7 @@ arguments parse_arguments(int count, char** values) {
             return inline_value.data() != nullptr ? inline_value : values[i];
         };
 
+        seen.emplace_back(option);
         if (option == "--pid") {
             given.processes.push_back(static_cast<pid_t>(
                 parse_number(option, value(), std::numeric_limits<pid_t>::max(), "the id of a process")));
@@ -84,6 +104,12 @@ arguments parse_arguments(int count, char** values) {
             given.threads = static_cast<unsigned>(parse_number(option, value(), 256, "a number from 1 to 256"));
         } else if (option == "--svg") {
             given.svg_path = value();
+        } else if (option == "--follow") {
+            given.wants_follow = true;
+        } else if (option == "--sweep") {
+            given.sweep_ms = parse_number(option, value(), 3'600'000, "a number of milliseconds from 1 to 3600000");
+        } else if (option == "--sweeps") {
+            given.sweeps = parse_number(option, value(), std::numeric_limits<std::uint32_t>::max(), "a number above 0");
         } else if (option == "--json") {
             given.wants_json = true;
         } else if (option == "--zram") {
@@ -96,6 +122,10 @@ arguments parse_arguments(int count, char** values) {
         if (has_inline_value) {
             throw failure(std::string(option) + ": it takes no value");
         }
+    }
+    check_follow(given, seen);
+    if (given.wants_follow && std::find(seen.begin(), seen.end(), "--mib") == seen.end()) {
+        given.sample_bytes = std::uint64_t{4} << 20; // in each sweep
     }
     return given;
 }
@@ -130,6 +160,15 @@ byte, and says what the store needed for them.
   --svg FILE       write the histogram there, too
   --json           JSON on stdout instead of the table; sizes in bytes, times
                    in µs
+  --follow         watches the process of --pid, or itself: how long its pages
+                   are not accessed, how many of them may leave without being
+                   missed, what that would save, and which budget pagefold's
+                   controllers choose. --mib bounds the cold pages that are
+                   compressed in each sweep (then 4 without it). With --json an
+                   object a line
+  --sweep MS       from the beginning of a sweep over its pages to that of the
+                   next (default 2000)
+  --sweeps N       ends after N sweeps
   --help           this
 
 Columns. Sizes are in bytes with K, M, G for powers of 1024; the others are
@@ -168,7 +207,14 @@ to 32 bytes a page.
 The histogram counts all pages by the length of their stream, evicted ones too;
 those that the codec can't shorten at all are its incompressible ones.
 
-Exit status: 0; 1 when a page came back wrong or not at all; 2 for anything that
+With --follow: an age is a number of sweeps in which a page was not accessed. Cold
+is a page older than the age under which no more than 0.2 % of the working set
+would come back in a minute, as promotion_rate finds it; it says so after eight
+sweeps. HOT is what was accessed in the last sweep. A process is seen by the
+kernel's idle page tracking, or its soft-dirty bits, or else by checksums of its
+pages; which one, and what it can't see, is said first.
+
+Exit status: 0, also when a process that is followed ended; 1 when a page came back wrong or not at all; 2 for anything that
 kept the report from being made, and stdout is empty then.
 )";
     return text;

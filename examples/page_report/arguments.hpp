@@ -20,6 +20,9 @@ struct arguments {
     bool wants_zram = false;
     bool wants_help = false;
     std::string svg_path;
+    bool wants_follow = false;
+    std::uint64_t sweep_ms = 2000; ///< from the beginning of a sweep to that of the next
+    std::uint64_t sweeps = 0;      ///< 0: until the process ends
 };
 
 /// Throws `failure`. Whether the codec exists is for who knows the codecs.

@@ -3,13 +3,15 @@
 // page_report: which memory would a compressed store save here? Takes copies of pages of processes and files, puts them
 // into a store, gets them back, compares, and tells in zramctl's manner what the store needed for them. See README.md.
 //
-// Nothing is written to stdout before everything is known, so that a failure leaves nothing half printed.
+// Nothing of a report is written to stdout before everything is known, so that a failure leaves nothing half printed.
 
 #include "arguments.hpp"
 #include "failure.hpp"
+#include "follow.hpp"
 #include "histogram.hpp"
 #include "json_report.hpp"
 #include "measure.hpp"
+#include "output.hpp"
 #include "progress.hpp"
 #include "sample.hpp"
 #include "table.hpp"
@@ -71,10 +73,9 @@ void write_file(const std::string& path, const std::string& text) {
     }
 }
 
-void write_stdout(const std::string& text) {
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-        throw failure(std::string("stdout: ") + std::strerror(errno));
-    }
+int tell_fault(const std::string& fault) {
+    std::fprintf(stderr, "page_report: %s\n", printable(fault, true).c_str());
+    return 1;
 }
 
 int run(int count, char** values) {
@@ -84,6 +85,10 @@ int run(int count, char** values) {
         return 0;
     }
     check_codec(given.codec);
+    if (given.wants_follow) {
+        const std::string fault = follow(given);
+        return fault.empty() ? 0 : tell_fault(fault);
+    }
 
     progress shown;
     const page_set pages = take_pages(given, shown);
@@ -96,8 +101,7 @@ int run(int count, char** values) {
 
     for (const std::string& fault : {made.fault, peer ? peer->fault : std::string()}) {
         if (!fault.empty()) {
-            std::fprintf(stderr, "page_report: %s\n", printable(fault, true).c_str());
-            return 1;
+            return tell_fault(fault);
         }
     }
     if (!given.svg_path.empty()) {

@@ -175,6 +175,7 @@ private:
         row.pages = source.count;
         row.data_bytes = pool.stored_pages * page_bytes;
         row.compressed_bytes = pool.compr_data_size;
+        row.used_bytes = pool.used_bytes;
         row.same_filled = pool.same_pages;
         row.incompressible = pool.huge_pages;
         row.evicted = pool.evicted_pages;
@@ -187,6 +188,7 @@ private:
         total.pages += row.pages;
         total.data_bytes += row.data_bytes;
         total.compressed_bytes += row.compressed_bytes;
+        total.used_bytes += row.used_bytes;
         total.same_filled += row.same_filled;
         total.incompressible += row.incompressible;
         total.evicted += row.evicted;

@@ -26,6 +26,7 @@ struct report_row {
     std::uint64_t data_bytes = 0;
     std::uint64_t compressed_bytes = 0;
     std::uint64_t total_bytes = 0;
+    std::uint64_t used_bytes = 0; ///< of that: streams as they lie, and entries; nothing that a store of any size has
     std::uint64_t same_filled = 0;
     std::uint64_t incompressible = 0;
     std::uint64_t evicted = 0;

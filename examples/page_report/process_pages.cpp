@@ -25,13 +25,6 @@ constexpr std::uint64_t largest_mapping = std::uint64_t{256} << 30;
 
 std::string directory_of(pid_t id) { return "/proc/" + std::to_string(id) + "/"; }
 
-std::string name_of(pid_t id) {
-    std::ifstream file(directory_of(id) + "comm");
-    std::string name;
-    std::getline(file, name);
-    return (name.empty() ? "?" : name) + "[" + std::to_string(id) + "]";
-}
-
 [[noreturn]] void fail(const std::string& name, const char* why) { throw failure("process " + name + ": " + why); }
 
 /// RssAnon of /proc/PID/status, in bytes.
@@ -48,12 +41,33 @@ std::uint64_t anonymous_bytes(pid_t id) {
 
 } // namespace
 
+std::string name_of_process(const std::string& directory, pid_t id) {
+    std::ifstream file(directory + "comm");
+    std::string name;
+    std::getline(file, name);
+    return (name.empty() ? "?" : name) + "[" + std::to_string(id) + "]";
+}
+
+void for_each_private_mapping(const std::string& directory,
+                              const std::function<void(std::uint64_t, std::uint64_t)>& visit) {
+    std::ifstream maps(directory + "maps");
+    for (std::string line; std::getline(maps, line);) {
+        std::uint64_t begin = 0;
+        std::uint64_t end = 0;
+        char permissions[5] = {};
+        if (std::sscanf(line.c_str(), "%lx-%lx %4s", &begin, &end, permissions) == 3 && permissions[0] == 'r' &&
+            permissions[3] == 'p' && end - begin <= largest_mapping && line.find("[v") == std::string::npos) {
+            visit(begin, end); // [vdso], [vvar] and [vsyscall] are the kernel's
+        }
+    }
+}
+
 process_pages::process_pages(pid_t id) {
     const std::string directory = directory_of(id);
     if (access(directory.c_str(), F_OK) != 0) {
         throw failure("no process has the id " + std::to_string(id));
     }
-    name_ = name_of(id);
+    name_ = name_of_process(directory, id);
     memory_ = unique_file(directory + "mem");
     if (!memory_) {
         fail(name_,
@@ -71,15 +85,7 @@ void process_pages::find_pages(const std::string& directory) {
         fail(name_, std::strerror(errno));
     }
     std::vector<std::uint64_t> flags(std::size_t{1} << 16);
-    std::ifstream maps(directory + "maps");
-    for (std::string line; std::getline(maps, line);) {
-        std::uint64_t begin = 0;
-        std::uint64_t end = 0;
-        char permissions[5] = {};
-        if (std::sscanf(line.c_str(), "%lx-%lx %4s", &begin, &end, permissions) != 3 || permissions[0] != 'r' ||
-            permissions[3] != 'p' || end - begin > largest_mapping || line.find("[v") != std::string::npos) {
-            continue; // [vdso], [vvar] and [vsyscall] are the kernel's
-        }
+    for_each_private_mapping(directory, [&](std::uint64_t begin, std::uint64_t end) {
         while (begin < end) {
             const std::size_t wanted = std::min<std::size_t>(flags.size(), (end - begin) / page_bytes);
             const ssize_t got = pread(pagemap.id(), flags.data(), wanted * sizeof flags[0],
@@ -95,7 +101,7 @@ void process_pages::find_pages(const std::string& directory) {
             }
             begin += count * page_bytes;
         }
-    }
+    });
 }
 
 page_input::outcome process_pages::copy(std::uint64_t which, std::byte* to) {

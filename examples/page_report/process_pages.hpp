@@ -4,6 +4,8 @@
 #include "page_input.hpp"
 #include "unique_file.hpp"
 
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -30,6 +32,13 @@ private:
     unique_file memory_;
     std::vector<std::uint64_t> addresses_;
 };
+
+/// `name[id]`, of the folder /proc/PID/.
+[[nodiscard]] std::string name_of_process(const std::string& directory, pid_t id);
+
+/// Calls visit(begin, end) for the readable private mappings of a process now, in the order of addresses.
+void for_each_private_mapping(const std::string& directory,
+                              const std::function<void(std::uint64_t, std::uint64_t)>& visit);
 
 struct running_process {
     pid_t id;

@@ -9,11 +9,12 @@
 
 namespace page_report {
 
-/// A file that is open for reading, or not.
+/// A file that is open, for reading unless told otherwise, or not.
 class unique_file {
 public:
     unique_file() = default;
-    explicit unique_file(const std::string& path) : id_{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)} {}
+    explicit unique_file(const std::string& path, int flags = O_RDONLY | O_NONBLOCK)
+        : id_{open(path.c_str(), flags | O_CLOEXEC)} {}
     unique_file(unique_file&& other) noexcept : id_{std::exchange(other.id_, -1)} {}
     unique_file& operator=(unique_file&& other) noexcept {
         std::swap(id_, other.id_);

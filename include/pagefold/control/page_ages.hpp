@@ -48,6 +48,16 @@ public:
         }
         return seen;
     }
+    /// The host has more pages: goes on in `ages`, with room for `pages` bytes, as many as before or more. No new page is there
+    /// yet. A step a page.
+    void grow(std::uint8_t* ages, std::size_t pages) noexcept {
+        PAGEFOLD_CHECK(pages >= pages_);
+        for (std::size_t page = 0; page < pages; ++page) {
+            ages[page] = page < pages_ ? ages_[page] : no_age;
+        }
+        ages_ = ages;
+        pages_ = pages;
+    }
     /// The page was accessed, and the host did not have to look for that: a fault brought it. It is as if a scan had seen it
     /// now. Whether it is new.
     bool touch(std::size_t page) noexcept {

@@ -74,6 +74,28 @@ TEST_CASE("page_ages: a scan looks at no more than it was told, and at each page
     CHECK(ages.sweeps() == 2);
 }
 
+TEST_CASE("page_ages: more pages keep the ages of those before, and the hand its place") {
+    std::vector<std::uint8_t> few(3);
+    std::vector<std::uint8_t> many(6, 7);
+    page_ages ages{few.data(), few.size()};
+    const auto idle = [](std::size_t) noexcept { return page_sight::idle; };
+    ages.scan(3, idle);
+    ages.scan(2, idle);
+    ages.grow(many.data(), many.size());
+    CHECK(ages.check());
+    CHECK(ages.pages() == 6);
+    CHECK(ages.age(0) == 1);
+    CHECK(ages.age(2) == 0);
+    CHECK(ages.age(3) == no_age);
+    CHECK(ages.now().total() == 3);
+    CHECK(ages.scan(10, idle) == 4); // from where it was
+    CHECK(ages.age(2) == 1);
+    CHECK(ages.age(5) == 0);
+    CHECK(ages.sweeps() == 2);
+    ages.grow(many.data(), many.size()); // in place, by nothing
+    CHECK(ages.check());
+}
+
 TEST_CASE("page_ages: random operations against ages kept by hand") {
     constexpr std::size_t pages = 37;
     std::uint8_t bytes[pages];
