@@ -4,7 +4,7 @@
 #include <support/failure.hpp>
 #include <support/threads.hpp>
 
-#include <pagefold/control/page_ages.hpp>
+#include <pagefold/control/pool_ages.hpp>
 #include <pagefold/hosted/mmap_source.hpp>
 #include <pagefold/hosted/stats_publisher.hpp>
 #include <pagefold/hosted/steady_clock.hpp>
@@ -47,7 +47,7 @@ void make_content(page_content& page, std::uint64_t seed) {
 
 class demo::host {
 public:
-    explicit host(const std::string& path) : seen_(attic_pages) {
+    explicit host(const std::string& path) {
         if (publisher_.open(path.c_str(), 16, 4) != status::ok) {
             throw examples::failure(
                 path + ": " + publisher_.reason() +
@@ -57,6 +57,9 @@ public:
         build_ = pool({.kind = pool_kind::ephemeral});
         mail_ = pool({.cap_bytes = 2u << 20});
         attic_ = pool({});
+        if (ages_.open(attic_pages) != status::ok) {
+            throw examples::failure("no memory for the ages of pages");
+        }
         start("to read and put", [this] { work_web(); });
         start("to sweep", [this] { work_build(); });
         start("to keep pages", [this] { work_mail_and_attic(); });
@@ -126,28 +129,24 @@ private:
         page_content page{};
         for (std::uint64_t number = 0; number < attic_pages; ++number) {
             put(attic_, number, page);
-            seen_[number] = 1;
+            ages_.note_access(number);
         }
         for (; !is_done_; rest(5)) {
             put(mail_, random() % 1500, page);
             static_cast<void>(get(mail_, random() % 1500, page));
             if (const std::uint64_t number = random() % attic_pages; random() % 8 == 0 && get(attic_, number, page)) {
-                seen_[number] = 1;
+                ages_.note_access(number);
             }
         }
     }
     void publish_all() {
-        std::vector<std::uint8_t> bytes(attic_pages);
-        page_ages ages{bytes.data(), bytes.size()};
         const steady_clock clock;
         for (unsigned round = 0; !is_done_; ++round) {
             if (round % 5 == 0) { // a second
-                ages.scan(attic_pages, [this](std::size_t number) {
-                    return seen_[number].exchange(0) != 0 ? page_sight::accessed : page_sight::idle;
-                });
+                ages_.scan(attic_pages);
             }
             const pool_snapshot pools[] = {of("web", web_), of("build", build_), of("mail", mail_),
-                                           of("attic", attic_, &ages.now())};
+                                           of("attic", attic_, &ages_.ages().now())};
             const result<store_stats> on_none = store_.stats(any_node);
             const node_snapshot node{any_node, on_none ? *on_none : store_stats{}};
             publisher_.publish({"demo", store_.stats(), pools, {&node, 1}}, clock.now());
@@ -168,7 +167,7 @@ private:
     partitioned_store<default_config> store_{memory_, {.limit_bytes = 12u << 20, .partitions = 4}};
     stats_publisher publisher_;
     pool_id web_{}, build_{}, mail_{}, attic_{};
-    std::vector<std::atomic<std::uint8_t>> seen_; // an accessed bit for each page of the attic
+    pool_ages<mmap_source<>> ages_{memory_}; // of the attic
     std::atomic<bool> is_done_{false};
     std::vector<std::thread> threads_;
 };

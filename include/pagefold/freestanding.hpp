@@ -86,6 +86,7 @@
 #include <pagefold/control/fixed_point.hpp>
 #include <pagefold/control/interval.hpp>
 #include <pagefold/control/page_ages.hpp>
+#include <pagefold/control/pool_ages.hpp>
 #include <pagefold/control/pressure.hpp>
 #include <pagefold/control/promotion_rate.hpp>
 #include <pagefold/control/refault_guard.hpp>

@@ -5,6 +5,7 @@
 #include <pagefold/hosted/text_writer.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -16,6 +17,9 @@
 //
 // NAME is that of the list (store/stats.hpp), with `_bytes` behind where it counts bytes and does not say so, and `_total` where
 // it is a counter. A pool's id tells pools of one name apart; the node of what is on none is "none".
+//
+// Of a pool whose host keeps ages: pagefold_pool_age_seconds, how long an age is, and pagefold_pool_age_pages{…,from="4"}, pages
+// of that age or more, up to the next `from`. They are gauges, and no histogram, whose numbers could not fall.
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -55,6 +59,57 @@ void put_metrics(text_writer& text, std::string_view prefix, ForEach for_each) n
     }
 }
 
+/// A gauge of the pools with ages; `put_samples(store, pool)` writes those of one.
+template <class PutSamples>
+void put_age_metric(text_writer& text, std::span<const stats_snapshot> stores, std::string_view name,
+                    std::string_view help, PutSamples put_samples) noexcept {
+    bool is_first = true;
+    for (const stats_snapshot& store : stores) {
+        for (const pool_snapshot& pool : store.pools) {
+            if (pool.ages == nullptr) {
+                continue;
+            }
+            if (is_first) {
+                is_first = false;
+                text.put("# HELP ");
+                text.put(name);
+                text.put(' ');
+                text.put(help);
+                text.put("\n# TYPE ");
+                text.put(name);
+                text.put(" gauge\n");
+            }
+            put_samples(store, pool);
+        }
+    }
+}
+template <class PutPool>
+void put_ages(text_writer& text, std::span<const stats_snapshot> stores, PutPool put_pool) noexcept {
+    constexpr std::string_view seconds = "pagefold_pool_age_seconds", pages = "pagefold_pool_age_pages";
+    put_age_metric(text, stores, seconds, "Seconds that an age is.",
+                   [&](const stats_snapshot& store, const pool_snapshot& pool) noexcept {
+                       text.put(seconds);
+                       text.put('{');
+                       put_pool(store, pool);
+                       text.put("} ");
+                       text.put(std::uint64_t{pool.age_seconds});
+                       text.put('\n');
+                   });
+    put_age_metric(text, stores, pages, "Pages from an age on, up to the next one.",
+                   [&](const stats_snapshot& store, const pool_snapshot& pool) noexcept {
+                       for (unsigned which = 0; which < published_ages; ++which) {
+                           text.put(pages);
+                           text.put('{');
+                           put_pool(store, pool);
+                           text.put(",from=\"");
+                           text.put(std::uint64_t{first_published_age(which)});
+                           text.put("\"} ");
+                           text.put(pages_of_published_age(*pool.ages, which));
+                           text.put('\n');
+                       }
+                   });
+}
+
 } // namespace detail
 
 /// Writes all stores' statistics; see text_outcome for a buffer that is too short, or empty. Cost: some 200 bytes for each
@@ -65,6 +120,14 @@ inline text_outcome write_prometheus(std::span<char> out, std::span<const stats_
         text.put("store=");
         text.put_label(store.name);
     };
+    const auto put_pool = [&](const stats_snapshot& store, const pool_snapshot& pool) noexcept {
+        put_store(store);
+        text.put(",pool=");
+        text.put_label(pool.name);
+        text.put(",id=\"");
+        text.put(static_cast<std::uint64_t>(pool.id));
+        text.put('"');
+    };
     detail::put_metrics<store_stats>(text, "pagefold_store_", [&](auto sample) noexcept {
         for (const stats_snapshot& store : stores) {
             sample(store.whole, [&]() noexcept { put_store(store); });
@@ -73,17 +136,11 @@ inline text_outcome write_prometheus(std::span<char> out, std::span<const stats_
     detail::put_metrics<pool_stats>(text, "pagefold_pool_", [&](auto sample) noexcept {
         for (const stats_snapshot& store : stores) {
             for (const pool_snapshot& pool : store.pools) {
-                sample(pool.stats, [&]() noexcept {
-                    put_store(store);
-                    text.put(",pool=");
-                    text.put_label(pool.name);
-                    text.put(",id=\"");
-                    text.put(static_cast<std::uint64_t>(pool.id));
-                    text.put('"');
-                });
+                sample(pool.stats, [&]() noexcept { put_pool(store, pool); });
             }
         }
     });
+    detail::put_ages(text, stores, put_pool);
     detail::put_metrics<store_stats>(text, "pagefold_node_", [&](auto sample) noexcept {
         for (const stats_snapshot& store : stores) {
             for (const node_snapshot& node : store.nodes) {

@@ -43,8 +43,6 @@
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
-/// Ages that are published for a pool, in classes: 0, 1, 2 to 3, 4 to 7 and so on; the last is 128 and more.
-inline constexpr unsigned published_ages = 9;
 /// Bytes of a published name; what is longer is cut.
 inline constexpr std::size_t published_name_bytes = 64;
 

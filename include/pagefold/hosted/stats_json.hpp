@@ -12,10 +12,12 @@
 // Statistics as JSON (RFC 8259), in one line:
 //
 //     {"version":1,"stores":[{"store":"S","stats":{"stored_pages":1,…},"ratio_permille":2100,
-//       "pools":[{"pool":"P","id":"8192","kind":"persistent","stats":{…}}],"nodes":[{"node":0,"stats":{…}}]}]}
+//       "pools":[{"pool":"P","id":"8192","kind":"persistent","stats":{…},
+//         "age_seconds":60,"ages":[{"from":0,"pages":1},…]}],"nodes":[{"node":0,"stats":{…}}]}]}
 //
 // Names are those of the list (store/stats.hpp), in its order. Numbers are whole and have up to 20 digits: who reads them as
-// floating point loses those beyond 2^53. So an id, which has bits up there, is a string. The node of what is on none is null.
+// floating point loses those beyond 2^53. So an id, which has bits up there, is a string. The node of what is on none is null. Of a pool
+// whose host keeps ages: pages from an age on up to the next one's, in classes (stats_snapshot.hpp).
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -46,10 +48,27 @@ void put_array(text_writer& text, std::string_view name, std::span<const Element
     text.put(']');
 }
 
+inline void put_ages(text_writer& text, const pool_snapshot& pool) noexcept {
+    if (pool.ages == nullptr) {
+        return;
+    }
+    text.put(",\"age_seconds\":");
+    text.put(std::uint64_t{pool.age_seconds});
+    text.put(",\"ages\":[");
+    for (unsigned which = 0; which < published_ages; ++which) {
+        text.put(which == 0 ? "{\"from\":" : ",{\"from\":");
+        text.put(std::uint64_t{first_published_age(which)});
+        text.put(",\"pages\":");
+        text.put(pages_of_published_age(*pool.ages, which));
+        text.put('}');
+    }
+    text.put(']');
+}
+
 } // namespace detail
 
 /// Writes all stores' statistics; see text_outcome for a buffer that is too short, or empty. Cost: some 900 bytes a store and
-/// a node, 500 a pool.
+/// a node, 500 a pool, 200 where it has ages.
 inline text_outcome write_json(std::span<char> out, std::span<const stats_snapshot> stores) noexcept {
     text_writer text{out};
     text.put("{\"version\":1,");
@@ -70,6 +89,7 @@ inline text_outcome write_json(std::span<char> out, std::span<const stats_snapsh
             text.put_json(pool.kind == pool_kind::persistent ? "persistent" : "ephemeral");
             text.put(',');
             detail::put_members(text, pool.stats);
+            detail::put_ages(text, pool);
             text.put('}');
         });
         text.put(',');

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <pagefold/config/assert.hpp>
-#include <pagefold/control/age_histogram.hpp>
 #include <pagefold/core/status.hpp>
 #include <pagefold/core/types.hpp>
 #include <pagefold/hosted/published_stats.hpp>
@@ -170,15 +169,7 @@ private:
         put_stats(at, pool.stats);
         at += layout::pool_words;
         for (unsigned i = 0; i < published_ages; ++i) {
-            std::uint64_t pages = 0;
-            if (pool.ages != nullptr) {
-                const unsigned first = i == 0 ? 0 : 1u << (i - 1);
-                const unsigned end = i + 1 == published_ages ? age_histogram::ages : 1u << i;
-                for (unsigned age = first; age < end; ++age) {
-                    pages += pool.ages->at(static_cast<std::uint8_t>(age));
-                }
-            }
-            put_long(at + 2 * i, pages);
+            put_long(at + 2 * i, pool.ages != nullptr ? pages_of_published_age(*pool.ages, i) : 0);
         }
     }
 

@@ -142,6 +142,36 @@ TEST_CASE(
     check_samples(read, "pagefold_node_", 2, 1, {{"store", "first"}, {"node", "none"}}, s.nodes[1].stats);
 }
 
+TEST_CASE("prometheus_text: pages by age, of the pools whose host keeps ages") {
+    stats_samples s;
+    age_histogram ages;
+    for (unsigned age = 0; age < age_histogram::ages; ++age) {
+        ages.add(static_cast<std::uint8_t>(age));
+    }
+    s.pools[1].ages = &ages;
+    s.pools[1].age_seconds = 60;
+    reader read{written(s.stores)};
+    CHECK(read.good);
+    CHECK(read.metrics.size() == 2 * stat_rows<store_stats>.size() + stat_rows<pool_stats>.size() + 2);
+    const std::map<std::string, std::string> labels{{"store", "first"}, {"pool", ""}, {"id", "18446744073709551615"}};
+    const metric& seconds = read.metrics["pagefold_pool_age_seconds"];
+    CHECK(seconds.type == "gauge");
+    REQUIRE(seconds.samples.size() == 1);
+    CHECK(seconds.samples[0].value == "60");
+    CHECK(seconds.samples[0].labels == labels);
+    const metric& pages = read.metrics["pagefold_pool_age_pages"];
+    CHECK(pages.type == "gauge");
+    REQUIRE(pages.samples.size() == 9);
+    unsigned from = 0;
+    for (const sample& one : pages.samples) {
+        auto with = labels;
+        with["from"] = std::to_string(from);
+        CHECK(one.labels == with);
+        CHECK(one.value == std::to_string(from == 0 ? 1 : from == 128 ? 127 : from));
+        from = from == 0 ? 1 : 2 * from;
+    }
+}
+
 TEST_CASE("prometheus_text: without pools, nodes or stores nothing is said of them") {
     CHECK(written({}).empty());
     const stats_snapshot alone{"x", {}, {}, {}};

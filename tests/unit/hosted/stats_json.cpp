@@ -153,6 +153,29 @@ TEST_CASE("stats_json: a reader finds each number of each store, pool and node u
                                     2 * (1 + stat_rows<store_stats>.size()));
 }
 
+TEST_CASE("stats_json: pages by age, of the pools whose host keeps ages") {
+    stats_samples s;
+    age_histogram ages;
+    for (unsigned age = 0; age < age_histogram::ages; ++age) {
+        ages.add(static_cast<std::uint8_t>(age), 2);
+    }
+    const std::size_t without = reader{written(s.stores)}.values.size();
+    s.pools[1].ages = &ages;
+    s.pools[1].age_seconds = 60;
+    reader read{written(s.stores)};
+    CHECK(read.good);
+    CHECK(read.values.size() == without + 1 + 2 * 9);
+    const std::string path = "/stores/0/pools/1/";
+    CHECK(read.values[path + "age_seconds"] == "60");
+    unsigned from = 0;
+    for (unsigned which = 0; which < 9; ++which) {
+        const std::string one = path + "ages/" + std::to_string(which);
+        CHECK(read.values[one + "/from"] == std::to_string(from));
+        CHECK(read.values[one + "/pages"] == std::to_string(from == 0 ? 2 : from == 128 ? 2 * 127 : 2 * from));
+        from = from == 0 ? 1 : 2 * from;
+    }
+}
+
 TEST_CASE("stats_json: of no stores there is an empty list") {
     CHECK(written({}) == "{\"version\":1,\"stores\":[]}\n");
 }
