@@ -198,12 +198,12 @@ void add_summary(std::vector<std::string>& lines, const frame& before, const fra
     lines.push_back("puts " + rate(&common_stats::puts) + "   hits " + rate(&common_stats::hits) + "   misses " +
                     rate(&common_stats::misses) + "   evicted " + rate(&common_stats::evicted_pages) +
                     "   written back " + rate(&common_stats::written_back_pages));
-    lines.push_back("refused " + rate(&common_stats::rejected_puts) + ": limit " +
-                    rate(&common_stats::reject_reclaim_fail) + ", source " + rate(&common_stats::reject_alloc_fail) +
-                    ", tables " + rate(&common_stats::reject_kmemcache_fail) + ", admission " +
-                    rate(&common_stats::reject_compress_poor) + "   codec failed " +
-                    rate(&common_stats::reject_compress_fail) + "   corrupt " +
-                    count_text(static_cast<double>(s.decompress_fail)));
+    lines.push_back(
+        "refused " + rate(&common_stats::rejected_puts) + ": limit " + rate(&common_stats::reject_reclaim_fail) +
+        ", threshold " + rate(&common_stats::reject_threshold) + ", source " + rate(&common_stats::reject_alloc_fail) +
+        ", tables " + rate(&common_stats::reject_kmemcache_fail) + ", admission " +
+        rate(&common_stats::reject_compress_poor) + "   codec failed " + rate(&common_stats::reject_compress_fail) +
+        "   corrupt " + count_text(static_cast<double>(s.decompress_fail)));
 }
 
 [[nodiscard]] std::vector<std::string> tenant_lines(const frame& before, const frame& now,

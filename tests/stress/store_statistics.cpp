@@ -51,7 +51,7 @@ struct outcomes {
 };
 template <class Stats>
 [[nodiscard]] bool are_counted(const Stats& s, const outcomes& o) {
-    return s.puts == o.ok && s.reject_reclaim_fail == o.limit &&
+    return s.puts == o.ok && s.reject_reclaim_fail + s.reject_threshold == o.limit &&
            s.reject_alloc_fail + s.reject_kmemcache_fail == o.no_memory && s.reject_compress_poor == o.incompressible &&
            s.rejected_puts == o.limit + o.no_memory + o.incompressible && o.others == 0;
 }

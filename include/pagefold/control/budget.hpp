@@ -98,7 +98,8 @@ public:
     budget(const budget&) = delete;
     budget& operator=(const budget&) = delete;
 
-    /// Takes a sample; the budget from here on, in bytes: whole pages, within the bounds.
+    /// Takes a sample; the budget from here on, in bytes: whole pages, within the bounds, where a whole page
+    /// lies there.
     std::uint64_t step(const budget_sample& sample) noexcept {
         const interval::reading time = time_.advance(clock_.now());
         if (time.what == interval::outcome::too_soon) {
@@ -206,10 +207,16 @@ private:
     [[nodiscard]] std::uint64_t bounded(std::uint64_t bytes) const noexcept {
         return bytes < options_.least_bytes ? options_.least_bytes : least_of(bytes, options_.most_bytes);
     }
-    /// Whole pages, rounded down where the least allows it.
+    /// Whole pages, rounded down where the least allows it, else up where the most does. Where no whole page lies between the
+    /// bounds, as it is.
     [[nodiscard]] std::uint64_t whole(std::uint64_t bytes) const noexcept {
         const std::uint64_t down = bytes - bytes % options_.page_bytes;
-        return down >= options_.least_bytes ? down : bytes;
+        if (down >= options_.least_bytes) {
+            return down;
+        }
+        const bool has_room =
+            options_.most_bytes >= options_.page_bytes && down <= options_.most_bytes - options_.page_bytes;
+        return has_room ? down + options_.page_bytes : bytes;
     }
 
     budget_options options_;

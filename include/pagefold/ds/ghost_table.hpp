@@ -68,7 +68,9 @@ public:
     /// Is no longer than so many keys from here on, as nearly as it can: a queue that is much longer than the cache knows what
     /// left long ago. Not below a 32nd of the capacity.
     void shorten(std::size_t keys) noexcept {
-        const std::size_t buckets = buckets_.size(), depth = buckets != 0 ? (keys + buckets / 2) / buckets : 0;
+        // Rounded to the nearest, for any number of keys.
+        const std::size_t buckets = buckets_.size(), whole = buckets != 0 ? keys / buckets : 0,
+                          depth = whole + (buckets != 0 && keys % buckets >= buckets - buckets / 2 ? 1u : 0u);
         depth_ = depth == 0 ? 1 : depth < marks_a_bucket ? static_cast<unsigned>(depth) : marks_a_bucket;
     }
     /// Keys that there is room for.

@@ -113,7 +113,7 @@ void put_ages(text_writer& text, std::span<const stats_snapshot> stores, PutPool
 } // namespace detail
 
 /// Writes all stores' statistics; see text_outcome for a buffer that is too short, or empty. Cost: some 200 bytes for each
-/// number, with its HELP and TYPE; 36 numbers a store and a node, 17 a pool.
+/// number, with its HELP and TYPE; 37 numbers a store and a node, 18 a pool.
 inline text_outcome write_prometheus(std::span<char> out, std::span<const stats_snapshot> stores) noexcept {
     text_writer text{out};
     const auto put_store = [&](const stats_snapshot& store) noexcept {

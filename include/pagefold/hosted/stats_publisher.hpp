@@ -20,7 +20,7 @@
 namespace pagefold::inline PAGEFOLD_ABI {
 
 /// Publishes a store's statistics. Not thread-safe. A publication costs a store to memory for each word: about 100 for the store,
-/// 74 a node, 72 a pool. No system call but those of open and close.
+/// 76 a node, 74 a pool. No system call but those of open and close.
 class stats_publisher {
     using layout = detail::published_layout;
 

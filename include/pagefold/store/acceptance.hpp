@@ -5,6 +5,7 @@
 #include <pagefold/core/atomic.hpp>
 #include <pagefold/store/limited_source.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 
@@ -26,12 +27,14 @@ public:
             closed_.store(1, memory_order::relaxed);
         }
     }
-    /// Opens where the store is below the part.
-    [[nodiscard]] bool is_closed(const byte_budget& budget) noexcept {
+    /// Opens where the store is below the part, or where `is_empty()`, which is asked where it isn't: what an empty store takes
+    /// may be above the part, and nobody could make it less.
+    template <std::predicate IsEmpty>
+    [[nodiscard]] bool is_closed(const byte_budget& budget, IsEmpty&& is_empty) noexcept {
         if (closed_.load(memory_order::relaxed) == 0) [[likely]] {
             return false;
         }
-        if (budget.used() > threshold(budget.limit())) {
+        if (budget.used() > threshold(budget.limit()) && !is_empty()) {
             return true;
         }
         closed_.store(0, memory_order::relaxed);

@@ -263,7 +263,7 @@ public:
     /// bytes, for each; says how many went back.
     std::size_t maintain(std::size_t budget) noexcept {
         std::size_t freed = 0;
-        if (acceptance_.is_closed(budget_)) {
+        if (is_refusing()) {
             const std::size_t before = budget_.used();
             static_cast<void>(reclaim_to(budget_, any_node, acceptance_.threshold(budget_.limit()), budget));
             const std::size_t after = budget_.used();
@@ -306,7 +306,8 @@ public:
     }
 
     /// Walks every structure and compares every counter; for tests. The store must be at rest for the sum over partitions
-    /// to be compared with what was taken from the source.
+    /// to be compared with what was taken from the source. Once an extent was taken out as damaged it stays false: what the
+    /// extent led to is held, known to nobody, and how many pages it had may not be sure.
     [[nodiscard]] bool check() const noexcept;
 
 private:
@@ -425,15 +426,29 @@ private:
         }
         return page;
     }
+    /// Whether the store was full, and isn't below its part yet. Where it was, and has a page: a look at each pool's record until one
+    /// has pages.
+    [[nodiscard]] bool is_refusing() noexcept {
+        return acceptance_.is_closed(budget_, [this]() noexcept {
+            const pool_table& table = registry_.table();
+            std::size_t charged = 0; // relaxed: who erases the last page sees it gone
+            for (std::uint32_t i = 0; i < table.bound.load(memory_order::relaxed) && charged == 0; ++i) {
+                charged = table.records[i].payload.load(memory_order::relaxed) |
+                          table.records[i].tables.load(memory_order::relaxed);
+            }
+            return charged == 0;
+        });
+    }
     /// Whether the page has to be refused, as the store was full, its pool never lets a page go, and has what it has reserved.
     [[nodiscard]] bool is_refused_for_now(const located_key& k) noexcept {
         const pool_record& record = registry_.table().records[k.pool];
-        return acceptance_.is_closed(budget_) && pool_ids::kind(k.key.pool) == pool_kind::persistent &&
+        return is_refusing() && pool_ids::kind(k.key.pool) == pool_kind::persistent &&
                record.demotes.load(memory_order::relaxed) == 0 && record.unmet.load(memory_order::relaxed) == 0;
     }
     [[nodiscard]] std::size_t held_back_from(const located_key& k) const noexcept {
         const pool_table& table = registry_.table();
-        return pool_charge::held_back_from(table, table.records[k.pool]) + scratch_.kept_free();
+        return pool_charge::no_more_than_all(pool_charge::held_back_from(table, table.records[k.pool]),
+                                             scratch_.kept_free());
     }
 
     status read(const page_key& key, byte_span out, bool removing, std::size_t& length) noexcept;

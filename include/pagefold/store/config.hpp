@@ -76,8 +76,9 @@ struct store_options {
     /// where runs should be alike, or where the host has no random numbers and the caller has.
     std::uint64_t seed = 0;
     /// Once a put found the store full, pages that it would have to keep are refused with `limit`, until no more than so many
-    /// percent of the limit are taken (zswap's accept_threshold_percent). 100: as soon as there is room. Pools that drop or
-    /// demote their pages make their own room, and those below their reservation have theirs: they are not refused for this.
+    /// percent of the limit are taken (zswap's accept_threshold_percent), or no page is left: what an empty store takes may be
+    /// more. 100: as soon as there is room. Pools that drop or demote their pages make their own room, and those below their
+    /// reservation have theirs: they are not refused for this.
     unsigned accept_percent = 100;
 };
 

@@ -122,6 +122,8 @@ private:
                 one.place = *place;
                 one.is_kept = true;
                 is_any_kept = true; // and if it was replaced meanwhile, there was a put that had room
+            } else {
+                ++batch.refused;
             }
         }
         const std::size_t pages = from.dispose(batch);

@@ -462,7 +462,8 @@ private:
         if (why == status::incompressible) {
             state_.note_left(**pool, k); // by admission
         }
-        note_put(**pool, reason_of(why, false), codec_failed);
+        // limit: nobody looked for room, as the store isn't below store_options::accept_percent yet.
+        note_put(**pool, why == status::limit ? &common_stats::reject_threshold : reason_of(why, false), codec_failed);
         state_.settle(**pool);
         return status::ok;
     }

@@ -68,6 +68,7 @@ unsigned partition<Config>::dispose(const batch_type& batch) noexcept {
     } else {
         const hold held{*this};
         PAGEFOLD_CHECK(static_cast<bool>(held));
+        state_.tier_refusals += batch.refused;
         unsigned away = 0;
         for (unsigned i = 0; i < batch.count; ++i) {
             const auto& one = batch.of[i];

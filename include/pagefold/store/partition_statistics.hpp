@@ -25,6 +25,7 @@ void partition<Config>::add_to(store_stats& s) noexcept {
     s.allocated_bytes += state_.allocator.allocated_bytes();
     if constexpr (state_type::has_tier) {
         s.promoted_pages += state_.promoted_pages;
+        s.tier_refusals += state_.tier_refusals;
         s.tier_forget_fail += state_.copies.lost();
     }
 }

@@ -55,7 +55,7 @@ struct partition_tier<Tier> {
     demotion_order<limited_source> order;
     tier_copies copies{};
     stage_type* tier; ///< the store's
-    std::uint64_t promoted_pages = 0;
+    std::uint64_t promoted_pages = 0, tier_refusals = 0;
 };
 
 } // namespace pagefold

@@ -64,6 +64,10 @@ inline constexpr std::size_t free_idle = 12 * 4096;
     return scaled(payload, table.payload_rate.load(memory_order::relaxed)) +
            scaled(tables, table.tables_rate.load(memory_order::relaxed));
 }
+/// A sum of bytes to hold back: all that there are where it would begin anew at 0.
+[[nodiscard]] constexpr std::size_t no_more_than_all(std::size_t a, std::size_t b) noexcept {
+    return a + b < a ? ~std::size_t{0} : a + b;
+}
 /// What a pool is charged now.
 [[nodiscard]] inline std::size_t of(const pool_table& table, const pool_record& record) noexcept {
     return of(table, record.payload.load(memory_order::relaxed), record.tables.load(memory_order::relaxed));
@@ -113,7 +117,7 @@ inline void renew_unmet(pool_table& table, pool_record& record) noexcept {
 [[nodiscard]] inline std::size_t held_back_from(const pool_table& table, const pool_record& record) noexcept {
     const std::size_t all = table.unmet.load(memory_order::relaxed), own = record.unmet.load(memory_order::relaxed);
     const std::size_t others = all > own ? all - own : 0;
-    return others + others / 16;
+    return no_more_than_all(others, others / 16);
 }
 
 } // namespace pool_charge

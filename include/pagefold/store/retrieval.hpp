@@ -122,6 +122,7 @@ public:
             return status::invalid; // closed, and not yet empty
         }
         bool is_damaged = false;
+        const std::uint64_t corruptions = state_.corruptions;
         const slot_id slot = state_.find(*pool, k, is_damaged);
         if (slot != no_slot && !is_same(state_.index.get(slot), found.e)) [[unlikely]] {
             return has_moved; // damage took the page, which tells nobody, and there is another
@@ -135,7 +136,8 @@ public:
             state_.promoted_pages += back.result == status::ok ? 1u : 0u;
         }
         state_.settle(*pool);
-        state_.corruptions += s == status::corrupt ? 1u : 0u;
+        // An extent that was found damaged just now is counted.
+        state_.corruptions += s == status::corrupt && state_.corruptions == corruptions ? 1u : 0u;
         pool->counts.hits += s == status::ok ? 1u : 0u;
         state_.totals.hits += s == status::ok ? 1u : 0u;
         return s;

@@ -26,7 +26,8 @@ public:
     /// Of the partition's limit, the part that the first page of the source may be, and the first keys, whatever the percentage.
     static constexpr std::size_t first_part = 64;
     /// What a store without a limit counts as, or one with a greater one than all memory.
-    static constexpr std::size_t unlimited = std::size_t{1} << 28, endless = ~std::size_t{0} / 4;
+    static constexpr std::size_t unlimited = std::size_t{1} << 28,
+                                 endless = to_size(std::uint64_t{1} << (sizeof(std::size_t) > 4 ? 44 : 30));
 
     /// What the limit of a store counts as.
     [[nodiscard]] static constexpr std::size_t counted_limit(std::size_t limit) noexcept {

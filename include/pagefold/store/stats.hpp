@@ -15,8 +15,8 @@
 //
 // Invariants. A counter only grows. A gauge is never negative: what is a difference of numbers that were read at different
 // moments is 0 where it would fall below. Every put that was answered anything but `busy` and `invalid` is in exactly one of
-// `puts`, reject_reclaim_fail, reject_alloc_fail, reject_kmemcache_fail and reject_compress_poor, and rejected_puts is the sum of
-// the last four.
+// `puts`, reject_reclaim_fail, reject_threshold, reject_alloc_fail, reject_kmemcache_fail and reject_compress_poor, and
+// rejected_puts is the sum of the last five.
 //
 // Cost. All is counted under the lock of a partition that the operation holds anyway, in memory of that partition.
 
@@ -63,8 +63,9 @@ struct common_stats {
     std::uint64_t misses = 0;                ///< gets and takes that did not
     std::uint64_t evicted_pages = 0;         ///< ephemeral pages dropped to make room
     std::uint64_t written_back_pages = 0;    ///< pages that went to the backing tier
-    std::uint64_t rejected_puts = 0;         ///< puts refused, for any of the four reasons below
+    std::uint64_t rejected_puts = 0;         ///< puts refused, for any of the five reasons below
     std::uint64_t reject_reclaim_fail = 0;   ///< limit or cap was met, and nothing could be dropped to make room
+    std::uint64_t reject_threshold = 0;      ///< the store was full, and is not below accept_percent yet
     std::uint64_t reject_alloc_fail = 0;     ///< the page source had no memory for the stream
     std::uint64_t reject_kmemcache_fail = 0; ///< the page source had none for the index entry
     std::uint64_t reject_compress_poor = 0;  ///< the admission policy refused
@@ -91,6 +92,9 @@ inline constexpr stat_row<common_stats> common_rows[] = {
      &common_stats::rejected_puts},
     {{"reject_reclaim_fail", stat_unit::calls, stat_kind::counter, "Puts refused as nothing could leave for them"},
      &common_stats::reject_reclaim_fail},
+    {{"reject_threshold", stat_unit::calls, stat_kind::counter,
+      "Puts refused as the store was full and is not below accept_percent yet"},
+     &common_stats::reject_threshold},
     {{"reject_alloc_fail", stat_unit::calls, stat_kind::counter, "Puts refused as there was no memory for the stream"},
      &common_stats::reject_alloc_fail},
     {{"reject_kmemcache_fail", stat_unit::calls, stat_kind::counter,

@@ -14,7 +14,6 @@ store_stats basic_store<Config, Place>::stats() const noexcept {
         partitions_[i].add_to(s);
     }
     if constexpr (has_tier) {
-        s.tier_refusals = this->own_stage.refusals();
         s.tier_read_fail = this->own_stage.failed_reads();
         s.tier_forget_fail += this->own_stage.forget_failures();
     }

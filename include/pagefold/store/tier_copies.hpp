@@ -43,6 +43,7 @@ struct demotion_batch {
     };
 
     unsigned count = 0;
+    unsigned refused = 0; ///< that the tier was offered, and did not take
     victim of[most];
 };
 

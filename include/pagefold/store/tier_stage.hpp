@@ -42,7 +42,6 @@ public:
         if (place && fits_entry(*place)) [[likely]] {
             return place;
         }
-        refusals_.fetch_add(1, memory_order::relaxed); // counters, as below
         if (place) {
             forget({key, *place}); // a place that no entry has room for
             return status::invalid;
@@ -72,7 +71,6 @@ public:
     /// A page could not be read: the tier was asked, and had it not, or not whole, or not now.
     void note_failed_read() noexcept { failed_reads_.fetch_add(1, memory_order::relaxed); }
 
-    [[nodiscard]] std::uint64_t refusals() const noexcept { return refusals_.load(memory_order::relaxed); }
     [[nodiscard]] std::uint64_t failed_reads() const noexcept { return failed_reads_.load(memory_order::relaxed); }
     [[nodiscard]] std::uint64_t forget_failures() const noexcept {
         return forget_failures_.load(memory_order::relaxed);
@@ -81,7 +79,7 @@ public:
 private:
     Tier tier_;
     presence visitors_{};
-    atomic<std::size_t> refusals_{0}, failed_reads_{0}, forget_failures_{0};
+    atomic<std::size_t> failed_reads_{0}, forget_failures_{0}; // relaxed: counters
 };
 
 } // namespace pagefold

@@ -10,6 +10,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <initializer_list>
 
 namespace pagefold::testing::unit_control_budget {
 namespace {
@@ -60,6 +61,32 @@ TEST_CASE("budget: starts where it was told, in whole pages and within its bound
     CHECK(budget<played_clock>{o, clock}.bytes() == 10 * mib + 1);
     o.page_bytes = 0;
     CHECK(budget<played_clock>{o, clock}.bytes() == 10 * mib + 1);
+}
+
+TEST_CASE("budget: whole pages also where the bounds are none") {
+    played_clock clock;
+    budget_options o = options();
+    o.least_bytes = 10 * mib + 1;
+    o.most_bytes = 20 * mib + 4'095;
+    CHECK(budget<played_clock>{o, clock}.bytes() == 20 * mib);
+    for (const std::uint64_t start : {std::uint64_t{0}, 10 * mib, 10 * mib + 1, 10 * mib + 4'095}) {
+        o.start_bytes = start;
+        CHECK(budget<played_clock>{o, clock}.bytes() == 10 * mib + page);
+    }
+    o.most_bytes = 10 * mib + page; // one between
+    CHECK(budget<played_clock>{o, clock}.bytes() == 10 * mib + page);
+    o.most_bytes = 10 * mib + page - 1;
+    CHECK(budget<played_clock>{o, clock}.bytes() == 10 * mib + 4'095); // none
+    o.least_bytes = greatest_number - 5;
+    o.most_bytes = greatest_number;
+    CHECK(budget<played_clock>{o, clock}.bytes() == greatest_number - 5); // nor at the end of all numbers
+    o.least_bytes = 0;
+    o.most_bytes = page - 1;
+    o.start_bytes = greatest_number;
+    CHECK(budget<played_clock>{o, clock}.bytes() == 0);
+    o.page_bytes = greatest_number;
+    o.least_bytes = 1;
+    CHECK(budget<played_clock>{o, clock}.bytes() == page - 1);
 }
 
 TEST_CASE("budget: nothing is taken blindly") {
@@ -301,6 +328,8 @@ TEST_CASE("budget: whatever comes, it stays in its bounds and changes no faster 
             REQUIRE(after == b.bytes());
             REQUIRE(after <= b.most_bytes());
             REQUIRE(after >= b.least_bytes());
+            const std::uint64_t size = o.page_bytes != 0 ? o.page_bytes : 1, last = b.most_bytes() / size * size;
+            REQUIRE((after % size == 0 || last < b.least_bytes()));
             // Changes that waited are let through together.
             const std::uint64_t slack = scaled(before, 4'000, parts_per_million) + 2 * (o.page_bytes + 1);
             REQUIRE(difference_or_zero(after, before) <= saturated_sum(scaled(before, 4'050'000, 1'000'000), slack));

@@ -168,7 +168,12 @@ TEST_CASE("ghost_table: is as long as it is told, between a 32nd of its room and
                                       {640, 10},
                                       {2047, 32},
                                       {2048, 32},
-                                      {1'000'000, 32}}) {
+                                      {1'000'000, 32},
+                                      {0x7fff'ffffu, 32},
+                                      {0xffff'ffdfu, 32}, // a sum with half of the buckets would begin anew on 32 bits
+                                      {0xffff'ffffu, 32},
+                                      {~std::size_t{0} - 32, 32},
+                                      {~std::size_t{0}, 32}}) {
         const std::size_t keys = asked; // a name that a lambda may capture
         const std::uint64_t depth = kept;
         CAPTURE(keys);

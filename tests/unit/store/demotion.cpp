@@ -20,6 +20,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <thread>
 #include <vector>
@@ -171,7 +172,8 @@ TEST_CASE("demotion: a tier that is full ends it: puts are refused, and every ac
     }
     CHECK(refused != 0);
     CHECK(x.memory.copies() == 50);
-    CHECK(x.stats().tier_refusals != 0);
+    CHECK(x.stats().tier_refusals == x.memory.offers() - x.memory.kept());
+    CHECK(x.f.store.stats(any_node).value().tier_refusals == x.stats().tier_refusals); // all partitions are on no node
     // A refused put asks the tier a bounded number of times.
     CHECK(x.memory.offers() <= x.memory.kept() + refused * 4 * 8 + 64);
     for (std::uint64_t i = 0; i < kept.size(); ++i) {
@@ -594,6 +596,40 @@ TEST_CASE("demotion: a page that came for one that damage took from under its re
         CHECK(x.f.got(page_kind::random, 77));
         CHECK(hits == 1);
         CHECK((takes ? x.f.lacks(key) : x.f.has(key, page_kind::random, 77)));
+    }
+}
+
+TEST_CASE("demotion: damage that a reader of the tier comes back to is counted once") {
+    for (const unsigned byte : {0u, 1u}) { // a page that was there looks gone, or one more looks there
+        fixture<> x{roomy};
+        const pool_id pool = x.f.make_pool(demoting);
+        constexpr std::uint64_t object = 0x7a3b5c9d1e2f4057; // that nothing else in memory looks like
+        for (std::uint64_t i = 0; i < 5; ++i) {
+            REQUIRE(x.f.put({pool, object, i}, page_kind::text, i) == status::ok);
+        }
+        REQUIRE(x.f.store.shrink(roomy) != 0);
+        REQUIRE(x.stats().away_pages == 5);
+        CHECK(x.f.store.check());
+        std::size_t hits = 0;
+        x.memory.on_call = [&](test_tier_memory::call c, const page_key&) {
+            x.f.source.for_each_run([&](std::byte* memory, std::size_t bytes) {
+                for (std::size_t at = 0; c == test_tier_memory::call::fetch && at + sizeof(extent) <= bytes; at += 4) {
+                    if (load_native<std::uint64_t>(memory + at) == object) {
+                        memory[at + offsetof(extent, bitmap) + byte] ^= std::byte{1};
+                        ++hits;
+                    }
+                }
+            });
+        };
+        CHECK(x.f.get({pool, object, 0}) == status::corrupt);
+        CHECK(hits == 1);
+        CHECK(x.stats().decompress_fail == 1);
+        CHECK(x.f.get({pool, object, 1}) == status::not_found); // they went with it, which was said
+        CHECK(x.stats().decompress_fail == 1);
+        CHECK_FALSE(x.f.store.check()); // what the extent led to is known to nobody
+        REQUIRE(x.f.put({pool, object, 0}, page_kind::text, 9) == status::ok);
+        CHECK(x.f.has({pool, object, 0}, page_kind::text, 9));
+        CHECK(x.f.store.destroy_pool(pool) == status::ok);
     }
 }
 
