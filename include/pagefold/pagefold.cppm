@@ -396,6 +396,7 @@ using pagefold::frame_queue;
 using pagefold::io_control;
 using pagefold::is_refusal;
 using pagefold::is_shortage;
+using pagefold::keep_loaded;
 using pagefold::mmap_options;
 using pagefold::mmap_source;
 using pagefold::node_exhausted;

@@ -41,6 +41,7 @@
 #include <pagefold/hosted/fork_guard.hpp>
 #include <pagefold/hosted/frame_queue.hpp>
 #include <pagefold/hosted/io_control.hpp>
+#include <pagefold/hosted/keep_loaded.hpp>
 #include <pagefold/hosted/mmap_options.hpp>
 #include <pagefold/hosted/mmap_source.hpp>
 #include <pagefold/hosted/node_placement.hpp>

@@ -45,7 +45,7 @@
 //   That takes that they know of each other, which the linker can hinder: sigbus_links.hpp says when. Then each turn takes a
 //   level, and after some six it is ENOSPC. Where one comes and goes while the other stays, there is no end in any case.
 //   An entry that unhook finds under another handler is called by that one for ever. So a library with faults by signal stays
-//   loaded: -z nodelete, where the linker doesn't see to it (with unique symbols, as g++ makes them for what is not hidden).
+//   loaded: sigbus_router sees to it (keep_loaded.hpp), and who hooks without it has to.
 
 namespace pagefold::inline PAGEFOLD_ABI {
 

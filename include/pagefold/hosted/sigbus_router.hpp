@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pagefold/core/atomic.hpp>
+#include <pagefold/hosted/keep_loaded.hpp>
 #include <pagefold/hosted/sigbus_chain.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
 #include <pagefold/platform/concept.hpp>
@@ -66,9 +67,15 @@ public:
     static constexpr std::size_t max_ranges = 64;
 
     /// Routes the faults of a range, and puts the router in front of the action of SIGBUS that it finds; a number for remove,
-    /// or −1 where there are too many ranges (ENOSPC), or the handler can't be set (see sigbus_chain::hook).
+    /// or −1 where there are too many ranges (ENOSPC), or the handler can't be set (see sigbus_chain::hook). The shared object
+    /// that this is in stays loaded from then on (keep_loaded.hpp). Not with a lock held that others take as they are loaded.
     [[nodiscard]] static int add(std::uintptr_t first, std::size_t bytes, serve_function serve,
                                  void* context) noexcept {
+        // Before the mutex, which an object that is being loaded may want. relaxed: twice does no harm.
+        if (is_kept.load(memory_order::relaxed) == 0) {
+            static_cast<void>(keep_loaded(reinterpret_cast<const void*>(&serve_fault)));
+            is_kept.store(1, memory_order::relaxed);
+        }
         const lock_guard guard{mutex()};
         if (used == max_ranges) {
             errno = ENOSPC;
@@ -139,6 +146,7 @@ private:
 
     inline static range ranges[max_ranges];
     inline static std::size_t used = 0; // guarded by the mutex
+    inline static atomic<std::uint32_t> is_kept{0};
 };
 
 } // namespace pagefold
