@@ -110,6 +110,7 @@
 #include <pagefold/ds/slot_pool.hpp>
 #include <pagefold/ds/stable_array.hpp>
 #include <pagefold/ds/two_level_bitmap.hpp>
+#include <pagefold/ds/value_list.hpp>
 #include <pagefold/evict/clock.hpp>
 #include <pagefold/evict/clock2q_plus.hpp>
 #include <pagefold/evict/concept.hpp>

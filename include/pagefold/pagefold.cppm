@@ -113,6 +113,7 @@ using pagefold::slot_pool;
 using pagefold::slot_pool_element;
 using pagefold::stable_array;
 using pagefold::two_level_bitmap;
+using pagefold::value_list;
 
 // compress/
 using pagefold::available_page_paths;

@@ -273,49 +273,42 @@ TEST_CASE("values: long ones, of another allocator and codec, read in place") {
     CHECK(source.peak_bytes() <= 3 << 20);
 }
 
-TEST_CASE("values: what a tier keeps comes back as long as it was") {
+/// A store over two nodes and a tier.
+struct tiered_store {
     test_tier_memory memory;
     test_source source;
-    {
-        partitioned_store<with_tier> store{source,
-                                           {.limit_bytes = 320 * 1024, .partitions = 2, .seed = 1},
-                                           default_config::compressor_type{},
-                                           default_config::admission_type{},
-                                           by_node{two_nodes{}},
-                                           default_config::eviction_type{},
-                                           test_tier{memory}};
-        model m{store, {.on_pressure = pressure_action::demote}, promise::kept, 4};
-        run(m, 5000);
-        CHECK(store.stats().written_back_pages > 100);
-        CHECK(store.stats().promoted_pages > 10);
-        CHECK(store.stats().tier_read_fail == 0);
-    }
+    partitioned_store<with_tier> store{source,
+                                       {.limit_bytes = 320 * 1024, .partitions = 2, .seed = 1},
+                                       default_config::compressor_type{},
+                                       default_config::admission_type{},
+                                       by_node{two_nodes{}},
+                                       default_config::eviction_type{},
+                                       test_tier{memory}};
+};
+
+TEST_CASE("values: what a tier keeps comes back as long as it was") {
+    tiered_store x;
+    model m{x.store, {.on_pressure = pressure_action::demote}, promise::kept, 4};
+    run(m, 5000);
+    CHECK(x.store.stats().written_back_pages > 100);
+    CHECK(x.store.stats().promoted_pages > 10);
+    CHECK(x.store.stats().tier_read_fail == 0);
 }
 
 TEST_CASE("values: values move to another node as they are, those in the tier too") {
-    test_tier_memory memory;
-    test_source source;
-    {
-        partitioned_store<with_tier> store{source,
-                                           {.limit_bytes = 320 * 1024, .partitions = 2, .seed = 1},
-                                           default_config::compressor_type{},
-                                           default_config::admission_type{},
-                                           by_node{two_nodes{}},
-                                           default_config::eviction_type{},
-                                           test_tier{memory}};
-        model m{store, {.node = node_id{0}, .on_pressure = pressure_action::demote}, promise::kept, 5};
-        for (unsigned i = 0; i < 3000; ++i) {
-            CAPTURE(i);
-            REQUIRE(m.step());
-            if (i % 10 == 0) {
-                const status s = store.set_node(m.pool(), static_cast<node_id>(i / 500 % 2), false, 16 * 1024);
-                REQUIRE((s == status::ok || s == status::busy || s == status::limit));
-            }
+    tiered_store x;
+    model m{x.store, {.node = node_id{0}, .on_pressure = pressure_action::demote}, promise::kept, 5};
+    for (unsigned i = 0; i < 3000; ++i) {
+        CAPTURE(i);
+        REQUIRE(m.step());
+        if (i % 10 == 0) {
+            const status s = x.store.set_node(m.pool(), static_cast<node_id>(i / 500 % 2), false, 16 * 1024);
+            REQUIRE((s == status::ok || s == status::busy || s == status::limit));
         }
-        CHECK(store.stats().pages_migrated > 100);
-        CHECK(m.all_read());
-        CHECK(m.holds());
     }
+    CHECK(x.store.stats().pages_migrated > 100);
+    CHECK(m.all_read());
+    CHECK(m.holds());
 }
 
 TEST_CASE("values: a pool that has a cap is charged for what its values take") {

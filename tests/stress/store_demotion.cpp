@@ -9,13 +9,13 @@
 #include "support/tsan_ordered.hpp"
 
 #include "support/environment.hpp"
+#include "support/four_nodes.hpp"
 #include "support/oracle_source.hpp"
 #include "support/store_contest.hpp"
 #include "support/test_tier.hpp"
 
 #include <pagefold/evict/lru.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
-#include <pagefold/place/hashed.hpp>
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/page_store.hpp>
 #include <pagefold/store/partitioned_store.hpp>
@@ -47,14 +47,6 @@ struct tiered_config : default_config {
 struct lru_config : tiered_config {
     using eviction_type = lru;
     static constexpr unsigned max_scratch = 3; // fewer than threads
-};
-/// Two of eight partitions for each of four nodes.
-struct four_nodes : hashed {
-    [[nodiscard]] partition_id home(const page_key& key, std::uint64_t hash, node_id wish,
-                                    std::size_t count) const noexcept {
-        const partition_id any = hashed::home(key, hash, any_node, count);
-        return wish == any_node ? any : any % (count / 4) * 4 + static_cast<std::size_t>(wish) % 4;
-    }
 };
 struct wandering_config : tiered_config {
     using place_type = four_nodes;

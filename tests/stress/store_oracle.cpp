@@ -7,6 +7,7 @@
 // PAGEFOLD_ORACLE_SEED: where chance begins. PAGEFOLD_ORACLE_COLD: the source may refuse the very first scratch as well.
 
 #include "support/environment.hpp"
+#include "support/four_nodes.hpp"
 #include "support/oracle_source.hpp"
 #include "support/store_configs.hpp"
 #include "support/store_contest.hpp"
@@ -17,7 +18,6 @@
 #include <pagefold/alloc/xv.hpp>
 #include <pagefold/evict/lru.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
-#include <pagefold/place/hashed.hpp>
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/page_store.hpp>
 #include <pagefold/store/partitioned_store.hpp>
@@ -74,14 +74,6 @@ struct tlsf_config : default_config {
     using lock_type = std_mutex;
 };
 
-/// Two of eight partitions for each of four nodes.
-struct four_nodes : hashed {
-    [[nodiscard]] partition_id home(const page_key& key, std::uint64_t hash, node_id wish,
-                                    std::size_t count) const noexcept {
-        const partition_id any = hashed::home(key, hash, any_node, count);
-        return wish == any_node ? any : any % (count / 4) * 4 + static_cast<std::size_t>(wish) % 4;
-    }
-};
 struct wandering_config : default_config {
     using lock_type = std_mutex;
     using place_type = four_nodes;

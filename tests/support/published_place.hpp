@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "support/stats_samples.hpp"
+
 #include <pagefold/hosted/published_stats.hpp>
+#include <pagefold/hosted/stats_publisher.hpp>
 
 #include <doctest/doctest.h>
 
@@ -48,6 +51,16 @@ struct published_place {
     }
     std::string folder = "/tmp/pagefold_published_XXXXXX";
     std::string path;
+};
+/// A writer there that has published the first of the samples.
+struct published_samples {
+    explicit published_samples(std::uint32_t most_pools = 64, std::uint32_t most_nodes = 8) {
+        REQUIRE(writer.open(at.path.c_str(), most_pools, most_nodes) == status::ok);
+        writer.publish(s.stores[0], 1);
+    }
+    published_place at;
+    stats_samples s;
+    stats_publisher writer;
 };
 /// A reader's room.
 struct room_for_stats {

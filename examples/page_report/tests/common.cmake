@@ -3,35 +3,16 @@
 # For the scripts beside: each is run with PROGRAM, WRONG_BYTE and a FOLDER of its own.
 cmake_minimum_required(VERSION 3.22)
 
-file(REMOVE_RECURSE "${FOLDER}")
-file(MAKE_DIRECTORY "${FOLDER}")
+include("${CMAKE_CURRENT_LIST_DIR}/../../support/expectations.cmake")
+make_folder("${FOLDER}")
 
 # Runs a program; status, output and errors into the caller's scope.
-function(run program)
-  execute_process(COMMAND ${program} ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE errors)
-  foreach(name IN ITEMS status output errors)
+function(run)
+  run_program(${ARGN})
+  foreach(name IN ITEMS status output errors command)
     set(${name} "${${name}}" PARENT_SCOPE)
   endforeach()
-  set(command "${ARGN}" PARENT_SCOPE)
 endfunction()
-
-macro(expect_equal what actual expected)
-  if(NOT "${actual}" STREQUAL "${expected}")
-    message(SEND_ERROR "${command}: ${what} is '${actual}', not '${expected}'\n${errors}")
-  endif()
-endmacro()
-
-macro(expect_greater what actual bound)
-  if(NOT "${actual}" GREATER "${bound}")
-    message(SEND_ERROR "${command}: ${what} is '${actual}', not above '${bound}'\n${errors}")
-  endif()
-endmacro()
-
-macro(expect_match what actual pattern)
-  if(NOT "${actual}" MATCHES "${pattern}")
-    message(SEND_ERROR "${command}: ${what} does not match '${pattern}':\n${actual}")
-  endif()
-endmacro()
 
 # A member of the JSON in `output`.
 function(json out)

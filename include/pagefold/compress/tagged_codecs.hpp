@@ -21,28 +21,12 @@
 #include <pagefold/compress/concept.hpp>
 #include <pagefold/compress/same_filled.hpp>
 #include <pagefold/core/bits.hpp>
+#include <pagefold/ds/value_list.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 
 namespace pagefold::inline PAGEFOLD_ABI {
-
-namespace detail {
-
-template <std::size_t Position, compressor Codec>
-struct tagged_codec {
-    // Not no_unique_address: clang 16 gives such a member another place where it imports the class than in the module.
-    Codec codec{};
-};
-
-template <class Positions, compressor... Codec>
-struct tagged_codec_list;
-
-template <std::size_t... Position, compressor... Codec>
-struct tagged_codec_list<std::index_sequence<Position...>, Codec...> : tagged_codec<Position, Codec>... {};
-
-} // namespace detail
 
 /// What chain and routed share: same-filled pages, the codecs with their regions of the scratch, and reading. Page sizes:
 /// from 9, those that every codec takes; up to 16 MiB if there are several. No codec's scratch_size may shrink
@@ -54,7 +38,7 @@ public:
     static constexpr std::size_t tag_size = is_single ? 0 : 1;
 
     constexpr tagged_codecs() noexcept = default;
-    constexpr explicit tagged_codecs(const Codec&... codec) noexcept : codecs_{{codec}...} {}
+    constexpr explicit tagged_codecs(const Codec&... codec) noexcept : codecs_{codec...} {}
 
     [[nodiscard]] std::size_t scratch_size(std::size_t n) const noexcept {
         std::size_t size = is_single ? 0 : table_size;
@@ -147,7 +131,7 @@ public:
     /// `call(codec, position)` for each codec, until it says false.
     template <class Call>
     void for_each(Call call) const noexcept {
-        for_positions(std::make_index_sequence<sizeof...(Codec)>{}, call);
+        codecs_.for_each_while(call);
     }
 
 private:
@@ -196,13 +180,7 @@ private:
         }
     }
 
-    template <std::size_t... Position, class Call>
-    void for_positions(std::index_sequence<Position...>, Call& call) const noexcept {
-        static_cast<void>(
-            (call(static_cast<const detail::tagged_codec<Position, Codec>&>(codecs_).codec, Position) && ...));
-    }
-
-    detail::tagged_codec_list<std::make_index_sequence<sizeof...(Codec)>, Codec...> codecs_{};
+    value_list<Codec...> codecs_{};
 };
 
 } // namespace pagefold

@@ -167,9 +167,7 @@ public:
     }
     /// The same, and says how long the value is. Behind it `out` stays as it was.
     result<std::size_t> get_value(const page_key& key, byte_span out) noexcept requires(takes_values) {
-        std::size_t length = 0;
-        const status s = read(key, out, false, length);
-        return s == status::ok ? result<std::size_t>{length} : s;
+        return read_value(key, out, false);
     }
     /// Many gets, in the order given; each request is told what became of it. For each scratch that is taken, which other
     /// operations wait for, `gets_a_lease` of them; else the cost is that of so many gets.
@@ -182,9 +180,7 @@ public:
     }
     /// The same, and says how long the value was.
     result<std::size_t> take_value(const page_key& key, byte_span out) noexcept requires(takes_values) {
-        std::size_t length = 0;
-        const status s = read(key, out, true, length);
-        return s == status::ok ? result<std::size_t>{length} : s;
+        return read_value(key, out, true);
     }
 
     /// Whether there is a page, here or in the backing tier: ok or not_found, else as for get, but that damage is seen only where
@@ -452,6 +448,11 @@ private:
     }
 
     status read(const page_key& key, byte_span out, bool removing, std::size_t& length) noexcept;
+    result<std::size_t> read_value(const page_key& key, byte_span out, bool removing) noexcept {
+        std::size_t length = 0;
+        const status s = read(key, out, removing, length);
+        return s == status::ok ? result<std::size_t>{length} : s;
+    }
     status read_through(const typename scratch_type::lease& lease, const page_key& key, byte_span out, bool removing,
                         std::size_t& length) noexcept;
     status read_away(partition_type& partition, const located_key& k, byte_span out,

@@ -135,12 +135,22 @@ TEST_CASE("published_stats: no reader sees the half of a publication") {
     return is_numbered(stats.whole, stats.time_ns) && stats.pools == 1 &&
            is_numbered(stats.pool_room[0].stats, stats.time_ns << 32);
 }
-struct numbered_store {
-    void publish(stats_publisher& writer, std::uint64_t round) {
+/// A writer of them, at the first, and a reader with room for them.
+struct numbered_file {
+    numbered_file() {
+        REQUIRE(writer.open(at.path.c_str(), 1, 0) == status::ok);
+        publish(1);
+        REQUIRE(reader.open(at.path.c_str()) == status::ok);
+    }
+    void publish(std::uint64_t round) {
         pool.stats = numbered<pool_stats>(round << 32);
         writer.publish({"s", numbered<store_stats>(round), {&pool, 1}, {}}, round);
     }
+    published_place at;
     pool_snapshot pool{};
+    stats_publisher writer;
+    stats_reader reader;
+    room_for_stats room{1, 0};
 };
 
 TEST_CASE(
@@ -149,33 +159,27 @@ TEST_CASE(
         MESSAGE("skipped: this machine does not step, or not under ThreadSanitizer");
         return;
     }
-    const published_place at;
-    numbered_store store;
-    stats_publisher writer;
-    REQUIRE(writer.open(at.path.c_str(), 1, 0) == status::ok);
-    store.publish(writer, 1);
-    stats_reader reader;
-    REQUIRE(reader.open(at.path.c_str()) == status::ok);
-    room_for_stats room{1, 0};
+    numbered_file file;
+    published_stats& stats = file.room.stats;
     std::uint64_t step = 0, old = 0, busy = 0, wrong = 0;
     const std::uint64_t steps = stepped::run(
-        1'000'000, [&] { store.publish(writer, 2); },
+        1'000'000, [&] { file.publish(2); },
         [&] {
             if (++step % 7 != 0) { // each takes 256 tries while the writer is at it
                 return;
             }
-            const status one = reader.read(room.stats);
-            old += one == status::ok && room.stats.time_ns == 1 ? 1u : 0u;
+            const status one = file.reader.read(stats);
+            old += one == status::ok && stats.time_ns == 1 ? 1u : 0u;
             busy += one == status::busy ? 1u : 0u;
-            wrong += one == status::busy || (one == status::ok && is_whole(room.stats)) ? 0u : 1u;
+            wrong += one == status::busy || (one == status::ok && is_whole(stats)) ? 0u : 1u;
         });
     CHECK(steps > 500);
     CHECK(old > 0);
     CHECK(busy > 50);
     CHECK(wrong == 0);
-    REQUIRE(reader.read(room.stats) == status::ok);
-    CHECK(room.stats.time_ns == 2);
-    CHECK(is_whole(room.stats));
+    REQUIRE(file.reader.read(stats) == status::ok);
+    CHECK(stats.time_ns == 2);
+    CHECK(is_whole(stats));
 }
 
 TEST_CASE("published_stats: a publication between any two instructions of a reading is seen whole, or not at all") {
@@ -183,29 +187,24 @@ TEST_CASE("published_stats: a publication between any two instructions of a read
         MESSAGE("skipped: this machine does not step, or not under ThreadSanitizer");
         return;
     }
-    const published_place at;
-    numbered_store store;
-    stats_publisher writer;
-    REQUIRE(writer.open(at.path.c_str(), 1, 0) == status::ok);
-    stats_reader reader;
-    REQUIRE(reader.open(at.path.c_str()) == status::ok);
-    room_for_stats room{1, 0};
+    numbered_file file;
+    published_stats& stats = file.room.stats;
     std::uint64_t round = 1;
     for (const std::uint64_t every : {31u, 101u, 331u, 997u, 3001u, 9001u}) {
-        store.publish(writer, round);
+        file.publish(round);
         std::uint64_t step = 0;
         status one = status::busy;
         const std::uint64_t before = round;
         stepped::run(
-            40'000, [&] { one = reader.read(room.stats); },
+            40'000, [&] { one = file.reader.read(stats); },
             [&] {
                 if (++step % every == 0) {
-                    store.publish(writer, ++round);
+                    file.publish(++round);
                 }
             });
         CAPTURE(every);
         if (one == status::ok) {
-            CHECK(is_whole(room.stats));
+            CHECK(is_whole(stats));
         } else {
             CHECK(one == status::busy); // 256 times there was another one
         }

@@ -25,12 +25,9 @@ namespace {
 using layout = detail::published_layout;
 
 TEST_CASE("stats_reader: a writer that stands still in the middle is told from one that died there") {
-    const published_place at;
-    const stats_samples s;
+    published_samples file;
+    auto& [at, s, writer] = file;
     room_for_stats room;
-    stats_publisher writer;
-    REQUIRE(writer.open(at.path.c_str()) == status::ok);
-    writer.publish(s.stores[0], 1);
     stats_reader reader;
     REQUIRE(reader.open(at.path.c_str()) == status::ok);
     at.write_word(layout::at_sequence, at.word(layout::at_sequence) + 1);
@@ -46,11 +43,8 @@ TEST_CASE("stats_reader: a writer that stands still in the middle is told from o
 }
 
 TEST_CASE("stats_reader: another version, list or form is refused, when it is opened and later") {
-    const published_place at;
-    const stats_samples s;
-    stats_publisher writer;
-    REQUIRE(writer.open(at.path.c_str(), 2, 2) == status::ok);
-    writer.publish(s.stores[0], 1);
+    published_samples file{2, 2};
+    auto& [at, s, writer] = file;
     room_for_stats room;
     stats_reader early;
     REQUIRE(early.open(at.path.c_str()) == status::ok);
