@@ -240,6 +240,7 @@ using pagefold::codec_stage;
 using pagefold::common_stats;
 using pagefold::compaction_sweep;
 using pagefold::compaction_work;
+using pagefold::copied_page;
 using pagefold::copy_watch;
 using pagefold::default_config;
 using pagefold::demoter;
@@ -338,6 +339,7 @@ using pagefold::tier_copy;
 using pagefold::tier_stage;
 using pagefold::victim_search;
 using pagefold::visit;
+using pagefold::written_page;
 
 #if defined(PAGEFOLD_WITH_LZ4)
 using pagefold::basic_lz4;

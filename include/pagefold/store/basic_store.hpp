@@ -25,6 +25,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <type_traits>
 
 // The store: what page_store and partitioned_store share.
 //
@@ -151,7 +152,17 @@ public:
     /// The same for what shrinks no further, as its caller has compressed it or knows better: it is kept as it is, and no codec
     /// is asked. A caller that compresses in several ways puts a mark of its own into the value.
     status put_raw(const page_key& key, byte_view page, acquire_context context = {}) noexcept {
-        return put_as(key, page, false, context);
+        return put_as(key, copied_page{page}, false, context);
+    }
+
+    /// The same as put of `length` bytes that `write` makes: bool(byte_span of length bytes), noexcept, which must not call the
+    /// store. They come straight into the store's scratch, which spares put's copy and, where the admission policy refuses the
+    /// key before it sees a page (second_touch), all of them. With no lock held; once, or again where the pool is being
+    /// moved. Where it says false the put answers invalid, counts nowhere, and what was stored stays.
+    template <class Write>
+    status put_written(const page_key& key, std::size_t length, Write&& write, acquire_context context = {}) noexcept {
+        static_assert(noexcept(static_cast<bool>(write(byte_span{}))), "it is called inside a put");
+        return put_as(key, written_page<std::remove_reference_t<Write>>{length, write}, true, context);
     }
 
     /// Copies the page to `out`, which must be page_size bytes, and in a store of values as long as the value, at least: or
@@ -394,20 +405,23 @@ private:
     /// `spare`: a page of scratch that nothing is in.
     status place_stream(const homes& at, const located_key& k, byte_view stream, std::size_t length, byte_span spare,
                         bool codec_failed) noexcept;
-    status put_as(const page_key& key, byte_view page, bool may_shrink, acquire_context context) noexcept;
+    /// `Page`: copied_page, or written_page.
+    template <class Page>
+    status put_as(const page_key& key, const Page& page, bool may_shrink, acquire_context context) noexcept;
     /// The whole put by one route; has_moved where there is a newer one.
-    status put_by_route(located_key& k, byte_view page, bool may_shrink,
+    template <class Page>
+    status put_by_route(located_key& k, const Page& page, bool may_shrink,
                         const typename scratch_type::lease& lease) noexcept;
     [[nodiscard]] static constexpr bool is_length(std::size_t length) noexcept {
         return takes_values ? length <= page_size : length == page_size;
     }
     /// The stream, or the value itself, which is in `copy`, where that takes no more memory: it needs no decoding.
-    [[nodiscard]] static result<byte_view> shortest(byte_view value, const result<byte_view>& stream, byte_view copy,
+    [[nodiscard]] static result<byte_view> shortest(std::size_t length, const result<byte_view>& stream, byte_view copy,
                                                     const partition_type& target) noexcept {
         if constexpr (takes_values) {
             if (stream && (*stream).size() > min_stream_size && (*stream).data() != copy.data() &&
-                target.occupied_by_stream((*stream).size()) >= target.occupied_by_stream(value.size())) {
-                return copy.first(value.size());
+                target.occupied_by_stream((*stream).size()) >= target.occupied_by_stream(length)) {
+                return copy.first(length);
             }
         }
         return stream;

@@ -21,6 +21,33 @@ struct page_facts {
     std::uint8_t admission = 0; ///< the pool's admission policy, by its number
 };
 
+/// A page that lies somewhere: how codec_stage is handed one.
+class copied_page {
+public:
+    constexpr explicit copied_page(byte_view bytes) noexcept : bytes_{bytes} {}
+    [[nodiscard]] constexpr std::size_t size() const noexcept { return bytes_.size(); }
+    [[nodiscard]] bool write_to(byte_span copy) const noexcept {
+        copy_bytes(copy.data(), bytes_.data(), bytes_.size());
+        return true;
+    }
+
+private:
+    byte_view bytes_;
+};
+
+/// A page that its owner writes: `Write` takes a byte_span of so many bytes, and says whether it filled it.
+template <class Write>
+class written_page {
+public:
+    constexpr written_page(std::size_t size, Write& write) noexcept : size_{size}, write_{write} {}
+    [[nodiscard]] constexpr std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] bool write_to(byte_span copy) const noexcept { return write_(copy); }
+
+private:
+    std::size_t size_;
+    Write& write_;
+};
+
 /// What happens to a page before and after the lock: between the page and the stream that is kept of it. Safe from many
 /// threads.
 ///
@@ -69,28 +96,38 @@ public:
     /// kept raw, to need no decoding.
     result<byte_view> pack(byte_view page, byte_span copy, byte_span buffer, byte_span scratch, std::size_t most,
                            const page_facts& facts, bool& has_failed, bool may_shrink = true) noexcept {
+        return pack_page(copied_page{page}, copy, buffer, scratch, most, facts, has_failed, may_shrink);
+    }
+    /// The same of a page that its owner writes to `copy`, which is asked for only where no policy refuses it before:
+    /// page.size() bytes by page.write_to(), which says whether it could. `invalid` if not.
+    template <class Page>
+    result<byte_view> pack_page(const Page& page, byte_span copy, byte_span buffer, byte_span scratch, std::size_t most,
+                                const page_facts& facts, bool& has_failed, bool may_shrink) noexcept {
         has_failed = false;
         if constexpr (screening_policy<Admission>) {
             if (!admission_.screen(query_of(facts, page.size(), page.size()))) {
                 return status::incompressible;
             }
         }
+        const byte_span own = copy.first(page.size());
+        if (!page.write_to(own)) {
+            return status::invalid;
+        }
+        const byte_view raw = own;
         if constexpr (TakesValues) {
-            if (page.size() <= min_stream_size) {
-                return pack_small(page, buffer, facts);
+            if (raw.size() <= min_stream_size) {
+                return pack_small(raw, buffer, facts);
             }
         }
-        copy_bytes(copy.data(), page.data(), page.size());
-        const byte_view raw = copy.first(page.size());
         byte_view stream = raw;
         const result<std::size_t> packed =
             may_shrink ? compress(raw, buffer, scratch, facts.page) : result<std::size_t>{status::incompressible};
-        if (packed && *packed < page.size()) {
+        if (packed && *packed < raw.size()) {
             stream = buffer.first(*packed);
-        } else if (!packed && is_failure(packed.error(), page.size() < copy.size())) {
+        } else if (!packed && is_failure(packed.error(), raw.size() < copy.size())) {
             has_failed = true;
         }
-        switch (admission_.admit(query_of(facts, page.size(), stream.size()))) {
+        switch (admission_.admit(query_of(facts, raw.size(), stream.size()))) {
         case admission::raw: stream = raw; break;
         case admission::reject: return status::incompressible;
         case admission::packed:

@@ -10,11 +10,12 @@ namespace pagefold::inline PAGEFOLD_ABI {
 
 template <store_config Config, partition_policy Place>
 status basic_store<Config, Place>::put(const page_key& key, byte_view page, acquire_context context) noexcept {
-    return put_as(key, page, true, context);
+    return put_as(key, copied_page{page}, true, context);
 }
 
 template <store_config Config, partition_policy Place>
-status basic_store<Config, Place>::put_as(const page_key& key, byte_view page, bool may_shrink,
+template <class Page>
+status basic_store<Config, Place>::put_as(const page_key& key, const Page& page, bool may_shrink,
                                           acquire_context context) noexcept {
     if (!is_length(page.size()) || !is_valid(key)) {
         return status::invalid;
@@ -34,7 +35,8 @@ status basic_store<Config, Place>::put_as(const page_key& key, byte_view page, b
 }
 
 template <store_config Config, partition_policy Place>
-status basic_store<Config, Place>::put_by_route(located_key& k, byte_view page, bool may_shrink,
+template <class Page>
+status basic_store<Config, Place>::put_by_route(located_key& k, const Page& page, bool may_shrink,
                                                 const typename scratch_type::lease& lease) noexcept {
     homes at = find_homes(k);
     const homes of_key = at;
@@ -48,16 +50,19 @@ status basic_store<Config, Place>::put_by_route(located_key& k, byte_view page, 
     partition_type& target = partitions_[at.now];
     const page_facts facts = look_at(of_key, k);
     bool codec_failed = false;
-    const result<byte_view> stream = is_refused_for_now(k)
-                                         ? result<byte_view>{status::limit}
-                                         : shortest(page,
-                                                    codec_.pack(page, lease.page(), lease.buffer(), lease.scratch(),
-                                                                most_packed_, facts, codec_failed, may_shrink),
-                                                    lease.page(), target);
+    const result<byte_view> stream =
+        is_refused_for_now(k) ? result<byte_view>{status::limit}
+                              : shortest(page.size(),
+                                         codec_.pack_page(page, lease.page(), lease.buffer(), lease.scratch(),
+                                                          most_packed_, facts, codec_failed, may_shrink),
+                                         lease.page(), target);
     if (stream) {
         // The stream is in the one or in the other.
         return place_stream(at, k, *stream, page.size(),
                             (*stream).data() == lease.page().data() ? lease.buffer() : lease.page(), codec_failed);
+    }
+    if (stream.error() == status::invalid) { // it could not be written
+        return status::invalid;
     }
     status s = status::busy;
     if (at.before == at.now) [[likely]] {

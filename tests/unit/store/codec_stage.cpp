@@ -518,4 +518,54 @@ TEST_CASE("codec_stage: admission hears of a value's own length") {
     CHECK(has_failed);
 }
 
+TEST_CASE("codec_stage: a written page is asked for where nobody refuses it before, straight into the copy") {
+    scene s;
+    s.part.packed = 100;
+    unsigned screened = 0, written = 0;
+    admission_query before{};
+    played_screen policy;
+    policy.screened = &screened;
+    policy.before = &before;
+    codec_stage<played_codec, played_screen, true> stage{played_codec{&s.part}, policy};
+    page_facts facts{{static_cast<pool_id>(5), pool_kind::ephemeral}, 99, key_past::unseen, 3};
+    bool can_write = true;
+    byte_span place{};
+    auto write = [&](byte_span to) noexcept {
+        ++written;
+        place = to;
+        copy_bytes(to.data(), s.page.data(), to.size());
+        return can_write;
+    };
+    const auto pack = [&](std::size_t length) {
+        return stage.pack_page(written_page{length, write}, s.copy, s.buffer, s.scratch, no_most, facts, s.has_failed,
+                               true);
+    };
+    CHECK(pack(1000).error() == status::incompressible);
+    CHECK(before.page_bytes == 1000);
+    CHECK(written == 0);
+
+    facts.past = key_past::left;
+    CHECK(s.is_packed(pack(1000), 100));
+    CHECK(written == 1);
+    CHECK(place.data() == s.copy.data());
+    CHECK(place.size() == 1000);
+    CHECK(s.part.seen_first == std::vector<std::byte>(s.page.begin(), s.page.begin() + 1000));
+
+    const result<byte_view> small = pack(5); // its own stream
+    REQUIRE(small);
+    CHECK((*small).size() == min_stream_size);
+    CHECK(std::memcmp((*small).data(), s.page.data(), 5) == 0);
+    CHECK(place.size() == 5);
+    CHECK(pack(0));
+    CHECK(place.empty());
+
+    can_write = false;
+    s.part.seen_first.clear();
+    for (const std::size_t length : {std::size_t{0}, std::size_t{5}, std::size_t{1000}, page_size}) {
+        CHECK(pack(length).error() == status::invalid);
+    }
+    CHECK(s.part.seen_first.empty());
+    CHECK(written == 7);
+}
+
 } // namespace pagefold::testing::unit_store_codec_stage
