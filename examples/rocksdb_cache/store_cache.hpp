@@ -19,8 +19,8 @@
 
 namespace rocksdb_cache {
 
-/// Blocks of any length up to 16 KiB, each kept when its key comes the second time. Most are of nearly one length, of which
-/// size classes would have several in each partition, all with room left; two levels of free lists have none.
+/// Blocks of any length up to 16 KiB, each kept when its key comes the second time. Most are of nearly one length: two levels of
+/// free lists round them alike, so that the place of nearly any block that goes fits the next.
 struct block_config : pagefold::default_config {
     static constexpr std::size_t page_size = 16384;
     static constexpr bool variable_length = true;
@@ -78,14 +78,15 @@ public:
         if (size > most_bytes || !find_name(key, n)) {
             return rocksdb::Status::OK();
         }
-        std::byte* const block = buffer();
-        if (const rocksdb::Status s = helper->saveto_cb(value, 0, size, block); !s.ok()) {
-            return s;
-        }
-        std::memcpy(block + size, &n.tail, tail_bytes);
-        // What is refused, for its first touch or for want of room, is not kept, and no older version of it either.
-        static_cast<void>(store_.put(n.key, {block, size + tail_bytes}));
-        return rocksdb::Status::OK();
+        // The block comes straight into the store's scratch, and not at all where it is its key's first touch. What is refused,
+        // for that or for want of room, is not kept, and no older version of it either.
+        rocksdb::Status saved;
+        static_cast<void>(store_.put_written(n.key, size + tail_bytes, [&](pagefold::byte_span to) noexcept {
+            saved = helper->saveto_cb(value, 0, size, to.data());
+            std::memcpy(to.data() + size, &n.tail, tail_bytes);
+            return saved.ok();
+        }));
+        return saved;
     }
 
     std::unique_ptr<rocksdb::SecondaryCacheResultHandle> Lookup(const rocksdb::Slice& key,
