@@ -23,12 +23,17 @@
 #include <ctime>
 #include <exception>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
 #include <unistd.h>
 #include <utility>
 #include <vector>
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 namespace {
 
@@ -221,11 +226,28 @@ std::size_t get_all(rocksdb::DB& db, const settings& s, const std::vector<std::u
 }
 
 struct outcome {
-    double hits = 0, found = 0, seconds = 0, processor = 0;
+    double hits = 0, found = 0, seconds = 0, processor = 0, resident = 0;
 };
+
+/// MiB of memory that this process has written and no file has: what the caches take is what it grows by. What malloc keeps for
+/// later goes back first, where that can be had.
+double resident_mib() {
+#if defined(__GLIBC__)
+    malloc_trim(0);
+#endif
+    std::ifstream status{"/proc/self/status"};
+    double kib = 0;
+    for (std::string word; status >> word;) {
+        if (word == "RssAnon:") {
+            status >> kib;
+        }
+    }
+    return kib / 1024;
+}
 
 outcome run(const settings& s, const std::string& path, const std::vector<std::uint32_t>& asked, bool over_store) {
     const std::size_t capacity = (s.memory - s.primary) * mib;
+    const double resident = resident_mib();
     std::shared_ptr<store_cache> own;
     std::shared_ptr<rocksdb::SecondaryCache> secondary;
     if (over_store) {
@@ -249,6 +271,7 @@ outcome run(const settings& s, const std::string& path, const std::vector<std::u
         wrong += get_all(*db, s, asked, s.warm_up, asked.size());
         o.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
         o.processor = processor_seconds() - processor;
+        o.resident = resident_mib() - resident;
         const counted_cache::counts after = counted->now();
         const auto lookups = static_cast<double>(after.lookups - before.lookups);
         const auto hits = static_cast<double>(after.hits - before.hits);
@@ -287,15 +310,17 @@ int compare(const settings& s) {
         "uncompressed blocks; %u threads\n\n",
         ROCKSDB_MAJOR, ROCKSDB_MINOR, ROCKSDB_PATCH, s.rows, s.row_bytes, s.noise,
         static_cast<double>(s.exponent) / 100, s.memory, s.primary, s.threads);
-    std::printf("%-14s %10s %16s %12s %18s\n", "cache", "hits", "gets in memory", "gets/s", "processor us/get");
+    std::printf("%-14s %10s %16s %12s %18s %14s\n", "cache", "hits", "gets in memory", "gets/s", "processor us/get",
+                "MiB resident");
     for (unsigned round = 0; round < s.rounds; ++round) {
         for (const bool over_store : {false, true}) {
             if (s.which == (over_store ? caches::rocksdb : caches::store)) {
                 continue;
             }
             const outcome o = run(s, path, asked, over_store);
-            std::printf("%-14s %10.4f %16.4f %12.0f %18.3f\n", over_store ? "pagefold" : "rocksdb", o.hits, o.found,
-                        static_cast<double>(s.gets) / o.seconds, o.processor * 1e6 / static_cast<double>(s.gets));
+            std::printf("%-14s %10.4f %16.4f %12.0f %18.3f %14.1f\n", over_store ? "pagefold" : "rocksdb", o.hits,
+                        o.found, static_cast<double>(s.gets) / o.seconds,
+                        o.processor * 1e6 / static_cast<double>(s.gets), o.resident);
             std::fflush(stdout);
         }
     }
