@@ -65,6 +65,7 @@
 #include <pagefold/compress/concept.hpp>
 #include <pagefold/compress/lz_block.hpp>
 #include <pagefold/compress/page.hpp>
+#include <pagefold/compress/page_delta.hpp>
 #include <pagefold/compress/page/avx2.hpp>
 #include <pagefold/compress/page/avx512.hpp>
 #include <pagefold/compress/page/format.hpp>

@@ -8,6 +8,7 @@
 #include <pagefold/alloc/xv.hpp>
 #include <pagefold/compress/lz_block.hpp>
 #include <pagefold/compress/page.hpp>
+#include <pagefold/compress/page_delta.hpp>
 #include <pagefold/core/checksum.hpp>
 #include <pagefold/evict/lru.hpp>
 #include <pagefold/hosted/mmap_source.hpp>
@@ -77,6 +78,37 @@ std::uint64_t streams(const Compressor& codec, std::size_t page_size, const char
         }
         sum = mix(sum ^ checksum({stream.data(), *size}, seed), *size);
         expect(codec.decompress({stream.data(), *size}, back, aligned) == status::ok && back == page, name);
+    }
+    return sum;
+}
+
+/// The same of deltas: each page against the one before of its kind with some words of the next one's.
+std::uint64_t deltas(const char* name) {
+    constexpr std::size_t size = page_delta::page_size;
+    const page_delta codec;
+    std::vector<std::byte> base(size), other(size), pair(2 * size), back(2 * size), stream(codec.bound());
+    alignas(scratch_alignment) static std::byte scratch[page_delta::scratch_size()];
+    const byte_span room{scratch, sizeof scratch};
+    std::uint64_t sum = 0;
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+        rng random{seed};
+        fill(base, seed);
+        fill(other, seed + 5);
+        std::memcpy(pair.data(), base.data(), size);
+        std::memcpy(pair.data() + size, base.data(), size);
+        for (std::size_t at = 0; at < size; at += 16) {
+            if (random.one_in(10)) {
+                std::memcpy(&pair[size + at], &other[at], 16);
+            }
+        }
+        back = pair;
+        const result<std::size_t> made = codec.compress(pair, stream, room);
+        expect(static_cast<bool>(made), name);
+        if (made) {
+            sum = mix(sum ^ checksum({stream.data(), *made}, seed), *made);
+            std::memset(back.data() + size, 0x5a, size);
+            expect(codec.decompress({stream.data(), *made}, back, room) == status::ok && back == pair, name);
+        }
     }
     return sum;
 }
@@ -156,9 +188,10 @@ int main(int count, char**) {
         {"page codec, fast", streams(basic_page_codec<page_level::fast>{}, 16384, "page codec, fast")},
         {"page codec, high", streams(basic_page_codec<page_level::high>{}, 4096, "page codec, high")},
         {"lz_block, 4 KiB", streams(block, 4096, "lz_block, 4 KiB")},
+        {"deltas", deltas("deltas")},
     };
     constexpr std::uint64_t expected[] = {0x5da2288275b4f991, 0x1f1a2e83a9d429b0, 0xd858ff1f533198c3,
-                                          0xb313c131f93a6495, 0xfd5429d0ce8d9844};
+                                          0xb313c131f93a6495, 0xfd5429d0ce8d9844, 0xd8f85b966ede9178};
     for (std::size_t i = 0; i < sizeof expected / sizeof *expected; ++i) {
         if (count > 1) {
             std::printf("%s 0x%llx\n", found[i].name, static_cast<unsigned long long>(found[i].sum));

@@ -4,6 +4,7 @@
 // they differ; the status is the number of the check that failed.
 
 #include "support/codec_paths.hpp"
+#include "support/delta_pages.hpp"
 
 #include <cstdio>
 
@@ -22,6 +23,7 @@ int main() {
         first_disagreement<page_level::high>(path, 4096, 2000, 48, 2),
         first_disagreement<page_level::balanced>(path, 65536, 3000, 12, 4),
         first_disagreement_on_noise(path, 0, 1000),
+        first_delta_disagreement(path, 0, 240),
     };
     int check = 2;
     for (const std::int64_t page : differs) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Writes the seeds of the targets `page_decode` and `page_paths` into their folders below the one that it is given:
+// Writes the seeds of the targets `page_decode`, `page_paths` and `page_delta` into their folders below the one that it is given:
 //
 //     c++ -std=c++20 -Iinclude -Itests tests/fuzz/seeds/page.cpp -o page_seeds && ./page_seeds tests/fuzz/seeds
 
+#include <support/delta_pages.hpp>
 #include <support/page_stream_writer.hpp>
 #include <support/pages.hpp>
 
@@ -77,6 +78,17 @@ void written(const std::string& name, const stream_style& style) {
     write_seed(name, 0, page_stream_writer{3}.write(parts, style, false, is_wrong));
 }
 
+/// The delta of a pair that is made of the base `kind`: a stream for the decoder.
+void delta(const std::string& name, std::uint8_t kind, std::uint64_t how) {
+    std::vector<std::byte> pair = delta_pair(kind * delta_pair_kinds + how);
+    const auto stream = delta_on_path<page_level::balanced>{default_page_path()}.compress(pair);
+    if (stream) {
+        std::vector<std::byte> bytes{std::byte{kind}};
+        bytes.insert(bytes.end(), stream->begin(), stream->end());
+        write_seed(name, 0, bytes);
+    }
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -120,5 +132,15 @@ int main(int argc, char** argv) {
     write_seed("noise_once", 0, page_of(304, page_kind::random, 7));
     write_seed("noise", repeated, page_of(1024, page_kind::random, 7));
     write_seed("period_24", repeated | growing, page_of(24, page_kind::pointers, 5));
+
+    folder = std::filesystem::path(argv[1]) / "page_delta";
+    std::filesystem::create_directories(folder);
+    delta("stream_words_changed", 0, 0);
+    delta("stream_lines_changed", 3, 1);
+    delta("stream_part_moved", 10, 2);
+    delta("stream_equal", 8, 5);
+    write_seed("page_three_bytes_changed", 1, std::vector<std::uint8_t>{8, 0, 0, 7, 0, 8, 9, 255, 15, 1});
+    write_seed("page_first_line_changed", 1,
+               std::vector<std::uint8_t>{4, 0, 0, 1, 9, 0, 2, 20, 0, 3, 40, 0, 4, 63, 0, 5});
     return 0;
 }

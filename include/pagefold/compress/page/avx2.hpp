@@ -93,6 +93,15 @@ PAGEFOLD_AVX2 bool is_zero(const std::uint8_t* from) noexcept {
     return _mm256_testz_si256(any, any) != 0;
 }
 
+/// As scalar::kept_lines.
+[[nodiscard]] PAGEFOLD_TARGET_AVX2 inline unsigned kept_lines(const std::uint8_t* pair) noexcept {
+    unsigned kept = 0;
+    for (const std::uint8_t* line = pair; line != pair + unit_size; line += line_size) {
+        kept += v16::ones64(differing(line, line + unit_size)) <= most_changed ? 1u : 0u;
+    }
+    return kept;
+}
+
 PAGEFOLD_AVX2 bool is_text(const std::uint8_t* from) noexcept {
     const __m256i others = _mm256_set1_epi8(first_text_byte - 1); // signed: bytes from 0x80 on are less
     const auto first = static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpgt_epi8(load(from), others)));
@@ -121,17 +130,39 @@ PAGEFOLD_AVX2 bool rest_is_noise(const std::uint8_t* from) noexcept {
     return is_noise(avx2::sum_of_bytes(zeros) / 4, (lines - give_up_line) * line_size / 4, avx2::sum_of_bytes(repeats));
 }
 
+/// Enters the words of the lines behind the base's first one, up to the line at `from`, into an empty table.
+PAGEFOLD_AVX2 void prime(const unit_view& unit, const std::uint8_t* from, workspace& state) noexcept {
+    for (std::size_t i = 0; i != table_size; i += 16) {
+        store(state.positions + i, _mm256_set1_epi16(no_position));
+    }
+    alignas(64) std::uint16_t hashes[16];
+    for (std::size_t at = line_size; unit.page + at != from; at += line_size) {
+        hash_words(unit.page + at, hashes);
+        v16::enter_words(hashes, at, state);
+    }
+}
+
 /// As v16::search_unit.
-template <page_level Level>
+template <page_level Level, bool HasBase>
 PAGEFOLD_TARGET_AVX2 bool search_unit(const unit_view& unit, workspace& state) noexcept {
     constexpr settings level = settings_of(Level);
-    v16::search_state search;
+    v16::search_state search = v16::first_state<HasBase>();
+    [[maybe_unused]] bool is_primed = false;
     v16::begin_search(unit, state);
     for (std::size_t line = 0; line != lines; ++line) {
         const std::uint8_t* const from = unit.page + unit.base + line * line_size;
-        if (is_zero(from) || (unit.base == 0 && line == 0)) {
-            v16::take_line(line, differing(from, zero_line), search.running, 15, search, state);
+        if (is_zero(from) || (!HasBase && unit.base == 0 && line == 0)) {
+            const bool is_in_base = HasBase && search.running == unit_size && is_zero(from - unit_size);
+            v16::take_line(line, differing(from, zero_line), search.running, is_in_base ? 0 : 15, search, state);
             continue;
+        }
+        if constexpr (HasBase) {
+            const std::uint64_t changed = differing(from, from - unit_size);
+            if (v16::ones64(changed) <= level.keep_limit) {
+                v16::take_line(line, changed, unit_size, 0, search, state);
+                search.recent[line & 1] = unit_size;
+                continue;
+            }
         }
         const unsigned guess = search.recent[line & 1];
         const std::uint64_t differs = differing(from, from - guess);
@@ -142,12 +173,21 @@ PAGEFOLD_TARGET_AVX2 bool search_unit(const unit_view& unit, workspace& state) n
         if (line == give_up_line && search.literals > give_up_literals && avx2::rest_is_noise(from)) {
             return false;
         }
+        if constexpr (HasBase) {
+            if (!is_primed) {
+                is_primed = true;
+                avx2::prime(unit, from, state);
+            }
+        }
         v16::line_candidates candidates;
         alignas(64) std::uint16_t hashes[16];
         alignas(64) std::uint16_t others[16];
         __m128i least[4];
         hash_words(from, hashes);
         v16::list_fixed(unit, line, from, search, candidates);
+        if constexpr (HasBase) {
+            candidates.source[base_slot] = from - unit_size;
+        }
         v16::look_up < 0, level.lookups<16 ? level.lookups : 16>(unit.page, from, hashes, state, candidates);
         if constexpr (level.lookups > 16) {
             hash_words(from - 2, others);
@@ -239,9 +279,9 @@ PAGEFOLD_AVX2 std::uint8_t* pack_literals(workspace& state, std::uint8_t* to, un
 }
 
 /// Compresses a unit. Returns the stream's length, or 0 when there is none shorter than the unit.
-template <page_level Level>
+template <page_level Level, bool HasBase = false>
 PAGEFOLD_TARGET_AVX2 std::size_t compress(const unit_view& unit, std::uint8_t* out, workspace& state) noexcept {
-    if (!search_unit<Level>(unit, state)) {
+    if (!search_unit<Level, HasBase>(unit, state)) {
         return 0;
     }
     unsigned flags = 0;

@@ -68,15 +68,37 @@ PAGEFOLD_AVX512 void hash_behind(const std::uint8_t* from, std::uint16_t* hashes
     put_hashes(_mm512_mask_loadu_epi32(some, words_with(3, Turn), from + 3), hashes);
 }
 
+/// As scalar::kept_lines.
+[[nodiscard]] PAGEFOLD_TARGET_AVX512 inline unsigned kept_lines(const std::uint8_t* pair) noexcept {
+    unsigned kept = 0;
+    for (const std::uint8_t* line = pair; line != pair + unit_size; line += line_size) {
+        kept += ones64(_mm512_cmpneq_epi8_mask(load(line), load(line + unit_size))) <= most_changed ? 1u : 0u;
+    }
+    return kept;
+}
+
 PAGEFOLD_AVX512 bool is_text(__m512i line) noexcept { // signed: bytes from 0x80 on are less
     return ones64(_mm512_cmpgt_epi8_mask(line, _mm512_set1_epi8(first_text_byte - 1))) >= min_text_bytes;
 }
 
+/// Enters the words of the lines behind the base's first one, up to the line at `from`, into an empty table.
+PAGEFOLD_AVX512 void prime(const unit_view& unit, const std::uint8_t* from, workspace& state) noexcept {
+    for (std::size_t i = 0; i != table_size; i += 32) {
+        store(state.positions + i, _mm512_set1_epi16(no_position));
+    }
+    alignas(64) std::uint16_t hashes[16];
+    for (std::size_t at = line_size; unit.page + at != from; at += line_size) {
+        hash_words(unit.page + at, hashes);
+        v16::enter_words(hashes, at, state);
+    }
+}
+
 /// As v16::search_unit.
-template <page_level Level>
+template <page_level Level, bool HasBase>
 PAGEFOLD_TARGET_AVX512 bool search_unit(const unit_view& unit, workspace& state) noexcept {
     constexpr settings level = settings_of(Level);
-    v16::search_state search;
+    v16::search_state search = v16::first_state<HasBase>();
+    [[maybe_unused]] bool is_primed = false;
     std::uint8_t* literals = state.literals;
     state.lags[31] = first_lag;
     fill_bytes(state.zeros, 0, sizeof state.zeros);
@@ -89,10 +111,20 @@ PAGEFOLD_TARGET_AVX512 bool search_unit(const unit_view& unit, workspace& state)
         const std::uint8_t* const from = unit.page + unit.base + line * line_size;
         const __m512i own = load(from);
         const std::uint64_t set = _mm512_test_epi8_mask(own, own);
-        if (set == 0 || (unit.base == 0 && line == 0)) {
-            v16::take_line(line, set, search.running, 15, search, state);
+        if (set == 0 || (!HasBase && unit.base == 0 && line == 0)) {
+            const bool is_in_base = HasBase && search.running == unit_size && avx2::is_zero(from - unit_size);
+            v16::take_line(line, set, search.running, is_in_base ? 0 : 15, search, state);
             literals = put_gathered(literals, own, set);
             continue;
+        }
+        if constexpr (HasBase) {
+            const std::uint64_t changed = _mm512_cmpneq_epi8_mask(own, load(from - unit_size));
+            if (ones64(changed) <= level.keep_limit) {
+                v16::take_line(line, changed, unit_size, 0, search, state);
+                literals = put_gathered(literals, own, changed);
+                search.recent[line & 1] = unit_size;
+                continue;
+            }
         }
         const unsigned guess = search.recent[line & 1];
         const std::uint64_t differs = _mm512_cmpneq_epi8_mask(own, load(from - guess));
@@ -104,12 +136,21 @@ PAGEFOLD_TARGET_AVX512 bool search_unit(const unit_view& unit, workspace& state)
         if (line == give_up_line && search.literals > give_up_literals && avx2::rest_is_noise(from)) {
             return false;
         }
+        if constexpr (HasBase) {
+            if (!is_primed) {
+                is_primed = true;
+                avx512::prime(unit, from, state);
+            }
+        }
         v16::line_candidates candidates;
         alignas(64) std::uint16_t hashes[16];
         alignas(64) std::uint16_t others[16];
         __m128i least[4];
         hash_words(from, hashes);
         v16::list_fixed(unit, line, from, search, candidates);
+        if constexpr (HasBase) {
+            candidates.source[base_slot] = from - unit_size;
+        }
         v16::look_up < 0, level.lookups<16 ? level.lookups : 16>(unit.page, from, hashes, state, candidates);
         if constexpr (level.lookups > 16) {
             hash_words(from - 2, others);
@@ -314,9 +355,9 @@ PAGEFOLD_AVX512 std::uint8_t* put_rest(workspace& state, bool is_wide, unsigned 
 }
 
 /// Compresses a unit. Returns the stream's length, or 0 when there is none shorter than the unit.
-template <page_level Level>
+template <page_level Level, bool HasBase = false>
 PAGEFOLD_TARGET_AVX512 std::size_t compress(const unit_view& unit, std::uint8_t* out, workspace& state) noexcept {
-    if (!search_unit<Level>(unit, state)) {
+    if (!search_unit<Level, HasBase>(unit, state)) {
         return 0;
     }
     unsigned flags = 0;

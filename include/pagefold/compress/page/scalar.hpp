@@ -108,7 +108,26 @@ inline constexpr move_tables moves{};
     return is_noise(zeros, (lines - give_up_line) * line_size / 4, repeats);
 }
 
-/// One unit's search.
+/// How many bytes of a line differ.
+[[nodiscard]] inline unsigned differing_bytes(const std::uint8_t* a, const std::uint8_t* b) noexcept {
+    std::uint64_t wrong = 0;
+    for (std::size_t i = 0; i != line_size; i += 8) {
+        wrong += nonzero_bytes(load_word(a + i) ^ load_word(b + i)) >> 7;
+    }
+    return static_cast<unsigned>(wrong * each_byte >> 56);
+}
+/// How many lines of the unit behind another keep all but a few bytes of what stands there.
+[[nodiscard]] inline unsigned kept_lines(const std::uint8_t* pair) noexcept {
+    unsigned kept = 0;
+    for (const std::uint8_t* line = pair; line != pair + unit_size; line += line_size) {
+        kept += differing_bytes(line, line + unit_size) <= most_changed ? 1u : 0u;
+    }
+    return kept;
+}
+
+/// One unit's search. `HasBase`: the page's first unit is another page that this one is a version of, and that whoever decodes it
+/// has; a line is what is there but for a few bytes wherever it can be, and the table is made of it where it is first asked.
+template <bool HasBase>
 class searcher {
 public:
     searcher(const unit_view& unit, const settings& level, workspace& state) noexcept
@@ -121,9 +140,7 @@ public:
         fill_bytes(state_.zeros, 0, sizeof state_.zeros);
         std::size_t line = 0;
         if (unit_.base == 0) {
-            for (std::uint16_t& position : state_.positions) {
-                position = no_position;
-            }
+            clear_table();
             take_zeros(line++);
         }
         for (; line != lines; ++line) {
@@ -146,19 +163,28 @@ private:
     [[nodiscard]] bool take_line(std::size_t line) noexcept {
         const std::uint8_t* const from = at(line);
         if (is_zero(from)) {
-            take_zeros(line);
+            if (HasBase && running_ == unit_size && is_zero(from - unit_size)) {
+                take_whole(line, unit_size);
+            } else {
+                take_zeros(line);
+            }
             return true;
         }
-        const unsigned guess = recent_[line & 1];
-        if (differing_bytes(from, from - guess) <= level_.keep_limit) {
-            running_ = guess;
-            for (std::size_t block = 0; block != 4; ++block) {
-                take_block(line, block, from - guess, false);
-            }
+        if (HasBase && differing_bytes(from, from - unit_size) <= level_.keep_limit) {
+            take_whole(line, unit_size);
+            recent_[line & 1] = unit_size;
+            return true;
+        }
+        if (const unsigned guess = recent_[line & 1]; differing_bytes(from, from - guess) <= level_.keep_limit) {
+            take_whole(line, guess);
             return true;
         }
         if (line == give_up_line && state_.literal_count > give_up_literals && rest_is_noise(from)) {
             return false;
+        }
+        if (HasBase && !is_primed_) {
+            is_primed_ = true;
+            prime(from);
         }
         candidate_set candidates;
         list_candidates(from, candidates);
@@ -183,14 +209,6 @@ private:
         }
         return text * each_byte >> 56 >= min_text_bytes;
     }
-    [[nodiscard]] static unsigned differing_bytes(const std::uint8_t* a, const std::uint8_t* b) noexcept {
-        std::uint64_t wrong = 0;
-        for (std::size_t i = 0; i != line_size; i += 8) {
-            wrong += nonzero_bytes(load_word(a + i) ^ load_word(b + i)) >> 7;
-        }
-        return static_cast<unsigned>(wrong * each_byte >> 56);
-    }
-
     void list_candidates(const std::uint8_t* from, candidate_set& candidates) const noexcept {
         const auto page_at = static_cast<std::size_t>(from - unit_.page);
         candidates.source[running_slot] = from - running_;
@@ -198,6 +216,9 @@ private:
         candidates.source[2] = from - recent_[page_at / line_size & 1];
         for (unsigned k = 0; k != 5; ++k) {
             candidates.source[3 + k] = from - (fixed_lags[k] < page_at ? fixed_lags[k] : page_at);
+        }
+        if (HasBase) {
+            candidates.source[base_slot] = from - unit_size;
         }
         for (unsigned k = 0; k != level_.lookups; ++k) {
             const std::uint8_t* const word = from + word_offset(k);
@@ -247,6 +268,27 @@ private:
         copy_bytes(least, best, sizeof best);
     }
 
+    void clear_table() noexcept {
+        for (std::uint16_t& position : state_.positions) {
+            position = no_position;
+        }
+    }
+    /// Enters the words of the lines behind the base's first one, up to the line at `from`, into an empty table.
+    void prime(const std::uint8_t* from) noexcept {
+        clear_table();
+        const auto end = static_cast<std::size_t>(from - unit_.page);
+        for (std::size_t position = line_size; position != end; position += 4) {
+            enter_word(position);
+        }
+    }
+
+    /// Of a line that one lag predicts.
+    void take_whole(std::size_t line, unsigned lag) noexcept {
+        running_ = lag;
+        for (std::size_t block = 0; block != 4; ++block) {
+            take_block(line, block, at(line) - lag, false);
+        }
+    }
     void take_zeros(std::size_t line) noexcept {
         for (std::size_t block = 0; block != 4; ++block) {
             take_block(line, block, zero_line, true);
@@ -296,8 +338,9 @@ private:
     const unit_view& unit_;
     const settings& level_;
     workspace& state_;
-    unsigned running_ = first_lag;
-    unsigned recent_[2] = {first_lag, first_lag};
+    unsigned running_ = HasBase ? unit_size : first_lag;
+    unsigned recent_[2] = {running_, running_};
+    bool is_primed_ = false;
 };
 
 // --- Packing --------------------------------------------------------------------------------------------------------
@@ -496,9 +539,9 @@ inline std::size_t pack(workspace& state, bool is_wide, std::uint8_t* out) noexc
 }
 
 /// Compresses a unit. Returns the stream's length, or 0 when there is none shorter than the unit.
-inline std::size_t compress(const unit_view& unit, const settings& level, std::uint8_t* out,
-                            workspace& state) noexcept {
-    if (!searcher{unit, level, state}.run()) {
+template <bool HasBase = false>
+std::size_t compress(const unit_view& unit, const settings& level, std::uint8_t* out, workspace& state) noexcept {
+    if (!searcher<HasBase>{unit, level, state}.run()) {
         return 0;
     }
     const std::size_t size = pack(state, unit.is_wide(), out);

@@ -91,6 +91,12 @@ struct search_state {
     std::size_t literals = 0;
 };
 
+template <bool HasBase>
+[[nodiscard]] constexpr search_state first_state() noexcept {
+    constexpr unsigned lag = HasBase ? unit_size : first_lag;
+    return {lag, {lag, lag}, 0};
+}
+
 /// What predicts a line, by slot.
 struct line_candidates {
     const std::uint8_t* source[max_slots];
@@ -180,6 +186,13 @@ PAGEFOLD_V16 void enter(const std::uint16_t* words, const std::uint16_t* behind,
     for (unsigned k = 0; k != 16; ++k) { // in the order of positions: the last of equal words counts
         state.positions[words[k]] = static_cast<std::uint16_t>(at + 4 * k);
         state.positions[behind[k]] = static_cast<std::uint16_t>(at + 4 * k + behind_word(k));
+    }
+}
+/// The words alone.
+PAGEFOLD_V16 void enter_words(const std::uint16_t* words, std::size_t at, workspace& state) noexcept {
+#pragma GCC unroll 16
+    for (unsigned k = 0; k != 16; ++k) {
+        state.positions[words[k]] = static_cast<std::uint16_t>(at + 4 * k);
     }
 }
 PAGEFOLD_V16 void enter_far(const std::uint16_t* behind, std::size_t at, workspace& state) noexcept {
@@ -273,6 +286,15 @@ PAGEFOLD_V16 bool is_zero(const std::uint8_t* from) noexcept {
     return is_all_zero(any);
 }
 
+/// As scalar::kept_lines.
+[[nodiscard]] PAGEFOLD_TARGET_V16 inline unsigned kept_lines(const std::uint8_t* pair) noexcept {
+    unsigned kept = 0;
+    for (const std::uint8_t* line = pair; line != pair + unit_size; line += line_size) {
+        kept += ones64(differing(line, line + unit_size)) <= most_changed ? 1u : 0u;
+    }
+    return kept;
+}
+
 PAGEFOLD_V16 void begin_search(const unit_view& unit, workspace& state) noexcept {
     state.lags[31] = first_lag;
     fill_bytes(state.zeros, 0, sizeof state.zeros);
@@ -291,17 +313,39 @@ PAGEFOLD_V16 bool is_text(const std::uint8_t* from) noexcept {
     return count >= min_text_bytes;
 }
 
-/// Looks for the sources of each line; false when the unit is given up.
-template <page_level Level>
+/// Enters the words of the lines behind the base's first one, up to the line at `from`, into an empty table.
+PAGEFOLD_V16 void prime(const unit_view& unit, const std::uint8_t* from, workspace& state) noexcept {
+    for (std::size_t i = 0; i != table_size; i += 8) {
+        store(state.positions + i, fill16(no_position));
+    }
+    alignas(64) std::uint16_t hashes[16];
+    for (std::size_t at = line_size; unit.page + at != from; at += line_size) {
+        hash_words(unit.page + at, hashes);
+        v16::enter_words(hashes, at, state);
+    }
+}
+
+/// Looks for the sources of each line; false when the unit is given up. `HasBase`: as scalar::searcher.
+template <page_level Level, bool HasBase>
 PAGEFOLD_TARGET_V16 bool search_unit(const unit_view& unit, workspace& state) noexcept {
     constexpr settings level = settings_of(Level);
-    search_state search;
+    search_state search = first_state<HasBase>();
+    [[maybe_unused]] bool is_primed = false;
     begin_search(unit, state);
     for (std::size_t line = 0; line != lines; ++line) {
         const std::uint8_t* const from = unit.page + unit.base + line * line_size;
-        if (is_zero(from) || (unit.base == 0 && line == 0)) {
-            take_line(line, differing(from, zero_line), search.running, 15, search, state);
+        if (is_zero(from) || (!HasBase && unit.base == 0 && line == 0)) {
+            const bool is_in_base = HasBase && search.running == unit_size && is_zero(from - unit_size);
+            take_line(line, differing(from, zero_line), search.running, is_in_base ? 0 : 15, search, state);
             continue;
+        }
+        if constexpr (HasBase) {
+            const std::uint64_t changed = differing(from, from - unit_size);
+            if (ones64(changed) <= level.keep_limit) {
+                take_line(line, changed, unit_size, 0, search, state);
+                search.recent[line & 1] = unit_size;
+                continue;
+            }
         }
         const unsigned guess = search.recent[line & 1];
         const std::uint64_t differs = differing(from, from - guess);
@@ -312,12 +356,21 @@ PAGEFOLD_TARGET_V16 bool search_unit(const unit_view& unit, workspace& state) no
         if (line == give_up_line && search.literals > give_up_literals && rest_is_noise(from)) {
             return false;
         }
+        if constexpr (HasBase) {
+            if (!is_primed) {
+                is_primed = true;
+                prime(unit, from, state);
+            }
+        }
         line_candidates candidates;
         alignas(64) std::uint16_t hashes[16];
         alignas(64) std::uint16_t others[16];
         least_of_eight least[4];
         hash_words(from, hashes);
         list_fixed(unit, line, from, search, candidates);
+        if constexpr (HasBase) {
+            candidates.source[base_slot] = from - unit_size;
+        }
         look_up < 0, level.lookups<16 ? level.lookups : 16>(unit.page, from, hashes, state, candidates);
         if constexpr (level.lookups > 16) {
             hash_words(from - 2, others);
@@ -558,9 +611,9 @@ PAGEFOLD_V16 std::uint8_t* put_rest(workspace& state, bool is_wide, unsigned fla
 }
 
 /// Compresses a unit. Returns the stream's length, or 0 when there is none shorter than the unit.
-template <page_level Level>
+template <page_level Level, bool HasBase = false>
 PAGEFOLD_TARGET_V16 std::size_t compress(const unit_view& unit, std::uint8_t* out, workspace& state) noexcept {
-    if (!search_unit<Level>(unit, state)) {
+    if (!search_unit<Level, HasBase>(unit, state)) {
         return 0;
     }
     unsigned flags = 0;

@@ -41,6 +41,7 @@ inline constexpr unsigned fixed_slots = 8;
 inline constexpr unsigned max_slots = fixed_slots + 32;
 inline constexpr unsigned running_slot = 0;
 inline constexpr unsigned zero_slot = 1;
+inline constexpr unsigned base_slot = 7; ///< in a page with a base, in place of lag 256: the base
 inline constexpr unsigned fixed_lags[5] = {16, 32, 48, 64, 256};
 
 /// Where in its line the word of lookup `k` stands: 0, 8, … 56, then 4, 12, … 60, then all of these two bytes earlier.
@@ -74,6 +75,9 @@ inline constexpr std::uint16_t no_position = 64;
 [[nodiscard]] constexpr unsigned words_with(unsigned distance, unsigned turn) noexcept {
     return 0x9249u << (distance + 2 - turn) % 3 & 0xffffu;
 }
+
+/// Of a page with a base: a line keeps what is there if so many bytes of it differ, at most.
+inline constexpr unsigned most_changed = 10;
 
 /// A line of text has so many bytes from 9 to 127.
 inline constexpr unsigned min_text_bytes = 32;
