@@ -142,6 +142,7 @@
 #include <pagefold/platform/wiping_source.hpp>
 #include <pagefold/store/acceptance.hpp>
 #include <pagefold/store/basic_store.hpp>
+#include <pagefold/store/clone.hpp>
 #include <pagefold/store/codec_stage.hpp>
 #include <pagefold/store/compaction_sweep.hpp>
 #include <pagefold/store/config.hpp>
@@ -195,6 +196,7 @@
 #include <pagefold/store/scratch_pool.hpp>
 #include <pagefold/store/shared_ghost.hpp>
 #include <pagefold/store/stats.hpp>
+#include <pagefold/store/store_clones.hpp>
 #include <pagefold/store/store_migration.hpp>
 #include <pagefold/store/store_pages.hpp>
 #include <pagefold/store/store_pools.hpp>

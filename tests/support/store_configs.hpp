@@ -3,6 +3,7 @@
 
 #include "support/test_tier.hpp"
 
+#include <pagefold/compress/page_delta.hpp>
 #include <pagefold/evict/lru.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
 #include <pagefold/place/by_node.hpp>
@@ -26,6 +27,9 @@ struct by_node_config : default_config {
 };
 struct tiered_config : default_config {
     using tier_type = test_tier;
+};
+struct cloning_config : default_config {
+    using delta_type = page_delta;
 };
 
 } // namespace pagefold::testing

@@ -7,6 +7,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <type_traits>
 
 // compressor: turns one page into fewer bytes and back. An object of it holds settings only; calls are const and safe
 // from many threads, each with a scratch of its own.
@@ -42,6 +43,15 @@
 //                                        | is read
 //
 // Both without a page do as with one of a pool that has number 0.
+//
+// delta_codec: a page as what it differs in from another of the same size, its base. Calls are const and safe from many
+// threads. `pair` is a base and, behind it, a page: D::pair_size bytes, twice D::page_size.
+//
+//   D::scratch_size(), D::bound()     | bytes of scratch, and room that `out` of compress needs; nothing is kept in the scratch
+//   d.is_near(pair)                   | whether a delta is worth the base: of an equal pair it is
+//   d.compress(pair, out, scratch)    | result<size_t>: incompressible, or the length of the stream: more than min_stream_size
+//                                     | and less than the page. The same pair gives the same stream
+//   d.decompress(in, pair, scratch)   | status: fills the pair's second half, or says corrupt; any bytes are safe to hand in
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -64,6 +74,18 @@ concept pool_compressor = compressor<T> && (T::codec_count >= 1 && T::codec_coun
         { c.compress(in, out, scratch, page) } noexcept -> std::same_as<result<std::size_t>>;
         { c.decompress(in, out, scratch, page) } noexcept -> std::same_as<status>;
     };
+template <class T>
+concept delta_codec = std::is_nothrow_default_constructible_v<T> && T::pair_size == 2 * T::page_size &&
+    requires(const T& d, byte_view in, byte_span out, byte_span scratch) {
+        { T::scratch_size() } noexcept -> std::same_as<std::size_t>;
+        { T::bound() } noexcept -> std::same_as<std::size_t>;
+        { d.is_near(in) } noexcept -> std::same_as<bool>;
+        { d.compress(in, out, scratch) } noexcept -> std::same_as<result<std::size_t>>;
+        { d.decompress(in, out, scratch) } noexcept -> std::same_as<status>;
+    };
 // clang-format on
+
+/// Of a store without clones.
+struct no_delta {};
 
 } // namespace pagefold

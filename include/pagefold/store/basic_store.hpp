@@ -7,6 +7,7 @@
 #include <pagefold/ds/fixed_array.hpp>
 #include <pagefold/platform/host_seed.hpp>
 #include <pagefold/store/acceptance.hpp>
+#include <pagefold/store/clone.hpp>
 #include <pagefold/store/codec_stage.hpp>
 #include <pagefold/store/config.hpp>
 #include <pagefold/store/demotion.hpp>
@@ -59,6 +60,7 @@ template <store_config Config, partition_policy Place>
 class basic_store : store_tier<Config> {
     static constexpr bool takes_values = keeps_values<Config>;
     static constexpr bool has_tier = takes_pages<typename Config::tier_type>;
+    static constexpr bool has_clones = keeps_clones<Config>;
     using tier_type = typename Config::tier_type;
     using compressor_type = typename Config::compressor_type;
     using admission_type = typename Config::admission_type;
@@ -79,8 +81,12 @@ public:
                 const tier_type& tier = tier_type{}) noexcept
         : store_tier<Config>{tier}, budget_{options.limit_bytes}, divided_{source, page_size, budget_}, host_{source},
           source_ref_{fitting(source)}, source_{source_ref_, budget_}, codec_{compressor, admission}, place_{place},
-          hasher_{options.seed != 0 ? options.seed : host_seed()}, scratch_{codec_.compressor(), page_size, source_,
-                                                                            budget_, registry_.table().at_locks},
+          hasher_{options.seed != 0 ? options.seed : host_seed()}, scratch_{codec_.compressor(),
+                                                                            page_size,
+                                                                            source_,
+                                                                            budget_,
+                                                                            registry_.table().at_locks,
+                                                                            clone_scratch::bytes()},
           reclaimer_{registry_.table(), budget_, place_}, new_policy_{eviction}, partition_count_{options.partitions},
           acceptance_{options.accept_percent} {
         PAGEFOLD_CHECK(eviction.size() == 0);
@@ -103,9 +109,16 @@ public:
     /// for, or a strict node that no partition is on. `busy` if this call interrupts another.
     result<pool_id> create_pool(const pool_options& options = {}) noexcept;
 
+    /// Makes a pool one that others can have as their parent (pool_options::parent, clone.hpp): nothing in it changes from the
+    /// answer on, and puts, takes and erasures of its pages are `invalid`; those that are under way come first, but of a range some
+    /// pages may stay, with `invalid`. There is no way back but destroy_pool. ok also where it is sealed already. invalid: no such pool, or one that is ephemeral or a clone. busy:
+    /// this call interrupts another, and nothing happened. Takes no memory; costs a hold of each partition's lock.
+    status seal(pool_id id) noexcept requires(has_clones);
+
     /// Erases all pages of a pool, and the pool. From the first moment no operation on it succeeds. The work is in proportion
     /// to the pool's pages; no lock is held for more than a bounded part of it, and other pools come and go meanwhile.
-    /// `invalid` if there is no such pool; `busy` if this call interrupts another, and nothing happened.
+    /// `invalid` if there is no such pool; `busy` if this call interrupts another, or the pool is the parent of one that is not gone,
+    /// and nothing happened.
     status destroy_pool(pool_id id) noexcept;
 
     /// Moves a pool to another memory node, or to none; `strict` as in pool_options. Everybody goes on using the pool meanwhile,
@@ -175,6 +188,12 @@ public:
     status get(const page_key& key, byte_span out) noexcept {
         std::size_t length = 0;
         return read(key, out, false, length);
+    }
+    /// The same, and no use of the page: neither a hit nor a miss, nothing that an eviction policy learns of, and a page in the tier
+    /// stays there. For who walks a pool, or saves it.
+    status peek(const page_key& key, byte_span out) noexcept {
+        std::size_t length = 0;
+        return read(key, out, false, length, false);
     }
     /// The same, and says how long the value is. Behind it `out` stays as it was.
     result<std::size_t> get_value(const page_key& key, byte_span out) noexcept requires(takes_values) {
@@ -400,10 +419,16 @@ private:
 
     // Pages.
 
+    /// What a put places.
+    struct packed_page {
+        byte_view stream{};    ///< as placement takes it
+        std::uint64_t sum = 0; ///< the entry's check
+        page_form form = page_form::own;
+    };
     /// Puts the stream into its page's home, and makes room for it, step by step, as long as that comes to anything. `before`:
     /// where a version is that could not be moved, or the same home.
     /// `spare`: a page of scratch that nothing is in.
-    status place_stream(const homes& at, const located_key& k, byte_view stream, std::size_t length, byte_span spare,
+    status place_stream(const homes& at, const located_key& k, const packed_page& packed, byte_span spare,
                         bool codec_failed) noexcept;
     /// `Page`: copied_page, or written_page.
     template <class Page>
@@ -426,7 +451,8 @@ private:
         }
         return stream;
     }
-    [[nodiscard]] page_facts look_at(const homes& at, const located_key& k) noexcept;
+    /// `parent`: of the page's pool.
+    [[nodiscard]] page_facts look_at(const homes& at, const located_key& k, pool_id& parent) noexcept;
     [[nodiscard]] key_past past_in(partition_id at, const located_key& k) noexcept;
     [[nodiscard]] page_context context_of(const located_key& k) const noexcept {
         page_context page{k.key.pool, pool_ids::kind(k.key.pool)};
@@ -461,19 +487,59 @@ private:
                                              scratch_.kept_free());
     }
 
-    status read(const page_key& key, byte_span out, bool removing, std::size_t& length) noexcept;
+    status read(const page_key& key, byte_span out, bool removing, std::size_t& length, bool is_use = true) noexcept;
     result<std::size_t> read_value(const page_key& key, byte_span out, bool removing) noexcept {
         std::size_t length = 0;
         const status s = read(key, out, removing, length);
         return s == status::ok ? result<std::size_t>{length} : s;
     }
     status read_through(const typename scratch_type::lease& lease, const page_key& key, byte_span out, bool removing,
-                        std::size_t& length) noexcept;
+                        std::size_t& length, bool is_use) noexcept;
     status read_away(partition_type& partition, const located_key& k, byte_span out,
                      const typename scratch_type::lease& lease, bool removing,
                      typename partition_type::fetched& found) noexcept;
-    /// Erases an object's pages first to last in all partitions, or until one says that there is a newer route.
-    void sweep_range(const page_key& first, std::uint64_t last, std::uint32_t route, std::size_t& erased) noexcept;
+    /// Erases an object's pages first to last in all partitions, or until one says that there is a newer route. The last answer.
+    status sweep_range(const page_key& first, std::uint64_t last, std::uint32_t route, std::size_t& erased) noexcept;
+
+    // Clones (store_clones.hpp).
+
+    /// What a scratch has besides, for pages that have a base.
+    struct clone_scratch {
+        using delta_type = delta_of<Config>;
+        [[nodiscard]] static constexpr std::size_t bytes() noexcept {
+            if constexpr (has_clones) {
+                return delta_at() + delta_type::scratch_size();
+            } else {
+                return 0;
+            }
+        }
+        [[nodiscard]] static constexpr std::size_t stream_bytes() noexcept {
+            return delta_type::bound() > page_size ? delta_type::bound() : page_size;
+        }
+        [[nodiscard]] static constexpr std::size_t delta_at() noexcept {
+            return round_up(delta_type::pair_size + stream_bytes(), scratch_alignment);
+        }
+        /// The base, and the page behind it.
+        [[nodiscard]] byte_span pair() const noexcept { return all.first(delta_type::pair_size); }
+        [[nodiscard]] byte_span base() const noexcept { return all.first(page_size); }
+        [[nodiscard]] byte_span page() const noexcept { return all.subview(page_size, page_size); }
+        /// The base's stream, and after it the delta.
+        [[nodiscard]] byte_span stream() const noexcept { return all.subview(delta_type::pair_size, stream_bytes()); }
+        [[nodiscard]] byte_span delta() const noexcept { return all.subview(delta_at(), delta_type::scratch_size()); }
+
+        byte_span all;
+    };
+    /// Reads the parent's page of the same key; not_found, corrupt, busy, or invalid where the parent is gone, as its children are.
+    status read_base(const typename scratch_type::lease& lease, pool_id parent, const page_key& key, byte_span out,
+                     base_page& base) noexcept requires(has_clones);
+    /// What is to be kept of a page whose pool has a parent, other than its own stream; `page` is a copy of it from here on.
+    /// False where it is to be its own.
+    bool pack_clone(const typename scratch_type::lease& lease, const located_key& k, pool_id parent, byte_view& page,
+                    const page_facts& facts, packed_page& packed) noexcept requires(has_clones);
+    /// Ends a read that found a page with a base; has_moved where it has to be begun anew.
+    status read_clone(const typename scratch_type::lease& lease, partition_type& partition, const located_key& k,
+                      byte_span out, bool removing, const typename partition_type::fetched& found) noexcept
+        requires(has_clones);
 
     // Migration.
 
@@ -515,6 +581,7 @@ private:
     page_source_ref source_ref_;                         // what it takes pages of: that, or divided_
     limited_source source_;
     codec_stage<compressor_type, admission_type, takes_values> codec_;
+    [[no_unique_address]] delta_of<Config> delta_{};
     Place place_;
     key_hasher hasher_;
     registry_type registry_{}; // its lock is taken before a partition's, never after one
@@ -533,6 +600,7 @@ private:
 
 } // namespace pagefold
 
+#include <pagefold/store/store_clones.hpp>
 #include <pagefold/store/store_migration.hpp>
 #include <pagefold/store/store_pages.hpp>
 #include <pagefold/store/store_pools.hpp>

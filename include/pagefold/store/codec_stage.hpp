@@ -26,6 +26,7 @@ class copied_page {
 public:
     constexpr explicit copied_page(byte_view bytes) noexcept : bytes_{bytes} {}
     [[nodiscard]] constexpr std::size_t size() const noexcept { return bytes_.size(); }
+    [[nodiscard]] constexpr byte_view bytes() const noexcept { return bytes_; }
     [[nodiscard]] bool write_to(byte_span copy) const noexcept {
         copy_bytes(copy.data(), bytes_.data(), bytes_.size());
         return true;
@@ -134,6 +135,15 @@ public:
         default: break;
         }
         return stream.size() > most ? raw : stream;
+    }
+    /// Whether the admission policy takes a page as a stream of `size` bytes that pack hasn't made. Where it doesn't, pack says why.
+    [[nodiscard]] bool admits(std::size_t page, std::size_t size, const page_facts& facts) noexcept {
+        if constexpr (screening_policy<Admission>) {
+            if (!admission_.screen(query_of(facts, page, page))) {
+                return false;
+            }
+        }
+        return admission_.admit(query_of(facts, page, size)) == admission::packed;
     }
     /// `corrupt` where the stream is none of this page size.
     status unpack(byte_view stream, byte_span out, byte_span scratch, const page_context& page = {}) const noexcept {

@@ -36,10 +36,38 @@
 //                              partitions are on several nodes
 //   C::variable_length         optional; true: a store of values, of any length up to page_size, each with its own. An entry takes
 //                              16 bytes, with the length and 43 bits of checksum, whatever checksum_bits says
+//   C::delta_type              optional; delta_codec for pages of page_size, which must be 4096: pools may be clones of a sealed one
+//                              (clone.hpp). Not together with a tier or variable_length
 //   C::checksum_bits           28 or 60 bits of checksum kept for each page: an entry takes 12 or 16 bytes, and damage passes
 //                              unnoticed once in 2^28 times, or 2^60
 
 namespace pagefold::inline PAGEFOLD_ABI {
+
+/// Whether a store keeps values of any length up to its page size, and not pages alone.
+template <class C>
+inline constexpr bool keeps_values = requires {
+    requires C::variable_length;
+};
+
+/// Whether a store's pools may have a parent.
+template <class C>
+inline constexpr bool keeps_clones = requires {
+    requires delta_codec<typename C::delta_type>;
+};
+
+namespace detail {
+
+template <class C>
+[[nodiscard]] constexpr bool can_keep_clones() noexcept {
+    if constexpr (keeps_clones<C>) {
+        return C::page_size == 4096 && C::delta_type::page_size == C::page_size && !keeps_values<C> &&
+               !takes_pages<typename C::tier_type>;
+    } else {
+        return true;
+    }
+}
+
+} // namespace detail
 
 // clang-format off
 template <class C>
@@ -55,16 +83,11 @@ concept store_config =
     partition_policy<typename C::place_type> &&
     parking<typename C::parking_type> && locality<typename C::locality_type> &&
     (C::checksum_bits == 28 || C::checksum_bits == 60) &&
+    detail::can_keep_clones<C>() &&
     (C::max_pools >= 1 && C::max_pools <= 4096) && (C::max_scratch >= 1) &&
     (C::sparse_candidates == 0 ||
      (C::sparse_candidates <= 1024 && span_aware_allocator<typename C::template allocator_type<limited_source, C::page_size>>));
 // clang-format on
-
-/// Whether a store keeps values of any length up to its page size, and not pages alone.
-template <class C>
-inline constexpr bool keeps_values = requires {
-    requires C::variable_length;
-};
 
 /// What a store is told when it is made.
 struct store_options {

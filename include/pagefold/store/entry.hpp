@@ -24,15 +24,18 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// A stream that is away, in a backing tier, leaves its entry here, with its length and checksum. What tells it from others is
 /// a length of 1, which no stream has: only stores with a tier make such entries, and ask for them.
 ///
+/// `HasClones` (clone.hpp; lengths are up to 4096 then): bit 12 of the word says that the stream is a delta, bit 13 that there is
+/// none, as the page is another one, whose stream's length − 1 is in bits 0..11. Bits 14 and 15 are 0.
+///
 /// The parity bit makes the number of ones even, those of the policy left out: a flipped bit shows before the handle is
 /// followed, by an overwrite or an erasure too, which look at no checksum.
-template <unsigned ChecksumBits>
+template <unsigned ChecksumBits, bool HasClones = false>
 requires(ChecksumBits == 28 || ChecksumBits == 60) class basic_entry {
 public:
     using meta_type = std::conditional_t<ChecksumBits == 28, std::uint32_t, std::uint64_t>;
     static constexpr unsigned checksum_bits = ChecksumBits;
     static constexpr std::size_t bytes = 8 + sizeof(meta_type);
-    static constexpr std::size_t max_size = 65536;
+    static constexpr std::size_t max_size = HasClones ? 4096 : 65536;
 
     constexpr basic_entry() noexcept = default;
     constexpr basic_entry(std::uint64_t word, meta_type meta) noexcept : word_{word}, meta_{meta} {}
@@ -45,6 +48,33 @@ public:
     [[nodiscard]] static constexpr basic_entry with_stream(std::uint64_t stream, std::uint64_t sum) noexcept {
         return {stream, static_cast<meta_type>(kept(sum) | 1u)};
     }
+
+    /// A page that equals another, whose stream is `size` bytes long.
+    [[nodiscard]] static constexpr basic_entry with_reference(std::size_t size,
+                                                              std::uint64_t check) noexcept requires HasClones {
+        PAGEFOLD_CHECK(size - 1 < max_size);
+        return sealed(reference_bit | (size - 1), kept(check));
+    }
+    /// The same payload, as a delta.
+    [[nodiscard]] constexpr basic_entry as_delta() const noexcept requires HasClones {
+        return sealed((word_ & ~parity_bit) | delta_bit, meta_);
+    }
+    [[nodiscard]] constexpr bool is_reference() const noexcept {
+        return HasClones && !is_inline() && (word_ & reference_bit) != 0;
+    }
+    [[nodiscard]] constexpr bool is_delta() const noexcept {
+        return HasClones && !is_inline() && (word_ & delta_bit) != 0;
+    }
+    /// Whether it can't be read without another page.
+    [[nodiscard]] constexpr bool has_base() const noexcept {
+        return HasClones && !is_inline() && (word_ & (reference_bit | delta_bit)) != 0;
+    }
+    /// Whether it is the same, but for what the policy notes.
+    [[nodiscard]] constexpr bool is_same(const basic_entry& other) const noexcept {
+        return word_ == other.word_ && ((meta_ ^ other.meta_) & ~policy_bits) == 0;
+    }
+    /// What it keeps of a checksum.
+    [[nodiscard]] constexpr std::uint64_t sum() const noexcept { return meta_ & ~meta_type{0xf}; }
 
     /// The same stream, with no payload here.
     [[nodiscard]] constexpr basic_entry moved_away(tier_place place) const noexcept {
@@ -71,8 +101,8 @@ public:
     [[nodiscard]] constexpr object_handle handle() const noexcept {
         return static_cast<object_handle>(word_ >> handle_at);
     }
-    /// Not for an inline entry.
-    [[nodiscard]] constexpr std::size_t size() const noexcept { return to_size(word_ & 0xffff) + 1; }
+    /// Not for an inline entry; of a reference, what it was given.
+    [[nodiscard]] constexpr std::size_t size() const noexcept { return to_size(word_ & (max_size - 1)) + 1; }
     /// Whether the other has a stream of the same length and checksum. Of both, the payload is here.
     [[nodiscard]] constexpr bool is_like(const basic_entry& other) const noexcept {
         return !is_inline() && !other.is_inline() && (word_ & 0xffff) == (other.word_ & 0xffff) &&
@@ -86,7 +116,15 @@ public:
         *this = sealed(static_cast<std::uint64_t>(h) << handle_at | (word_ & 0xffff), meta_);
     }
     /// False where a bit of handle, length or checksum is flipped. Not for an inline entry.
-    [[nodiscard]] constexpr bool is_whole() const noexcept { return !is_odd(word_ ^ (meta_ & ~policy_bits)); }
+    [[nodiscard]] constexpr bool is_whole() const noexcept {
+        if constexpr (HasClones) {
+            const std::uint64_t forms = word_ & 0xf000;
+            if (forms != 0 && forms != delta_bit && (forms != reference_bit || word_ >> handle_at != 0)) {
+                return false;
+            }
+        }
+        return !is_odd(word_ ^ (meta_ & ~policy_bits));
+    }
 
     [[nodiscard]] constexpr std::uint8_t hook() const noexcept { return static_cast<std::uint8_t>(meta_ >> 1 & 7u); }
     constexpr void set_hook(std::uint8_t bits) noexcept {
@@ -97,6 +135,7 @@ private:
     static constexpr unsigned handle_at = 64 - handle_bits;
     static constexpr unsigned place_at = 64 - tier_place_bits;
     static constexpr meta_type policy_bits = 0xe;
+    static constexpr std::uint64_t delta_bit = 0x1000, reference_bit = 0x2000, parity_bit = 0x10000;
     static_assert(handle_at == 17 && place_at == handle_at + 16);
 
     [[nodiscard]] static constexpr basic_entry sealed(std::uint64_t word, meta_type meta) noexcept {

@@ -5,6 +5,7 @@
 #include <pagefold/config/macros.hpp>
 #include <pagefold/platform/null_lock.hpp>
 #include <pagefold/platform/parking.hpp>
+#include <pagefold/store/clone.hpp>
 #include <pagefold/store/compaction_sweep.hpp>
 #include <pagefold/store/index_sweep.hpp>
 #include <pagefold/store/partition_state.hpp>
@@ -81,6 +82,14 @@ public:
 
     /// Makes the pool known here. Fails with what the source answered.
     status open_pool(pool_id id) noexcept;
+    /// Nothing in the pool changes from here on: puts, takes and erasures are `invalid`.
+    void seal_pool(pool_id id) noexcept requires(state_type::has_clones) {
+        const hold held{*this};
+        PAGEFOLD_CHECK(static_cast<bool>(held));
+        if (pool_state* const pool = held ? state_.find_pool(id) : nullptr; pool != nullptr) {
+            pool->is_sealed = true;
+        }
+    }
     /// No operation on the pool succeeds from here on; its pages are still there.
     void close_pool(pool_id id) noexcept;
     /// Erases some pages of a closed pool; true when none are left.
@@ -96,12 +105,18 @@ public:
 
     // Pages.
 
-    /// Asks for the cache line of the page's entry, if there is one, while there is a compression to hide the wait.
-    void prefetch(const located_key& k) noexcept {
+    /// Asks for the cache line of the page's entry, if there is one, while there is a compression to hide the wait. Says which
+    /// pool is the parent of the page's.
+    pool_id prefetch(const located_key& k) noexcept {
         const hold held{*this};
-        if (held && state_.find_pool(k.key.pool) != nullptr) {
+        pool_state* const pool = held ? state_.find_pool(k.key.pool) : nullptr;
+        if (pool != nullptr) {
             state_.index.prefetch(state_.index.find(k));
+            if constexpr (state_type::has_clones) {
+                return pool->parent;
+            }
         }
+        return pool_id{};
     }
     /// The same, and what is known of the page's key, for an admission policy that asks. May take some memory for the ghost;
     /// `is_growing` where that is not all, and a key may be forgotten. Leaves `held_back` bytes of the limit free.
@@ -129,6 +144,7 @@ public:
         bool is_last = false;            ///< nothing else can be done: it ends here, one way or the other
         bool codec_failed = false;       ///< the compressor did; it counts with the put's end
         old_version elsewhere{};         ///< of the page
+        page_form form = page_form::own; ///< what the stream is
     };
     /// What a put left for its caller to do.
     struct put_outcome {
@@ -164,9 +180,20 @@ public:
         if (!held) {
             return status::busy;
         }
-        const result<pool_state*> pool = state_.enter(k.key.pool, k.route);
+        const result<pool_state*> pool =
+            removing ? state_.enter_to_change(k.key.pool, k.route) : state_.enter(k.key.pool, k.route);
         return pool ? retrieval<Config, exclusive>{state_}.fetch(**pool, k, out, buffer, removing, found)
                     : pool.error();
+    }
+    /// Ends a take of a page that has a base, which was read and found good in between: erases it if its entry is that still.
+    /// has_moved: it isn't, and has to be read anew.
+    status take_same(const located_key& k, const entry_type& e) noexcept requires(state_type::has_clones) {
+        const hold held{*this};
+        if (!held) {
+            return status::busy;
+        }
+        const result<pool_state*> pool = state_.enter_to_change(k.key.pool, k.route);
+        return pool ? retrieval<Config, exclusive>{state_}.take_same(**pool, k, e) : pool.error();
     }
     /// Ends a fetch that was answered is_in_tier, in a hold of its own; see retrieval. `held_back` as for a put.
     status arrive(const located_key& k, status read, bool removing, std::size_t held_back, fetched& found) noexcept
@@ -196,7 +223,7 @@ public:
         if (!held) {
             return status::busy;
         }
-        const result<pool_state*> pool = state_.enter(k.key.pool, k.route);
+        const result<pool_state*> pool = state_.enter_to_change(k.key.pool, k.route);
         if (!pool) {
             return pool.error();
         }
@@ -217,7 +244,7 @@ public:
         if (!held) {
             return status::busy;
         }
-        const result<pool_state*> pool = state_.enter(id, route);
+        const result<pool_state*> pool = state_.enter_to_change(id, route);
         if (!pool) {
             return pool.error();
         }
@@ -410,13 +437,13 @@ private:
 
     put_outcome put_held(const located_key& k, byte_view stream, std::uint64_t sum, std::size_t held_back,
                          const put_terms& terms) noexcept {
-        const result<pool_state*> entered = state_.enter(k.key.pool, k.route);
+        const result<pool_state*> entered = state_.enter_to_change(k.key.pool, k.route);
         if (!entered) {
             return {entered.error()};
         }
         pool_state* const pool = *entered;
         const limited_source::holding_back scope{state_.source, held_back, k.context};
-        placement<Config> places{state_, terms.elsewhere};
+        placement<Config> places{state_, terms.elsewhere, terms.form};
         placed outcome{status::limit};
         if (!terms.begins_with_drop) {
             outcome = places.put(*pool, k, stream, sum);
@@ -454,7 +481,7 @@ private:
         return {outcome.result, outcome.at_cap, has_dropped, is_under_way, wants_rates, state_.source.is_node_short()};
     }
     status refuse_held(const located_key& k, status why, bool codec_failed) noexcept {
-        const result<pool_state*> pool = state_.enter(k.key.pool, k.route);
+        const result<pool_state*> pool = state_.enter_to_change(k.key.pool, k.route);
         if (!pool) {
             return pool.error();
         }

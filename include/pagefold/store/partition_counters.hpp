@@ -22,6 +22,10 @@ struct partition_counters : common_stats {
         change(payload_bytes, one.payload_bytes, arrives);
         change(short_bytes, one.short_bytes, arrives);
         change(away_pages, one.away_pages, arrives);
+        change(reference_pages, one.reference_pages, arrives);
+        change(reference_data_size, one.reference_data_size, arrives);
+        change(delta_pages, one.delta_pages, arrives);
+        change(delta_data_size, one.delta_data_size, arrives);
     }
     /// Counts a put that stored a page, or (`refused`: one of the reasons) none. `codec_failed`: the compressor did.
     void add_put(std::uint64_t common_stats::*refused, bool codec_failed) noexcept {
@@ -38,7 +42,9 @@ struct partition_counters : common_stats {
     [[nodiscard]] bool same_pages_as(const partition_counters& other) const noexcept {
         return stored_pages == other.stored_pages && same_pages == other.same_pages && huge_pages == other.huge_pages &&
                compr_data_size == other.compr_data_size && payload_bytes == other.payload_bytes &&
-               short_bytes == other.short_bytes && away_pages == other.away_pages;
+               short_bytes == other.short_bytes && away_pages == other.away_pages &&
+               reference_pages == other.reference_pages && reference_data_size == other.reference_data_size &&
+               delta_pages == other.delta_pages && delta_data_size == other.delta_data_size;
     }
 
 private:

@@ -26,6 +26,9 @@ status partition<Config>::open_pool(pool_id id) noexcept {
         pool.is_demoting = record.options.on_pressure == pressure_action::demote;
         pool.is_promoting = record.options.promotes;
     }
+    if constexpr (state_type::has_clones) {
+        pool.parent = record.options.parent;
+    }
     state_.note_opening(pool);
     return status::ok;
 }

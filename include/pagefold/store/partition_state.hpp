@@ -9,6 +9,7 @@
 #include <pagefold/core/checksum.hpp>
 #include <pagefold/ds/stable_array.hpp>
 #include <pagefold/platform/null_lock.hpp>
+#include <pagefold/store/clone.hpp>
 #include <pagefold/store/config.hpp>
 #include <pagefold/store/entry.hpp>
 #include <pagefold/store/index/extent_index.hpp>
@@ -42,7 +43,8 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
     using allocator_type = typename Config::template allocator_type<limited_source, Config::page_size>;
     using eviction_type = typename Config::eviction_type;
     static constexpr bool has_values = keeps_values<Config>;
-    using entry_type = basic_entry<has_values ? 60 : Config::checksum_bits>;
+    static constexpr bool has_clones = keeps_clones<Config>;
+    using entry_type = basic_entry<has_values ? 60 : Config::checksum_bits, has_clones>;
     using hook = typename eviction_type::hook;
     using index_type = extent_index<entry_type, hook, eviction_type::hook_bits, limited_source>;
 
@@ -56,7 +58,7 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
     static constexpr std::size_t most_page_bytes =
         Config::page_size + index_type::extent_bytes + 2 * index_type::entry_bytes;
 
-    struct pool_state : pool_demotion<has_tier> {
+    struct pool_state : pool_demotion<has_tier>, pool_lineage<has_clones> {
         pool_id id{};
         partition_counters counts{};
         pool_ring ring{};
@@ -202,6 +204,16 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
         }
         return pool;
     }
+    /// The same, for who changes what is in it: invalid where it is sealed.
+    [[nodiscard]] result<pool_state*> enter_to_change(pool_id id, std::uint32_t route) noexcept {
+        const result<pool_state*> entered = enter(id, route);
+        if constexpr (has_clones) {
+            if (entered && (*entered)->is_sealed) {
+                return status::invalid;
+            }
+        }
+        return entered;
+    }
     [[nodiscard]] pool_state* pool_at(std::uint32_t slot) noexcept {
         return slot < pools.size() && pools[slot].id != pool_id{} ? &pools[slot] : nullptr;
     }
@@ -280,7 +292,7 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
         }
     }
     [[nodiscard]] static constexpr bool has_object(const entry_type& e) noexcept {
-        return !e.is_inline() && !is_away(e);
+        return !e.is_inline() && !is_away(e) && !e.is_reference();
     }
     /// Whether the entry leads to an object that can be read, or needs none. Damage shows here before anything is followed.
     [[nodiscard]] bool is_readable(const entry_type& e) const noexcept {
@@ -291,6 +303,9 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
         }
         if (is_away(e)) {
             return e.is_whole() && e.away_size() <= Config::page_size;
+        }
+        if (e.is_reference()) {
+            return e.is_whole();
         }
         return e.is_inline() || (e.is_whole() && e.size() <= Config::page_size && allocator.contains(e.handle()) &&
                                  e.size() <= allocator.capacity(e.handle()));
@@ -350,6 +365,15 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
         if (e.is_inline()) {
             ++c.same_pages;
             return;
+        }
+        if constexpr (has_clones) {
+            if (e.is_reference()) {
+                ++c.reference_pages;
+                c.reference_data_size += e.size();
+                return;
+            }
+            c.delta_pages += e.is_delta() ? 1u : 0u;
+            c.delta_data_size += e.is_delta() ? e.size() : 0;
         }
         c.huge_pages += is_raw(e) ? 1u : 0u;
         c.compr_data_size += e.size();

@@ -30,8 +30,9 @@ class placement {
     using entry_type = typename state_type::entry_type;
 
 public:
-    explicit placement(state_type& state, const old_version& elsewhere = {}) noexcept
-        : state_{state}, elsewhere_{elsewhere} {}
+    /// `form`: what the streams are. That of a reference is the length of the stream it stands for, in min_stream_size bytes.
+    explicit placement(state_type& state, const old_version& elsewhere = {}, page_form form = page_form::own) noexcept
+        : state_{state}, elsewhere_{elsewhere}, form_{form} {}
 
     /// Stores the stream as the page's content. After a failure nothing has changed.
     placed put(pool_state& pool, const located_key& k, byte_view stream, std::uint64_t sum) noexcept {
@@ -103,6 +104,22 @@ public:
     }
 
 private:
+    [[nodiscard]] entry_type entry_without_payload(std::uint64_t stream, std::uint64_t sum) const noexcept {
+        if constexpr (state_type::has_clones) {
+            if (form_ == page_form::reference) {
+                return entry_type::with_reference(to_size(stream), sum);
+            }
+        }
+        return entry_type::with_stream(stream, sum);
+    }
+    [[nodiscard]] entry_type entry_with_payload(object_handle h, std::size_t size, std::uint64_t sum) const noexcept {
+        const entry_type e = entry_type::with_payload(h, size, sum);
+        if constexpr (state_type::has_clones) {
+            return form_ == page_form::delta ? e.as_delta() : e;
+        } else {
+            return e;
+        }
+    }
     [[nodiscard]] static bool is_inline(byte_view stream) noexcept { return stream.size() == min_stream_size; }
 
     /// The page's slot; in place of a damaged extent a new one can be made.
@@ -162,8 +179,8 @@ private:
     placed put_claimed(pool_state& pool, const located_key& k, slot_id slot, byte_view stream,
                        std::uint64_t sum) noexcept {
         if (is_inline(stream)) {
-            return {commit(pool, k, slot, entry_type::with_stream(load_native<std::uint64_t>(stream.data()), sum)),
-                    false, true};
+            return {commit(pool, k, slot, entry_without_payload(load_native<std::uint64_t>(stream.data()), sum)), false,
+                    true};
         }
         if (slot != no_slot) {
             const entry_type old = state_.index.get(slot);
@@ -180,7 +197,7 @@ private:
     status rewrite(pool_state& pool, slot_id slot, const entry_type& old, byte_view stream,
                    std::uint64_t sum) noexcept {
         state_.allocator.write(old.handle(), stream);
-        replace_entry(pool, slot, old, entry_type::with_payload(old.handle(), stream.size(), sum));
+        replace_entry(pool, slot, old, entry_with_payload(old.handle(), stream.size(), sum));
         return status::ok;
     }
     placed place(pool_state& pool, const located_key& k, slot_id slot, byte_view stream, std::uint64_t sum,
@@ -189,7 +206,7 @@ private:
             return {object.error()};
         }
         state_.allocator.write(*object, stream);
-        const status s = commit(pool, k, slot, entry_type::with_payload(*object, stream.size(), sum));
+        const status s = commit(pool, k, slot, entry_with_payload(*object, stream.size(), sum));
         if (s != status::ok) {
             state_.allocator.deallocate(*object);
         }
@@ -225,6 +242,7 @@ private:
 
     state_type& state_;
     old_version elsewhere_;
+    page_form form_;
 };
 
 } // namespace pagefold

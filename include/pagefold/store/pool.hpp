@@ -36,6 +36,9 @@ struct pool_options {
     pressure_action on_pressure = pressure_action::as_kind;
     /// Of a pool that demotes: whether a page that is read in the tier comes back where there is room for it.
     bool promotes = true;
+    /// A sealed pool that this one is a clone of, in a store that has clones (clone.hpp), or none. One that isn't sealed is
+    /// `invalid`.
+    pool_id parent{};
 
     /// Whether kind and answer to pressure go together.
     [[nodiscard]] constexpr bool is_consistent() const noexcept {
@@ -61,6 +64,7 @@ struct alignas(64) pool_record {
     atomic<std::size_t> reserved{0}; // options.reserved_bytes while the pool lives
     atomic<std::size_t> unmet{0};    // of those, what it does not use; its part of pool_table::unmet
     atomic<std::uint32_t> weight{0}; // options.weight of a live pool whose pages can leave, else 0
+    std::uint32_t children = 0;      // pools that have it as their parent; guarded by the registry's lock
     shared_route route{};            // for whoever comes with the id of a pool that may be gone
     atomic<std::size_t> live{
         0}; // the pool's id (of 32 bits, its low half) from its first moment to the first of its end
@@ -71,7 +75,8 @@ struct alignas(64) pool_record {
     atomic<std::uint32_t> behind_turns{0}; // how far the hands of that partition were
     atomic<std::uint16_t> questions{0};    // where pages should go
     pool_stage stage = pool_stage::free;
-    pool_id id{}; // of the pool that has the slot now, or had it last
+    bool is_sealed = false; // as children
+    pool_id id{};           // of the pool that has the slot now, or had it last
     pool_options options{};
 };
 

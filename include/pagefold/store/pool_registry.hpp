@@ -78,6 +78,10 @@ public:
                 const node_id wish = options.wish();
                 record.route.store({record.route.load().number + 1, wish, wish}); // the id carries its own order
                 record.stage = pool_stage::dying;                                 // until it is published
+                record.is_sealed = false;
+                if (options.parent != pool_id{}) {
+                    ++table_.records[pool_ids::slot(options.parent)].children;
+                }
                 return id;
             }
         }
@@ -104,6 +108,9 @@ public:
     /// The pool could not be opened everywhere, or its last page is gone.
     void free(pool_id id) noexcept {
         pool_record& record = table_.records[pool_ids::slot(id)];
+        if (record.options.parent != pool_id{}) {
+            --table_.records[pool_ids::slot(record.options.parent)].children;
+        }
         record.options = pool_options{};
         record.stage = pool_stage::free;
         std::uint32_t bound = table_.bound.load(memory_order::relaxed);
@@ -114,13 +121,21 @@ public:
     }
     /// No slot at or above it is in use. The lock is held.
     [[nodiscard]] std::uint32_t bound() const noexcept { return table_.bound.load(memory_order::relaxed); }
+    /// Whether a live pool may be somebody's parent. The lock is held, here and below.
+    [[nodiscard]] bool is_sealed(pool_id id) const noexcept { return is_live(id) && record_of(id).is_sealed; }
+    [[nodiscard]] bool has_children(pool_id id) const noexcept { return is_live(id) && record_of(id).children != 0; }
+    /// Whether it can be sealed: it is a pool that keeps its pages, and no clone.
+    [[nodiscard]] bool may_be_sealed(pool_id id) const noexcept {
+        return is_live(id) && pool_ids::kind(id) == pool_kind::persistent && record_of(id).options.parent == pool_id{};
+    }
+    /// From now on it may be a parent; it is sealed in all partitions.
+    void seal(pool_id id) noexcept { table_.records[pool_ids::slot(id)].is_sealed = true; }
     /// Begins to destroy a pool; false where it is none. The lock is held.
     [[nodiscard]] bool retire(pool_id id) noexcept {
-        const std::uint32_t slot = pool_ids::slot(id);
-        if (slot >= table_.count || table_.records[slot].id != id || table_.records[slot].stage != pool_stage::live) {
+        if (!is_live(id)) {
             return false;
         }
-        pool_record& record = table_.records[slot];
+        pool_record& record = table_.records[pool_ids::slot(id)];
         record.stage = pool_stage::dying;
         // relaxed: who was answered `invalid` has read this or something later, and who hears of it from them reads no less.
         record.live.store(0, memory_order::relaxed);
@@ -175,6 +190,12 @@ public:
     }
 
 private:
+    [[nodiscard]] bool is_live(pool_id id) const noexcept {
+        const std::uint32_t slot = pool_ids::slot(id);
+        return slot < table_.count && table_.records[slot].id == id && table_.records[slot].stage == pool_stage::live;
+    }
+    [[nodiscard]] const pool_record& record_of(pool_id id) const noexcept { return table_.records[pool_ids::slot(id)]; }
+
     pool_table table_{};
     std::size_t reserved_ = 0; // by live pools together
     mutable Lock lock_{};

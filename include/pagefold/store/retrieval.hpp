@@ -18,12 +18,21 @@ struct fetched_away<true> {
     copy_watch watch{};
 };
 
+/// Of a page that may have a base: the pool that the base is in.
+template <bool HasClones>
+struct fetched_clone {};
+template <>
+struct fetched_clone<true> {
+    pool_id parent{};
+};
+
 /// A stream that was found: in place, in the buffer, or (a raw page) already in the caller's page.
-template <class Entry, bool HasTier = false>
-struct fetched : fetched_away<HasTier> {
+template <class Entry, bool HasTier = false, bool HasClones = false>
+struct fetched : fetched_away<HasTier>, fetched_clone<HasClones> {
     byte_view stream{};
     Entry e{};
     bool is_last_place = true; ///< whether the page can't be elsewhere: a miss is one of the pool's
+    bool is_use = true;        ///< whether it counts, as a hit or a miss, and for the policy; a take does
     std::byte inline_stream[min_stream_size];
 };
 
@@ -33,9 +42,10 @@ template <store_config Config, bool InPlace>
 class retrieval {
     using state_type = partition_state<Config>;
     using pool_state = typename state_type::pool_state;
+    using entry_type = typename state_type::entry_type;
 
 public:
-    using fetched_type = fetched<typename state_type::entry_type, state_type::has_tier>;
+    using fetched_type = fetched<typename state_type::entry_type, state_type::has_tier, state_type::has_clones>;
 
     explicit retrieval(state_type& state) noexcept : state_{state} {}
 
@@ -52,8 +62,9 @@ public:
             if (is_damaged) {
                 return status::corrupt;
             }
-            pool.counts.misses += found.is_last_place ? 1u : 0u;
-            state_.totals.misses += found.is_last_place ? 1u : 0u;
+            const std::uint64_t misses = found.is_last_place && found.is_use ? 1u : 0u;
+            pool.counts.misses += misses;
+            state_.totals.misses += misses;
             return status::not_found;
         }
         found.e = state_.index.get(slot);
@@ -75,6 +86,13 @@ public:
                 return is_in_tier;
             }
         }
+        if constexpr (state_type::has_clones) {
+            found.parent = pool.parent;
+            if (removing && found.e.has_base()) { // whether it is good, the base must tell: take_same ends it
+                copy_out(found, out, buffer, removing);
+                return status::ok;
+            }
+        }
         copy_out(found, out, buffer, removing);
         if (removing) {
             if (!state_type::is_good(found.e, found.stream, k.sum_seed)) {
@@ -85,10 +103,30 @@ public:
             state_.remove(pool, slot);
             ++state_.erased_pages;
             state_.settle(pool);
+        } else if (!found.is_use) {
+            return status::ok;
         } else if (pool.is_ephemeral() || state_.is_in_order(slot)) {
             auto view = state_.slots(pool);
             pool.eviction.on_hit(view, slot);
         }
+        ++pool.counts.hits;
+        ++state_.totals.hits;
+        return status::ok;
+    }
+
+    /// Erases the page if its entry is `e`, and counts the take; has_moved where it isn't.
+    status take_same(pool_state& pool, const located_key& k, const entry_type& e) noexcept
+        requires(state_type::has_clones) {
+        bool is_damaged = false;
+        const slot_id slot = state_.find(pool, k, is_damaged);
+        if (slot == no_slot || !state_.index.get(slot).is_same(e)) {
+            state_.settle(pool);
+            return has_moved; // which finds damage as well
+        }
+        state_.note_left(pool, k);
+        state_.remove(pool, slot);
+        ++state_.erased_pages;
+        state_.settle(pool);
         ++pool.counts.hits;
         ++state_.totals.hits;
         return status::ok;
@@ -131,20 +169,19 @@ public:
         if (s == status::ok && removing) {
             state_.remove(*pool, slot);
             ++state_.erased_pages;
-        } else if (s == status::ok && pool->is_promoting) {
+        } else if (s == status::ok && pool->is_promoting && found.is_use) {
             const placed back = placement<Config>{state_}.bring_back(*pool, k, slot, found.stream);
             state_.promoted_pages += back.result == status::ok ? 1u : 0u;
         }
         state_.settle(*pool);
         // An extent that was found damaged just now is counted.
         state_.corruptions += s == status::corrupt && state_.corruptions == corruptions ? 1u : 0u;
-        pool->counts.hits += s == status::ok ? 1u : 0u;
-        state_.totals.hits += s == status::ok ? 1u : 0u;
+        pool->counts.hits += s == status::ok && found.is_use ? 1u : 0u;
+        state_.totals.hits += s == status::ok && found.is_use ? 1u : 0u;
         return s;
     }
 
 private:
-    using entry_type = typename state_type::entry_type;
     /// Of pages that are away, which have nothing of a policy's in their entries.
     [[nodiscard]] static bool is_same(const entry_type& a, const entry_type& b) noexcept {
         return a.word() == b.word() && a.meta() == b.meta();
@@ -167,6 +204,10 @@ private:
         if (found.e.is_inline()) {
             store_native(found.inline_stream, found.e.word());
             found.stream = {found.inline_stream, min_stream_size};
+            return;
+        }
+        if (found.e.is_reference()) {
+            found.stream = {};
             return;
         }
         const std::size_t size = found.e.size();

@@ -14,19 +14,24 @@
 namespace pagefold::inline PAGEFOLD_ABI {
 
 /// The memory of a slot of a scratch_pool: where it comes from, and what lies where in it. The codec's scratch comes first,
-/// then a buffer for a stream, or for what a compressor makes of a page, then a copy of the page; each at a multiple of 64.
+/// then a buffer for a stream, or for what a compressor makes of a page, then a copy of the page, then what the store wants besides
+/// (`extra`); each at a multiple of 64.
 /// As safe from many threads as the sources.
 template <class Compressor>
 class scratch_memory {
 public:
-    scratch_memory(const Compressor& compressor, std::size_t page_size, limited_source& source) noexcept
+    scratch_memory(const Compressor& compressor, std::size_t page_size, limited_source& source,
+                   std::size_t extra = 0) noexcept
         : compressor_{compressor}, source_{source}, scratch_bytes_{compressor.scratch_size(page_size)},
           page_bytes_{page_size}, buffer_bytes_{longest_stream(compressor, page_size)},
-          buffer_at_{round_up(scratch_bytes_, 64)}, page_at_{round_up(buffer_at_ + buffer_bytes_, 64)} {}
+          buffer_at_{round_up(scratch_bytes_, 64)}, page_at_{round_up(buffer_at_ + buffer_bytes_, 64)},
+          extra_at_{round_up(page_at_ + page_bytes_, 64)}, extra_bytes_{extra} {}
 
     [[nodiscard]] byte_span scratch(std::byte* memory) const noexcept { return {memory, scratch_bytes_}; }
     [[nodiscard]] byte_span buffer(std::byte* memory) const noexcept { return {memory + buffer_at_, buffer_bytes_}; }
     [[nodiscard]] byte_span page(std::byte* memory) const noexcept { return {memory + page_at_, page_bytes_}; }
+
+    [[nodiscard]] byte_span extra(std::byte* memory) const noexcept { return {memory + extra_at_, extra_bytes_}; }
 
     /// Bytes of a slot, in whole pages of the source.
     [[nodiscard]] std::size_t bytes() const noexcept { return pages() * source_.page_size(); }
@@ -51,7 +56,7 @@ private:
         const std::size_t bound = compressor.bound(page_size);
         return bound > page_size ? bound : page_size;
     }
-    [[nodiscard]] std::size_t pages() const noexcept { return ceil_div(page_at_ + page_bytes_, source_.page_size()); }
+    [[nodiscard]] std::size_t pages() const noexcept { return ceil_div(extra_at_ + extra_bytes_, source_.page_size()); }
     [[nodiscard]] limited_source& source_of(node_part* node) const noexcept {
         return node != nullptr ? node->source : source_;
     }
@@ -63,6 +68,8 @@ private:
     std::size_t buffer_bytes_;
     std::size_t buffer_at_;
     std::size_t page_at_;
+    std::size_t extra_at_;
+    std::size_t extra_bytes_;
 };
 
 } // namespace pagefold

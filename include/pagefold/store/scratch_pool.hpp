@@ -87,6 +87,8 @@ public:
         [[nodiscard]] byte_span buffer() const noexcept { return pool_.memory_.buffer(slot_->memory); }
         /// For a copy of the page.
         [[nodiscard]] byte_span page() const noexcept { return pool_.memory_.page(slot_->memory); }
+        /// What the store wanted besides.
+        [[nodiscard]] byte_span extra() const noexcept { return pool_.memory_.extra(slot_->memory); }
 
     private:
         scratch_pool& pool_;
@@ -95,8 +97,8 @@ public:
 
     /// `at_locks`: threads that a handler must not wait for; who waits here is one of them.
     scratch_pool(const Compressor& compressor, std::size_t page_size, limited_source& source, const byte_budget& budget,
-                 presence& at_locks) noexcept
-        : memory_{compressor, page_size, source}, budget_{budget}, at_locks_{at_locks} {}
+                 presence& at_locks, std::size_t extra = 0) noexcept
+        : memory_{compressor, page_size, source, extra}, budget_{budget}, at_locks_{at_locks} {}
     ~scratch_pool() {
         for (slot& s : slots_) {
             if (s.memory != nullptr) {

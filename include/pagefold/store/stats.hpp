@@ -57,6 +57,10 @@ struct common_stats {
     std::uint64_t same_pages = 0;            ///< of those, pages stored in their index entry, without payload
     std::uint64_t huge_pages = 0;            ///< of those, pages stored raw, because they do not shrink
     std::uint64_t compr_data_size = 0;       ///< bytes of their streams; a raw page counts whole, a same-filled one not
+    std::uint64_t reference_pages = 0;       ///< of the stored pages, those that are a parent's page, without payload
+    std::uint64_t reference_data_size = 0;   ///< bytes of the parents' streams that those stand for
+    std::uint64_t delta_pages = 0;           ///< of the stored pages, those kept as what they differ in from a parent's
+    std::uint64_t delta_data_size = 0;       ///< bytes of their streams, which compr_data_size counts, too
     std::uint64_t away_pages = 0;            ///< pages in the backing tier now; stored_pages doesn't count them
     std::uint64_t puts = 0;                  ///< puts that stored a page
     std::uint64_t hits = 0;                  ///< gets and takes that found a page
@@ -80,6 +84,13 @@ inline constexpr stat_row<common_stats> common_rows[] = {
     {{"huge_pages", stat_unit::pages, stat_kind::gauge, "Stored pages that are kept raw"}, &common_stats::huge_pages},
     {{"compr_data_size", stat_unit::bytes, stat_kind::gauge, "Streams of the stored pages"},
      &common_stats::compr_data_size},
+    {{"reference_pages", stat_unit::pages, stat_kind::gauge, "Stored pages that are a page of their pool's parent"},
+     &common_stats::reference_pages},
+    {{"reference_data_size", stat_unit::bytes, stat_kind::gauge, "Streams of parents that references stand for"},
+     &common_stats::reference_data_size},
+    {{"delta_pages", stat_unit::pages, stat_kind::gauge, "Stored pages kept as deltas to a page of the parent"},
+     &common_stats::delta_pages},
+    {{"delta_data_size", stat_unit::bytes, stat_kind::gauge, "Streams of the deltas"}, &common_stats::delta_data_size},
     {{"away_pages", stat_unit::pages, stat_kind::gauge, "Pages in the backing tier now"}, &common_stats::away_pages},
     {{"puts", stat_unit::calls, stat_kind::counter, "Puts that stored a page"}, &common_stats::puts},
     {{"hits", stat_unit::calls, stat_kind::counter, "Gets and takes that found a page"}, &common_stats::hits},

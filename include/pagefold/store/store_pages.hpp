@@ -48,17 +48,30 @@ status basic_store<Config, Place>::put_by_route(located_key& k, const Page& page
         at.before = one.has_stayed ? at.before : at.now;
     }
     partition_type& target = partitions_[at.now];
-    const page_facts facts = look_at(of_key, k);
+    pool_id parent{};
+    const page_facts facts = look_at(of_key, k, parent);
     bool codec_failed = false;
-    const result<byte_view> stream =
-        is_refused_for_now(k) ? result<byte_view>{status::limit}
-                              : shortest(page.size(),
-                                         codec_.pack_page(page, lease.page(), lease.buffer(), lease.scratch(),
-                                                          most_packed_, facts, codec_failed, may_shrink),
-                                         lease.page(), target);
+    const bool is_refused = is_refused_for_now(k);
+    const auto pack = [&](const auto& some) {
+        return shortest(page.size(),
+                        codec_.pack_page(some, lease.page(), lease.buffer(), lease.scratch(), most_packed_, facts,
+                                         codec_failed, may_shrink),
+                        lease.page(), target);
+    };
+    result<byte_view> stream{status::limit};
+    if constexpr (has_clones && std::is_same_v<Page, copied_page>) {
+        packed_page packed;
+        byte_view compared = page.bytes();
+        if (parent != pool_id{} && may_shrink && !is_refused && pack_clone(lease, k, parent, compared, facts, packed)) {
+            return place_stream(at, k, packed, lease.page(), false);
+        }
+        stream = is_refused ? stream : pack(copied_page{compared});
+    } else {
+        stream = is_refused ? stream : pack(page);
+    }
     if (stream) {
         // The stream is in the one or in the other.
-        return place_stream(at, k, *stream, page.size(),
+        return place_stream(at, k, {*stream, partition_state<Config>::check_of(*stream, k.sum_seed, page.size())},
                             (*stream).data() == lease.page().data() ? lease.buffer() : lease.page(), codec_failed);
     }
     if (stream.error() == status::invalid) { // it could not be written
@@ -76,7 +89,7 @@ status basic_store<Config, Place>::put_by_route(located_key& k, const Page& page
 /// What codec and admission are told of a page; the line of its entry is asked for meanwhile. A key that left while its pool was
 /// on another node is not known there: the ghost stays behind.
 template <store_config Config, partition_policy Place>
-page_facts basic_store<Config, Place>::look_at(const homes& at, const located_key& k) noexcept {
+page_facts basic_store<Config, Place>::look_at(const homes& at, const located_key& k, pool_id& parent) noexcept {
     page_facts facts{context_of(k), k.sum_seed};
     if constexpr (choosing_admission<admission_type>) {
         // relaxed: the number that the pool had a moment ago will do.
@@ -87,8 +100,11 @@ page_facts basic_store<Config, Place>::look_at(const homes& at, const located_ke
         if (at.before != at.now && facts.past == key_past::unseen) [[unlikely]] {
             facts.past = past_in(at.before, k);
         }
+        if constexpr (has_clones) {
+            parent = partitions_[at.now].prefetch(k);
+        }
     } else {
-        partitions_[at.now].prefetch(k);
+        parent = partitions_[at.now].prefetch(k);
     }
     return facts;
 }
@@ -111,12 +127,14 @@ key_past basic_store<Config, Place>::past_in(partition_id at, const located_key&
 }
 
 template <store_config Config, partition_policy Place>
-status basic_store<Config, Place>::place_stream(const homes& at, const located_key& k, byte_view stream,
-                                                std::size_t length, byte_span spare, bool codec_failed) noexcept {
-    const std::uint64_t sum = partition_state<Config>::check_of(stream, k.sum_seed, length);
+status basic_store<Config, Place>::place_stream(const homes& at, const located_key& k, const packed_page& packed,
+                                                byte_span spare, bool codec_failed) noexcept {
+    const byte_view stream = packed.stream;
+    const std::uint64_t sum = packed.sum;
     partition_type& target = partitions_[at.now];
     typename partition_type::put_terms terms;
     terms.codec_failed = codec_failed;
+    terms.form = packed.form;
     put_effort effort;
     effort.need = partition_state<Config>::object_bytes(stream.size());
     effort.spare = spare;
@@ -146,22 +164,33 @@ status basic_store<Config, Place>::place_stream(const homes& at, const located_k
 }
 
 template <store_config Config, partition_policy Place>
-status basic_store<Config, Place>::read(const page_key& key, byte_span out, bool removing,
-                                        std::size_t& length) noexcept {
+status basic_store<Config, Place>::read(const page_key& key, byte_span out, bool removing, std::size_t& length,
+                                        bool is_use) noexcept {
     if ((!takes_values && out.size() != page_size) || !is_valid(key)) {
         return status::invalid;
     }
     const auto lease = scratch_.acquire();
-    return lease ? read_through(lease, key, out, removing, length) : status::busy;
+    if (!lease) {
+        return status::busy;
+    }
+    status s = read_through(lease, key, out, removing, length, is_use);
+    if constexpr (has_clones) {
+        while (s == has_moved) { // another version came between the reading and the taking of one
+            s = read_through(lease, key, out, removing, length, is_use);
+        }
+    }
+    return s;
 }
 
 template <store_config Config, partition_policy Place>
 PAGEFOLD_ALWAYS_INLINE status basic_store<Config, Place>::read_through(const typename scratch_type::lease& lease,
                                                                        const page_key& key, byte_span out,
-                                                                       bool removing, std::size_t& length) noexcept {
+                                                                       bool removing, std::size_t& length,
+                                                                       bool is_use) noexcept {
     located_key k = hasher_.locate(key);
     partition_type* partition = nullptr;
     typename partition_type::fetched found;
+    found.is_use = is_use;
     route_tries tries{route_of(k.pool)};
     status s;
     do {
@@ -188,6 +217,11 @@ PAGEFOLD_ALWAYS_INLINE status basic_store<Config, Place>::read_through(const typ
         return s;
     }
     length = partition_state<Config>::length_of(found.e);
+    if constexpr (has_clones) {
+        if (found.e.has_base()) [[unlikely]] {
+            return read_clone(lease, *partition, k, out, removing, found);
+        }
+    }
     s = removing || partition_state<Config>::is_good(found.e, found.stream, k.sum_seed) ? status::ok : status::corrupt;
     if (s == status::ok) {
         s = codec_.unpack(found.stream, out.first(length), lease.scratch(), context_of(k));
@@ -256,7 +290,7 @@ void basic_store<Config, Place>::get_many(page_request* requests, std::size_t co
             page_request& one = requests[done];
             one.outcome = (!takes_values && one.out.size() != page_size) || !is_valid(one.key) ? status::invalid
                           : !lease                                                             ? status::busy
-                                   : read_through(lease, one.key, one.out, false, one.length);
+                                   : read_through(lease, one.key, one.out, false, one.length, true);
         }
     }
 }
@@ -305,7 +339,10 @@ result<std::size_t> basic_store<Config, Place>::erase_range(pool_id pool, std::u
     do {
         before = after;
         for (unsigned sweeps = before.is_moving() ? 2 : 1; sweeps != 0; --sweeps) {
-            sweep_range({pool, object, first}, last, before.number, erased);
+            const status s = sweep_range({pool, object, first}, last, before.number, erased);
+            if (has_clones && s == status::invalid && is_valid({pool, object, 0})) {
+                return s; // sealed
+            }
         }
         after = route.load();
     } while (tries.has_next(after.number != before.number));
@@ -313,8 +350,8 @@ result<std::size_t> basic_store<Config, Place>::erase_range(pool_id pool, std::u
 }
 
 template <store_config Config, partition_policy Place>
-void basic_store<Config, Place>::sweep_range(const page_key& first, std::uint64_t last, std::uint32_t route,
-                                             std::size_t& erased) noexcept {
+status basic_store<Config, Place>::sweep_range(const page_key& first, std::uint64_t last, std::uint32_t route,
+                                               std::size_t& erased) noexcept {
     status s = status::ok;
     for (std::size_t i = 0; i < partition_count_ && s != has_moved; ++i) {
         range_cursor cursor{first.index / extent_pages};
@@ -323,6 +360,7 @@ void basic_store<Config, Place>::sweep_range(const page_key& first, std::uint64_
             give_way<Config>(between_erasures);
         } while (s == status::busy);
     }
+    return s;
 }
 
 } // namespace pagefold

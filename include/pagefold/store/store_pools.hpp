@@ -26,6 +26,9 @@ result<pool_id> basic_store<Config, Place>::create_pool(const pool_options& opti
     if (const status s = set_up(); s != status::ok) {
         return s;
     }
+    if (options.parent != pool_id{} && !registry_.is_sealed(options.parent)) {
+        return status::invalid;
+    }
     if (!has_room_on_node(options)) {
         return status::limit;
     }
@@ -58,11 +61,33 @@ status basic_store<Config, Place>::destroy_pool(pool_id id) noexcept {
         if (!held) {
             return status::busy;
         }
+        if (registry_.has_children(id)) {
+            return status::busy;
+        }
         if (!registry_.retire(id)) {
             return status::invalid;
         }
     }
     drain_and_free(id);
+    return status::ok;
+}
+
+template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::seal(pool_id id) noexcept requires(has_clones) {
+    if (must_not_wait()) {
+        return status::busy;
+    }
+    const registry_hold held{registry_, partition_type::token()};
+    if (!held) {
+        return status::busy;
+    }
+    if (!registry_.may_be_sealed(id)) {
+        return status::invalid;
+    }
+    for (std::size_t i = 0; i < partition_count_; ++i) {
+        partitions_[i].seal_pool(id);
+    }
+    registry_.seal(id);
     return status::ok;
 }
 

@@ -53,12 +53,12 @@ private:
         if (passed_over_ >= unfit_candidates) {
             return true;
         }
-        const std::size_t place = e.is_inline() ? 0 : state_.allocator.capacity(e.handle());
+        const std::size_t place = State::has_object(e) ? state_.allocator.capacity(e.handle()) : 0;
         return place >= need_ && (place <= snug_ || passed_over_ >= unsnug_candidates);
     }
     [[nodiscard]] bool frees_pages(const auto& e) noexcept {
         if constexpr (Candidates != 0) {
-            const unsigned fullness = e.is_inline() ? max_fullness : state_.allocator.fullness(e.handle());
+            const unsigned fullness = State::has_object(e) ? state_.allocator.fullness(e.handle()) : max_fullness;
             if (fullness <= bar_) {
                 bar_ -= passed_over_ < Candidates / 2 && bar_ != 0 ? 1u : 0u;
                 return true;

@@ -442,8 +442,8 @@ TEST_CASE(
             CAPTURE(static_cast<int>(when));
             CAPTURE(what);
             const bool ends = static_cast<meanwhile>(what) == meanwhile::destroy;
-            interleave(when, static_cast<meanwhile>(what), ends ? 40 : 3, {});
-            interleave(when, static_cast<meanwhile>(what), ends ? 40 : 3,
+            interleave(when, static_cast<meanwhile>(what), ends ? 20 : 3, {});
+            interleave(when, static_cast<meanwhile>(what), ends ? 20 : 3,
                        {.full = 6, .busy = 6, .unreadable = 6, .odd_place = 20, .unforgotten = 10});
         }
     }

@@ -172,4 +172,52 @@ TEST_CASE("an entry that is away keeps length and checksum, says where, and come
     });
 }
 
+TEST_CASE("an entry of a store with clones: own, delta and reference, each told from the others, and from damage") {
+    const auto test = []<class Entry>() {
+        CHECK(Entry::max_size == 4096);
+        for (const std::size_t size : {std::size_t{9}, std::size_t{4095}, std::size_t{4096}}) {
+            const Entry own = Entry::with_payload(object_handle{0x123456789abc}, size, 0x123456789abcdef0);
+            const Entry delta = own.as_delta(), reference = Entry::with_reference(size, 0x123456789abcdef0);
+            for (const Entry& e : {own, delta, reference}) {
+                CHECK(e.size() == size);
+                CHECK(e.matches(0x123456789abcdef0));
+                CHECK(e.sum() == own.sum());
+                CHECK(e.is_whole());
+                CHECK(!e.is_inline());
+                CHECK(e.is_delta() == e.is_same(delta));
+                CHECK(e.is_reference() == e.is_same(reference));
+                CHECK(e.has_base() == !e.is_same(own));
+                Entry used = e;
+                used.set_hook(5);
+                CHECK(used.is_same(e));
+                CHECK(used.is_whole());
+                for (unsigned bit = 0; bit != 64; ++bit) {
+                    CHECK(!Entry{e.word() ^ std::uint64_t{1} << bit, e.meta()}.is_whole());
+                }
+                for (unsigned bit = 12; bit != 16; ++bit) { // two bits, of which the parity knows nothing
+                    const std::uint64_t word = e.word() ^ std::uint64_t{1} << bit ^ std::uint64_t{1} << 16;
+                    const Entry other{word, e.meta()};
+                    CHECK((!other.is_whole() || other.is_delta() != e.is_delta() ||
+                           other.is_reference() != e.is_reference()));
+                }
+            }
+            Entry moved = delta;
+            moved.set_handle(object_handle{7});
+            CHECK(moved.is_delta());
+            CHECK(moved.size() == size);
+            CHECK(moved.is_whole());
+            CHECK(!moved.is_same(delta));
+        }
+        for (std::uint64_t word = 0x1000; word <= 0xffff; word += 0x1fff) { // a stream that looks like one of them
+            const Entry e = Entry::with_stream(word, 1);
+            CHECK(!e.is_reference());
+            CHECK(!e.is_delta());
+            CHECK(!e.has_base());
+        }
+    };
+    test.operator()<basic_entry<28, true>>();
+    test.operator()<basic_entry<60, true>>();
+    CHECK(!short_entry::with_payload(object_handle{1}, 0x3001, 1).has_base());
+}
+
 } // namespace unit_store_entry

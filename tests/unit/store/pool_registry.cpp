@@ -49,6 +49,37 @@ constexpr pool_id last_of(std::uint32_t slot) {
 
 } // namespace
 
+TEST_CASE("pool_registry: a sealed pool has children, as many as were opened and not freed") {
+    slots s{4};
+    const pool_id parent = s.make(), other = s.make();
+    const pool_id dropping = s.registry.open({.kind = pool_kind::ephemeral}, unlimited).value();
+    CHECK(!s.registry.may_be_sealed(dropping)); // not published
+    s.registry.publish(dropping);
+    CHECK(!s.registry.may_be_sealed(dropping));
+    CHECK(!s.registry.may_be_sealed(pool_id{}));
+    CHECK(s.registry.may_be_sealed(parent));
+    CHECK(!s.registry.is_sealed(parent));
+    s.registry.seal(parent);
+    CHECK(s.registry.is_sealed(parent));
+    CHECK(!s.registry.is_sealed(other));
+    CHECK(!s.registry.has_children(parent));
+    const pool_id child = s.registry.open({.parent = parent}, unlimited).value();
+    CHECK(s.registry.has_children(parent));
+    s.registry.publish(child);
+    CHECK(!s.registry.may_be_sealed(child));
+    CHECK(s.registry.retire(child));
+    CHECK(s.registry.has_children(parent)); // its pages are there still
+    s.registry.free(child);
+    CHECK(!s.registry.has_children(parent));
+    const pool_id refused = s.registry.open({.parent = parent}, unlimited).value();
+    s.registry.free(refused); // before it was published
+    CHECK(!s.registry.has_children(parent));
+    CHECK(s.registry.retire(parent));
+    CHECK(!s.registry.is_sealed(parent));
+    s.registry.free(parent);
+    CHECK(!s.registry.is_sealed(s.make())); // of the same slot
+}
+
 TEST_CASE("pool_registry: a pool is sent to a wish and back, ends a move before another, and settles by its own route "
           "alone") {
     slots s{2};

@@ -58,6 +58,22 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("scratch_memory: what the store wants besides is behind the page") {
+    const codec_of codec{100, 1};
+    test_source source;
+    byte_budget budget{~std::size_t{0}};
+    limited_source limited{source, budget};
+    const scratch_memory<codec_of> memory{codec, 4096, limited, 5000};
+    std::byte* const start = memory.acquire(nullptr).value();
+    const byte_span extra = memory.extra(start);
+    CHECK(extra.size() == 5000);
+    CHECK(reinterpret_cast<std::uintptr_t>(extra.data()) % 64 == 0);
+    CHECK(extra.data() >= memory.page(start).data() + 4096);
+    CHECK(extra.data() + extra.size() <= start + memory.bytes());
+    CHECK(extra.data() + extra.size() + 4096 > start + memory.bytes());
+    memory.release(start, nullptr);
+}
+
 TEST_CASE("scratch_memory: of a node it is charged to the node; what can't be prepared goes back") {
     codec_of codec{100, 0};
     node_test_source<3> source{1000};

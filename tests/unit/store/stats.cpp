@@ -131,7 +131,7 @@ TEST_CASE("stats: what is there now is a gauge, and what has happened a counter"
         const std::string name = row.info.name;
         const bool is_now = name.ends_with("_bytes") || name.starts_with("mem_") || name.ends_with("_size") ||
                             name == "stored_pages" || name == "same_pages" || name == "huge_pages" ||
-                            name == "away_pages";
+                            name == "away_pages" || name == "reference_pages" || name == "delta_pages";
         CAPTURE(name);
         CHECK((row.info.kind == stat_kind::gauge) == is_now);
         CHECK((row.info.unit == stat_unit::bytes) ==
