@@ -242,6 +242,7 @@ using pagefold::basic_store;
 using pagefold::byte_budget;
 using pagefold::codec_stage;
 using pagefold::base_page;
+using pagefold::clone_scratch;
 using pagefold::delta_of;
 using pagefold::page_form;
 using pagefold::pool_lineage;

@@ -69,6 +69,7 @@ class basic_store : store_tier<Config> {
     using registry_type = pool_registry<typename Config::lock_type>;
     using registry_hold = typename registry_type::hold;
     using scratch_type = scratch_of<Config>;
+    using scratch_of_clones = clone_scratch<delta_of<Config>>;
 
 public:
     static constexpr std::size_t page_size = Config::page_size;
@@ -86,7 +87,7 @@ public:
                                                                             source_,
                                                                             budget_,
                                                                             registry_.table().at_locks,
-                                                                            clone_scratch::bytes()},
+                                                                            scratch_of_clones::bytes},
           reclaimer_{registry_.table(), budget_, place_}, new_policy_{eviction}, partition_count_{options.partitions},
           acceptance_{options.accept_percent} {
         PAGEFOLD_CHECK(eviction.size() == 0);
@@ -113,7 +114,7 @@ public:
     /// answer on, and puts, takes and erasures of its pages are `invalid`; those that are under way come first, but of a range some
     /// pages may stay, with `invalid`. There is no way back but destroy_pool. ok also where it is sealed already. invalid: no such pool, or one that is ephemeral or a clone. busy:
     /// this call interrupts another, and nothing happened. Takes no memory; costs a hold of each partition's lock.
-    status seal(pool_id id) noexcept requires(has_clones);
+    status seal(pool_id id) noexcept requires(has_clones) { return seal_everywhere(id); }
 
     /// Erases all pages of a pool, and the pool. From the first moment no operation on it succeeds. The work is in proportion
     /// to the pool's pages; no lock is held for more than a bounded part of it, and other pools come and go meanwhile.
@@ -503,43 +504,17 @@ private:
 
     // Clones (store_clones.hpp).
 
-    /// What a scratch has besides, for pages that have a base.
-    struct clone_scratch {
-        using delta_type = delta_of<Config>;
-        [[nodiscard]] static constexpr std::size_t bytes() noexcept {
-            if constexpr (has_clones) {
-                return delta_at() + delta_type::scratch_size();
-            } else {
-                return 0;
-            }
-        }
-        [[nodiscard]] static constexpr std::size_t stream_bytes() noexcept {
-            return delta_type::bound() > page_size ? delta_type::bound() : page_size;
-        }
-        [[nodiscard]] static constexpr std::size_t delta_at() noexcept {
-            return round_up(delta_type::pair_size + stream_bytes(), scratch_alignment);
-        }
-        /// The base, and the page behind it.
-        [[nodiscard]] byte_span pair() const noexcept { return all.first(delta_type::pair_size); }
-        [[nodiscard]] byte_span base() const noexcept { return all.first(page_size); }
-        [[nodiscard]] byte_span page() const noexcept { return all.subview(page_size, page_size); }
-        /// The base's stream, and after it the delta.
-        [[nodiscard]] byte_span stream() const noexcept { return all.subview(delta_type::pair_size, stream_bytes()); }
-        [[nodiscard]] byte_span delta() const noexcept { return all.subview(delta_at(), delta_type::scratch_size()); }
-
-        byte_span all;
-    };
+    status seal_everywhere(pool_id id) noexcept;
     /// Reads the parent's page of the same key; not_found, corrupt, busy, or invalid where the parent is gone, as its children are.
     status read_base(const typename scratch_type::lease& lease, pool_id parent, const page_key& key, byte_span out,
-                     base_page& base) noexcept requires(has_clones);
+                     base_page& base) noexcept;
     /// What is to be kept of a page whose pool has a parent, other than its own stream; `page` is a copy of it from here on.
     /// False where it is to be its own.
     bool pack_clone(const typename scratch_type::lease& lease, const located_key& k, pool_id parent, byte_view& page,
-                    const page_facts& facts, packed_page& packed) noexcept requires(has_clones);
+                    const page_facts& facts, packed_page& packed) noexcept;
     /// Ends a read that found a page with a base; has_moved where it has to be begun anew.
     status read_clone(const typename scratch_type::lease& lease, partition_type& partition, const located_key& k,
-                      byte_span out, bool removing, const typename partition_type::fetched& found) noexcept
-        requires(has_clones);
+                      byte_span out, bool removing, const typename partition_type::fetched& found) noexcept;
 
     // Migration.
 

@@ -39,6 +39,7 @@
 
 #include <pagefold/compress/concept.hpp>
 #include <pagefold/core/bits.hpp>
+#include <pagefold/core/bytes.hpp>
 #include <pagefold/core/types.hpp>
 #include <pagefold/store/config.hpp>
 
@@ -81,6 +82,28 @@ struct base_page {
     [[nodiscard]] constexpr std::uint64_t reference_check(std::uint64_t seed) const noexcept {
         return mix(bind(seed), 0x7265666572656e63u);
     }
+};
+
+/// What a scratch has besides, for pages that have a base: the base and a page behind it, room for a stream of the one or the
+/// other, and the delta codec's scratch; each at a multiple of scratch_alignment.
+template <class Delta>
+struct clone_scratch {
+    static constexpr std::size_t stream_bytes = Delta::bound() > Delta::page_size ? Delta::bound() : Delta::page_size;
+    static constexpr std::size_t stream_at = round_up(Delta::pair_size, scratch_alignment);
+    static constexpr std::size_t delta_at = round_up(stream_at + stream_bytes, scratch_alignment);
+    static constexpr std::size_t bytes = delta_at + Delta::scratch_size();
+
+    [[nodiscard]] byte_span pair() const noexcept { return all.first(Delta::pair_size); }
+    [[nodiscard]] byte_span base() const noexcept { return all.first(Delta::page_size); }
+    [[nodiscard]] byte_span page() const noexcept { return all.subview(Delta::page_size, Delta::page_size); }
+    [[nodiscard]] byte_span stream() const noexcept { return all.subview(stream_at, stream_bytes); }
+    [[nodiscard]] byte_span delta() const noexcept { return all.subview(delta_at, Delta::scratch_size()); }
+
+    byte_span all;
+};
+template <>
+struct clone_scratch<no_delta> {
+    static constexpr std::size_t bytes = 0;
 };
 
 /// What a partition's pool knows of its family; nothing where there are no clones.

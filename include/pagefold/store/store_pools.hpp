@@ -73,7 +73,7 @@ status basic_store<Config, Place>::destroy_pool(pool_id id) noexcept {
 }
 
 template <store_config Config, partition_policy Place>
-status basic_store<Config, Place>::seal(pool_id id) noexcept requires(has_clones) {
+status basic_store<Config, Place>::seal_everywhere(pool_id id) noexcept {
     if (must_not_wait()) {
         return status::busy;
     }
@@ -85,7 +85,9 @@ status basic_store<Config, Place>::seal(pool_id id) noexcept requires(has_clones
         return status::invalid;
     }
     for (std::size_t i = 0; i < partition_count_; ++i) {
-        partitions_[i].seal_pool(id);
+        if constexpr (has_clones) {
+            partitions_[i].seal_pool(id);
+        }
     }
     registry_.seal(id);
     return status::ok;
