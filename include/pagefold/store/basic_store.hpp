@@ -188,17 +188,17 @@ public:
     /// gave back is not what was stored. The page stays where it is then.
     status get(const page_key& key, byte_span out) noexcept {
         std::size_t length = 0;
-        return read(key, out, false, length);
+        return read(key, out, reading::use, length);
     }
     /// The same, and no use of the page: neither a hit nor a miss, nothing that an eviction policy learns of, and a page in the tier
     /// stays there. For who walks a pool, or saves it.
     status peek(const page_key& key, byte_span out) noexcept {
         std::size_t length = 0;
-        return read(key, out, false, length, false);
+        return read(key, out, reading::peek, length);
     }
     /// The same, and says how long the value is. Behind it `out` stays as it was.
     result<std::size_t> get_value(const page_key& key, byte_span out) noexcept requires(takes_values) {
-        return read_value(key, out, false);
+        return read_value(key, out, reading::use);
     }
     /// Many gets, in the order given; each request is told what became of it. For each scratch that is taken, which other
     /// operations wait for, `gets_a_lease` of them; else the cost is that of so many gets.
@@ -207,11 +207,11 @@ public:
     /// Like get, and erases the page in the same step: of several takers one gets it. A page found corrupt stays.
     status take(const page_key& key, byte_span out) noexcept {
         std::size_t length = 0;
-        return read(key, out, true, length);
+        return read(key, out, reading::take, length);
     }
     /// The same, and says how long the value was.
     result<std::size_t> take_value(const page_key& key, byte_span out) noexcept requires(takes_values) {
-        return read_value(key, out, true);
+        return read_value(key, out, reading::take);
     }
 
     /// Whether there is a page, here or in the backing tier: ok or not_found, else as for get, but that damage is seen only where
@@ -488,14 +488,15 @@ private:
                                              scratch_.kept_free());
     }
 
-    status read(const page_key& key, byte_span out, bool removing, std::size_t& length, bool is_use = true) noexcept;
-    result<std::size_t> read_value(const page_key& key, byte_span out, bool removing) noexcept {
+    enum class reading : std::uint8_t { use, peek, take };
+    status read(const page_key& key, byte_span out, reading how, std::size_t& length) noexcept;
+    result<std::size_t> read_value(const page_key& key, byte_span out, reading how) noexcept {
         std::size_t length = 0;
-        const status s = read(key, out, removing, length);
+        const status s = read(key, out, how, length);
         return s == status::ok ? result<std::size_t>{length} : s;
     }
-    status read_through(const typename scratch_type::lease& lease, const page_key& key, byte_span out, bool removing,
-                        std::size_t& length, bool is_use) noexcept;
+    status read_through(const typename scratch_type::lease& lease, const page_key& key, byte_span out, reading how,
+                        std::size_t& length) noexcept;
     status read_away(partition_type& partition, const located_key& k, byte_span out,
                      const typename scratch_type::lease& lease, bool removing,
                      typename partition_type::fetched& found) noexcept;

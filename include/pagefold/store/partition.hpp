@@ -180,8 +180,9 @@ public:
         if (!held) {
             return status::busy;
         }
-        const result<pool_state*> pool =
-            removing ? state_.enter_to_change(k.key.pool, k.route) : state_.enter(k.key.pool, k.route);
+        const result<pool_state*> pool = state_type::has_clones && removing
+                                             ? state_.enter_to_change(k.key.pool, k.route)
+                                             : state_.enter(k.key.pool, k.route);
         return pool ? retrieval<Config, exclusive>{state_}.fetch(**pool, k, out, buffer, removing, found)
                     : pool.error();
     }

@@ -164,8 +164,7 @@ status basic_store<Config, Place>::place_stream(const homes& at, const located_k
 }
 
 template <store_config Config, partition_policy Place>
-status basic_store<Config, Place>::read(const page_key& key, byte_span out, bool removing, std::size_t& length,
-                                        bool is_use) noexcept {
+status basic_store<Config, Place>::read(const page_key& key, byte_span out, reading how, std::size_t& length) noexcept {
     if ((!takes_values && out.size() != page_size) || !is_valid(key)) {
         return status::invalid;
     }
@@ -173,24 +172,22 @@ status basic_store<Config, Place>::read(const page_key& key, byte_span out, bool
     if (!lease) {
         return status::busy;
     }
-    status s = read_through(lease, key, out, removing, length, is_use);
-    if constexpr (has_clones) {
-        while (s == has_moved) { // another version came between the reading and the taking of one
-            s = read_through(lease, key, out, removing, length, is_use);
-        }
-    }
+    status s;
+    do {
+        s = read_through(lease, key, out, how, length);
+    } while (has_clones && s == has_moved); // another version came between the reading and the taking of one
     return s;
 }
 
 template <store_config Config, partition_policy Place>
 PAGEFOLD_ALWAYS_INLINE status basic_store<Config, Place>::read_through(const typename scratch_type::lease& lease,
-                                                                       const page_key& key, byte_span out,
-                                                                       bool removing, std::size_t& length,
-                                                                       bool is_use) noexcept {
+                                                                       const page_key& key, byte_span out, reading how,
+                                                                       std::size_t& length) noexcept {
+    const bool removing = how == reading::take;
     located_key k = hasher_.locate(key);
     partition_type* partition = nullptr;
     typename partition_type::fetched found;
-    found.is_use = is_use;
+    found.is_use = how != reading::peek;
     route_tries tries{route_of(k.pool)};
     status s;
     do {
@@ -290,7 +287,7 @@ void basic_store<Config, Place>::get_many(page_request* requests, std::size_t co
             page_request& one = requests[done];
             one.outcome = (!takes_values && one.out.size() != page_size) || !is_valid(one.key) ? status::invalid
                           : !lease                                                             ? status::busy
-                                   : read_through(lease, one.key, one.out, false, one.length, true);
+                                   : read_through(lease, one.key, one.out, reading::use, one.length);
         }
     }
 }

@@ -46,6 +46,7 @@ struct family {
         for (std::uint64_t i = 0; i < pages; ++i) {
             REQUIRE(store.put({parent, 1, i}, base(i)) == status::ok);
         }
+        REQUIRE(store.put({parent, 3, 0}, page_of(page_kind::zeros, 0)) == status::ok);
         REQUIRE(store.seal(parent) == status::ok);
         child = make_child();
     }
@@ -163,7 +164,7 @@ TEST_CASE("clone: nothing in a sealed pool changes") {
     CHECK(f.store.erase_range(f.parent, 1, 0, 10).error() == status::invalid);
     CHECK(f.store.erase_object(f.parent, 1).error() == status::invalid);
     CHECK(f.has({f.parent, 1, 0}, f.base(0)));
-    CHECK(f.of(f.parent).stored_pages == f.pages);
+    CHECK(f.of(f.parent).stored_pages == f.pages + 1);
     CHECK(f.store.seal(f.parent) == status::ok); // again
 }
 
@@ -273,6 +274,19 @@ TEST_CASE("clone: an ephemeral child's pages are dropped, references too") {
         CHECK(f.has({f.parent, 1, i}, f.base(i)));
     }
     CHECK(f.store.check());
+}
+
+TEST_CASE("clone: a same-filled page is its own, whatever the parent has; what is near one may be a delta") {
+    family f;
+    CHECK(f.store.put({f.child, 3, 0}, page_of(page_kind::zeros, 0)) == status::ok);
+    CHECK(f.of(f.child).same_pages == 1);
+    CHECK(f.of(f.child).reference_pages == 0);
+    CHECK(f.store.put({f.child, 3, 0}, changed(page_of(page_kind::zeros, 0), 9)) == status::ok);
+    CHECK(f.of(f.child).delta_pages == 1);
+    CHECK(f.has({f.child, 3, 0}, changed(page_of(page_kind::zeros, 0), 9)));
+    CHECK(f.store.put({f.child, 3, 0}, page_of(page_kind::word, 4)) == status::ok);
+    CHECK(f.of(f.child).same_pages == 1);
+    CHECK(f.of(f.child).delta_pages == 0);
 }
 
 TEST_CASE("clone: put_raw keeps the page as it is") {
