@@ -288,7 +288,7 @@ private:
 
 TEST_CASE("clones: a million operations on families of pools") {
     const std::uint64_t rounds = 50;
-    const std::uint64_t operations = number_from("PAGEFOLD_CLONE_OPERATIONS", 1000000) / rounds;
+    const std::uint64_t operations = number_from("PAGEFOLD_CLONE_OPERATIONS", in_part(std::uint64_t{1000000})) / rounds;
     std::uint64_t references = 0, deltas = 0, refusals = 0;
     for (std::uint64_t seed = 0; seed < rounds; ++seed) {
         families all{seed};

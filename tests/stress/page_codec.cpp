@@ -127,7 +127,7 @@ TEST_CASE("the paths of this machine") {
 
 template <page_level Level>
 void check_random_pages() {
-    const std::uint64_t count = number_from("PAGEFOLD_RANDOM_PAGES", in_part(600));
+    const std::uint64_t count = number_from("PAGEFOLD_RANDOM_PAGES", in_part(std::uint64_t{600}));
     check_pages<Level>(unit, count);
     check_pages<Level>(4 * unit, count / 10);
     check_pages<Level>(16 * unit, count / 40);
@@ -224,7 +224,7 @@ void check_written_streams(std::size_t units, std::uint64_t count) {
 }
 
 TEST_CASE("every path reads streams that no encoder writes, and refuses what is wrong in one place") {
-    const std::uint64_t count = number_from("PAGEFOLD_RANDOM_PAGES", in_part(6'000));
+    const std::uint64_t count = number_from("PAGEFOLD_RANDOM_PAGES", in_part(std::uint64_t{6'000}));
     check_written_streams(1, count);
     check_written_streams(2, count / 4);
 }

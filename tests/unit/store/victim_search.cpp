@@ -46,6 +46,7 @@ struct scene {
     scene(const scene&) = delete;
     [[nodiscard]] bool is_readable(const entry& e) const noexcept { return e.is_inline() || !damaged; }
     [[nodiscard]] static bool is_away(const entry& e) noexcept { return e.is_away(); }
+    [[nodiscard]] static bool has_object(const entry& e) noexcept { return !e.is_inline(); }
 
     std::vector<place> places;
     index_type index{places};
