@@ -139,8 +139,8 @@ TEST_CASE_TEMPLATE("a page_store over decorated allocators", Config, guarded_con
 }
 
 TEST_CASE("a page_store of 64 KiB pages over decorated allocators") {
-    store_walk<page_store<large_config>>{4, unlimited, 1}.run(in_part(300u));
-    store_walk<page_store<large_config>>{5, 4'000'000, 1}.run(in_part(300u));
+    store_walk<page_store<large_config>>{4, unlimited, 1}.run(300);
+    store_walk<page_store<large_config>>{5, 4'000'000, 1}.run(300);
 }
 
 TEST_CASE("a partitioned_store over decorated allocators") {
