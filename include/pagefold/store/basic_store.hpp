@@ -509,9 +509,9 @@ private:
     /// Reads the parent's page of the same key; not_found, corrupt, busy, or invalid where the parent is gone, as its children are.
     status read_base(const typename scratch_type::lease& lease, pool_id parent, const page_key& key, byte_span out,
                      base_page& base) noexcept;
-    /// What is to be kept of a page whose pool has a parent, other than its own stream; `page` is a copy of it from here on.
-    /// False where it is to be its own.
-    bool pack_clone(const typename scratch_type::lease& lease, const located_key& k, pool_id parent, byte_view& page,
+    /// What is to be kept of a page whose pool has a parent, other than its own stream; a copy of the page is in the scratch of
+    /// clones. False where it is to be its own.
+    bool pack_clone(const typename scratch_type::lease& lease, const located_key& k, pool_id parent,
                     const page_facts& facts, packed_page& packed) noexcept;
     /// Ends a read that found a page with a base; has_moved where it has to be begun anew.
     status read_clone(const typename scratch_type::lease& lease, partition_type& partition, const located_key& k,

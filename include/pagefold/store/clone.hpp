@@ -12,7 +12,7 @@
 //
 // What a page becomes is decided by its put, which reads the parent's page: equal, then near, then own. A same-filled page is
 // always own, as it takes no payload anyway. A put that can't read the parent's page, for damage or because there is none,
-// keeps the page as its own, and so does put_raw.
+// keeps the page as its own, and so does put_raw. put_written compares as put does.
 //
 // A clone's pages are those that were put into it. A get of one that wasn't is not_found: it does not fall through to the
 // parent. The host knows which pages it never stored, and asks the parent for them by the parent's id. If a get fell through, a

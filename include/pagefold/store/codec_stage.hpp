@@ -105,10 +105,8 @@ public:
     result<byte_view> pack_page(const Page& page, byte_span copy, byte_span buffer, byte_span scratch, std::size_t most,
                                 const page_facts& facts, bool& has_failed, bool may_shrink) noexcept {
         has_failed = false;
-        if constexpr (screening_policy<Admission>) {
-            if (!admission_.screen(query_of(facts, page.size(), page.size()))) {
-                return status::incompressible;
-            }
+        if (!lets_pass(page.size(), facts)) {
+            return status::incompressible;
         }
         const byte_span own = copy.first(page.size());
         if (!page.write_to(own)) {
@@ -136,13 +134,18 @@ public:
         }
         return stream.size() > most ? raw : stream;
     }
-    /// Whether the admission policy takes a page as a stream of `size` bytes that pack hasn't made. Where it doesn't, pack says why.
-    [[nodiscard]] bool admits(std::size_t page, std::size_t size, const page_facts& facts) noexcept {
+    /// Whether the admission policy wants to see a page of so many bytes at all. Where it doesn't, pack says why.
+    [[nodiscard]] bool lets_pass(std::size_t page, const page_facts& facts) noexcept {
         if constexpr (screening_policy<Admission>) {
-            if (!admission_.screen(query_of(facts, page, page))) {
-                return false;
-            }
+            return admission_.screen(query_of(facts, page, page));
+        } else {
+            static_cast<void>(page);
+            static_cast<void>(facts);
+            return true;
         }
+    }
+    /// Whether it takes one that it let pass as a stream of `size` bytes that pack hasn't made.
+    [[nodiscard]] bool admits(std::size_t page, std::size_t size, const page_facts& facts) noexcept {
         return admission_.admit(query_of(facts, page, size)) == admission::packed;
     }
     /// `corrupt` where the stream is none of this page size.

@@ -45,14 +45,12 @@ status basic_store<Config, Place>::read_base(const typename scratch_type::lease&
 
 template <store_config Config, partition_policy Place>
 bool basic_store<Config, Place>::pack_clone(const typename scratch_type::lease& lease, const located_key& k,
-                                            pool_id parent, byte_view& page, const page_facts& facts,
-                                            packed_page& packed) noexcept {
+                                            pool_id parent, const page_facts& facts, packed_page& packed) noexcept {
     if constexpr (!has_clones) {
         return false;
     } else {
         const scratch_of_clones room{lease.extra()};
-        copy_bytes(room.page().data(), page.data(), page_size); // as codec_stage: it may change meanwhile
-        page = room.page();
+        const byte_view page = room.page();
         if (equal_bytes(page.data(), page.data() + min_stream_size, page_size - min_stream_size)) {
             return false; // same-filled
         }

@@ -59,13 +59,20 @@ status basic_store<Config, Place>::put_by_route(located_key& k, const Page& page
                         lease.page(), target);
     };
     result<byte_view> stream{status::limit};
-    if constexpr (has_clones && std::is_same_v<Page, copied_page>) {
-        packed_page packed;
-        byte_view compared = page.bytes();
-        if (parent != pool_id{} && may_shrink && !is_refused && pack_clone(lease, k, parent, compared, facts, packed)) {
-            return place_stream(at, k, packed, lease.page(), false);
+    if constexpr (has_clones) {
+        if (parent != pool_id{} && may_shrink && !is_refused && codec_.lets_pass(page.size(), facts)) {
+            const byte_span copy = scratch_of_clones{lease.extra()}.page(); // as codec_stage: it may change meanwhile
+            packed_page packed;
+            if (!page.write_to(copy)) {
+                return status::invalid;
+            }
+            if (pack_clone(lease, k, parent, facts, packed)) {
+                return place_stream(at, k, packed, lease.page(), false);
+            }
+            stream = pack(copied_page{copy});
+        } else {
+            stream = is_refused ? stream : pack(page);
         }
-        stream = is_refused ? stream : pack(copied_page{compared});
     } else {
         stream = is_refused ? stream : pack(page);
     }

@@ -297,6 +297,47 @@ TEST_CASE("clone: put_raw keeps the page as it is") {
     CHECK(f.has({f.child, 1, 0}, f.base(0)));
 }
 
+TEST_CASE("clone: put_written compares as put does, and one that could not be written changes nothing") {
+    family f;
+    unsigned calls = 0;
+    bytes content = f.base(0);
+    bool can_write = true;
+    const auto write = [&](byte_span out) noexcept {
+        ++calls;
+        std::memcpy(out.data(), content.data(), out.size());
+        return can_write;
+    };
+    CHECK(f.store.put_written({f.child, 1, 0}, page_size, write) == status::ok);
+    CHECK(f.of(f.child).reference_pages == 1);
+    content = changed(f.base(1), 7);
+    CHECK(f.store.put_written({f.child, 1, 1}, page_size, write) == status::ok);
+    CHECK(f.of(f.child).delta_pages == 1);
+    content = page_of(page_kind::text, 1); // far from its base
+    CHECK(f.store.put_written({f.child, 1, 2}, page_size, write) == status::ok);
+    content = page_of(page_kind::word, 1);
+    CHECK(f.store.put_written({f.child, 1, 3}, page_size, write) == status::ok);
+    CHECK(calls == 4); // once each
+    const pool_stats before = f.of(f.child);
+    can_write = false;
+    for (std::uint64_t i = 0; i < 5; ++i) {
+        CHECK(f.store.put_written({f.child, 1, i}, page_size, write) == status::invalid);
+    }
+    CHECK(calls == 9);
+    for (const std::size_t length : {std::size_t{0}, page_size - 1, page_size + 1, ~std::size_t{0}}) {
+        CHECK(f.store.put_written({f.child, 1, 0}, length, write) == status::invalid);
+    }
+    CHECK(f.store.put_written({f.parent, 1, 0}, page_size, write) == status::invalid);
+    CHECK(f.of(f.child).puts == before.puts);
+    CHECK(f.of(f.child).stored_pages == 4);
+    CHECK(f.has({f.child, 1, 0}, f.base(0)));
+    CHECK(f.has({f.child, 1, 1}, changed(f.base(1), 7)));
+    CHECK(f.has({f.child, 1, 2}, page_of(page_kind::text, 1)));
+    CHECK(f.has({f.child, 1, 3}, page_of(page_kind::word, 1)));
+    CHECK(f.has({f.parent, 1, 0}, f.base(0)));
+    CHECK(f.get({f.child, 1, 4}) == status::not_found);
+    CHECK(f.store.check());
+}
+
 TEST_CASE("clone: a store without clones has no parents") {
     test_source source;
     page_store<default_config> store{source};
