@@ -7,6 +7,7 @@
 #include "support/store_configs.hpp"
 #include "support/store_fixture.hpp"
 
+#include <pagefold/store/entry.hpp>
 #include <pagefold/store/page_store.hpp>
 #include <pagefold/store/partitioned_store.hpp>
 
@@ -336,6 +337,110 @@ TEST_CASE("clone: put_written compares as put does, and one that could not be wr
     CHECK(f.has({f.parent, 1, 0}, f.base(0)));
     CHECK(f.get({f.child, 1, 4}) == status::not_found);
     CHECK(f.store.check());
+}
+
+TEST_CASE("clone: a life of a family, refused at each acquisition in turn") {
+    bool was_refused = true;
+    std::uint64_t n = 0;
+    while (was_refused) {
+        REQUIRE(++n < 1000);
+        family f;
+        f.source.refuse_nth(n);
+        const std::uint64_t before = f.source.refusals();
+        const auto is_short = [](status s) { return s == status::no_memory || s == status::limit; };
+        // Many objects: each page takes an extent of its own.
+        for (std::uint64_t i = 0; i < 90; ++i) {
+            const bytes page = i % 3 == 0   ? f.base(i)
+                               : i % 3 == 1 ? changed(f.base(i), i)
+                                            : page_of(page_kind::random, i);
+            const status s = f.store.put({f.child, 1, i}, page);
+            REQUIRE((s == status::ok || is_short(s)));
+            REQUIRE((s == status::ok ? f.has({f.child, 1, i}, page) : f.get({f.child, 1, i}) == status::not_found));
+            const status other = f.store.put({f.child, 100 + i, i}, page);
+            REQUIRE((other == status::ok || is_short(other)));
+            // Over whatever is there, in another form.
+            const bytes next = i % 3 == 1 ? f.base(i) : changed(f.base(i), i + 1);
+            const status again = f.store.put({f.child, 1, i}, next);
+            REQUIRE((again == status::ok || is_short(again)));
+            REQUIRE((again == status::ok ? f.has({f.child, 1, i}, next) : f.get({f.child, 1, i}) == status::not_found));
+        }
+        REQUIRE(f.store.check());
+        const result<pool_id> second = f.store.create_pool({.kind = pool_kind::ephemeral, .parent = f.parent});
+        REQUIRE((second || is_short(second.error())));
+        REQUIRE(f.store.destroy_pool(f.parent) == status::busy);
+        REQUIRE(f.store.stats().total_bytes == f.source.bytes_held());
+        REQUIRE(f.store.destroy_pool(f.child) == status::ok);
+        REQUIRE((!second || f.store.destroy_pool(*second) == status::ok));
+        REQUIRE(f.store.stats().reference_pages + f.store.stats().delta_pages == 0);
+        REQUIRE(f.store.stats().reference_data_size + f.store.stats().delta_data_size == 0);
+        REQUIRE(f.has({f.parent, 1, 89}, f.base(89)));
+        REQUIRE(f.store.destroy_pool(f.parent) == status::ok);
+        REQUIRE(f.store.check());
+        was_refused = f.source.refusals() != before;
+    }
+}
+
+TEST_CASE("clone: with a cap and no room for a stream, what takes none comes in") {
+    family f;
+    const pool_id capped = f.store.create_pool({.cap_bytes = 3000, .parent = f.parent}).value();
+    CHECK(f.store.put({capped, 1, 0}, page_of(page_kind::random, 1)) == status::limit);
+    CHECK(f.store.put({capped, 1, 0}, f.base(0)) == status::ok);
+    CHECK(f.store.put({capped, 1, 0}, page_of(page_kind::random, 1)) == status::limit); // and the old one is gone
+    CHECK(f.get({capped, 1, 0}) == status::not_found);
+    CHECK(f.of(capped).reference_pages == 0);
+    CHECK(f.of(capped).reference_data_size == 0);
+    CHECK(f.store.put({capped, 1, 1}, changed(f.base(1), 1)) == status::ok);
+    CHECK(f.store.put({capped, 1, 1}, f.base(1)) == status::ok);
+    CHECK(f.store.put({capped, 1, 1}, changed(f.base(1), 2)) == status::ok);
+    CHECK(f.of(capped).delta_pages == 1);
+    CHECK(f.of(capped).stored_pages == 1);
+    CHECK(f.store.erase_range(capped, 1, 0, 10).value() == 1);
+    CHECK(f.of(capped).delta_pages + f.of(capped).delta_data_size + f.of(capped).compr_data_size == 0);
+    CHECK(f.store.check());
+}
+
+TEST_CASE("clone: any one or two bits flipped in the entry of a reference lose it, and give no other page") {
+    unsigned entries = 0;
+    for (unsigned first = 0; first < 96; ++first) {
+        for (unsigned second = first; second < 96; second += first % 8 == 0 ? 1u : 97u) { // some of the pairs
+            family f;
+            REQUIRE(f.store.put({f.child, 1, 8}, f.base(8)) == status::ok);
+            const std::uint64_t length = f.of(f.child).reference_data_size;
+            bytes out(page_size);
+            bool is_hit = false;
+            f.source.for_each_run([&](std::byte* memory, std::size_t size) {
+                for (std::size_t at = 0; at + 12 <= size && !is_hit; at += 4) {
+                    std::uint64_t word;
+                    std::memcpy(&word, memory + at, sizeof word);
+                    std::uint32_t meta;
+                    std::memcpy(&meta, memory + at + 8, sizeof meta);
+                    const basic_entry<28, true> e{word, meta};
+                    if ((word & ~0x10000u) != (0x2000u | (length - 1)) || !e.is_whole() || !e.is_reference()) {
+                        continue;
+                    }
+                    is_hit = true;
+                    memory[at + first / 8] ^= static_cast<std::byte>(1u << (first % 8));
+                    if (second != first) {
+                        memory[at + second / 8] ^= static_cast<std::byte>(1u << (second % 8));
+                    }
+                }
+            });
+            if (!is_hit) {
+                continue;
+            }
+            ++entries;
+            const status s = f.store.peek({f.child, 1, 8}, out);
+            INFO("bits ", first, " ", second);
+            REQUIRE((s == status::corrupt || (s == status::ok && out == f.base(8))));
+            REQUIRE((s == status::ok || f.store.stats().decompress_fail + f.store.stats().damaged_tables != 0));
+            static_cast<void>(f.store.take({f.child, 1, 8}, out));
+            REQUIRE(f.store.put({f.child, 1, 8}, changed(f.base(8), 3)) == status::ok);
+            REQUIRE(f.has({f.child, 1, 8}, changed(f.base(8), 3)));
+            REQUIRE(f.store.destroy_pool(f.child) == status::ok);
+            REQUIRE(f.store.destroy_pool(f.parent) == status::ok);
+        }
+    }
+    CHECK(entries > 100);
 }
 
 TEST_CASE("clone: a store without clones has no parents") {
