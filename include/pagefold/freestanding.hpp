@@ -183,6 +183,7 @@
 #include <pagefold/store/pool.hpp>
 #include <pagefold/store/pool_balance.hpp>
 #include <pagefold/store/pool_charge.hpp>
+#include <pagefold/store/pool_cursor.hpp>
 #include <pagefold/store/pool_registry.hpp>
 #include <pagefold/store/pool_route.hpp>
 #include <pagefold/store/pool_shares.hpp>
@@ -204,6 +205,7 @@
 #include <pagefold/store/store_shrinker.hpp>
 #include <pagefold/store/store_standstill.hpp>
 #include <pagefold/store/store_statistics.hpp>
+#include <pagefold/store/store_walk.hpp>
 #include <pagefold/store/tier_copies.hpp>
 #include <pagefold/store/tier_stage.hpp>
 #include <pagefold/store/value_check.hpp>

@@ -17,6 +17,7 @@
 #include <pagefold/store/partition.hpp>
 #include <pagefold/store/partition_pair.hpp>
 #include <pagefold/store/partition_set.hpp>
+#include <pagefold/store/pool_cursor.hpp>
 #include <pagefold/store/pool_registry.hpp>
 #include <pagefold/store/reclaim.hpp>
 #include <pagefold/store/scan_outcome.hpp>
@@ -219,6 +220,14 @@ public:
     status contains(const page_key& key) noexcept { return length_of(key).error(); }
     /// The same, and the length of the value: page_size in a store of pages.
     result<std::size_t> length_of(const page_key& key) noexcept;
+
+    /// Lists the pages of `cursor.pool` from where the cursor stands, up to `room` of them, with what each is kept as; says how many
+    /// were. Less than `room`: it was the end, as has_ended says, and each later call lists none. A new pool_cursor begins a walk.
+    /// Everybody goes on using the pool meanwhile: what is there from the first call to the last, and is not put, is listed at least
+    /// once, perhaps several times, in no order, and nothing that was not there (pool_cursor.hpp). No use of the pages. invalid: no such
+    /// pool; what the call had listed counts for nothing then. busy: this call interrupts another, and nothing happened. Takes no memory; a
+    /// lock is held for a look at 32 extents or pages.
+    result<std::size_t> walk(pool_cursor& cursor, walked_page* out, std::size_t room) noexcept;
 
     /// ok, not_found or invalid.
     status erase(const page_key& key) noexcept;
@@ -584,3 +593,4 @@ private:
 #include <pagefold/store/store_shrinker.hpp>
 #include <pagefold/store/store_standstill.hpp>
 #include <pagefold/store/store_statistics.hpp>
+#include <pagefold/store/store_walk.hpp>

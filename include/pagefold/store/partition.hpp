@@ -11,6 +11,7 @@
 #include <pagefold/store/partition_state.hpp>
 #include <pagefold/store/placement.hpp>
 #include <pagefold/store/pool_balance.hpp>
+#include <pagefold/store/pool_cursor.hpp>
 #include <pagefold/store/range_erase.hpp>
 #include <pagefold/store/retrieval.hpp>
 #include <pagefold/store/room.hpp>
@@ -252,6 +253,19 @@ public:
         const bool done = range_erase<Config>{state_}.erase(**pool, object, first, last, cursor, erased);
         state_.settle(**pool);
         return done ? status::ok : status::busy;
+    }
+    /// Lists some pages of the cursor's pool, from where it stands in this partition; ok when there are no more here, busy when
+    /// there may be, has_moved where the cursor's route is not the newest. Adds to `listed`.
+    status walk(pool_cursor& at, walked_page* out, std::size_t room, std::size_t& listed) noexcept {
+        const hold held{*this};
+        if (!held) {
+            return status::busy;
+        }
+        const result<pool_state*> pool = state_.enter(at.pool, at.route);
+        if (!pool) {
+            return pool.error();
+        }
+        return pool_walk<Config>{state_}.step(**pool, at, out, room, listed) ? status::ok : status::busy;
     }
 
     // Memory. Each of these is one hold.
