@@ -4,6 +4,7 @@
 // put and nobody erased is never missed. Of keys that others write, a whole version is read, and none older than what was read
 // before. Of a range as many pages are erased as there were.
 
+#include "support/environment.hpp"
 #include "support/node_test_source.hpp"
 #include "support/rng.hpp"
 #include "support/store_configs.hpp"
@@ -173,9 +174,9 @@ void run(std::size_t pages_a_node, unsigned movers, unsigned operations) {
     CHECK(store.check());
 }
 
-TEST_CASE("store_migration: four threads use a pool that one sends around") { run(1u << 20, 1, 20'000); }
+TEST_CASE("store_migration: four threads use a pool that one sends around") { run(1u << 20, 1, in_part(20'000u)); }
 TEST_CASE("store_migration: four threads use a pool that three send to different nodes at once") {
-    run(1u << 20, 3, 20'000);
+    run(1u << 20, 3, in_part(20'000u));
 }
 
 struct hooked_lock {
@@ -290,7 +291,7 @@ TEST_CASE("store_migration: pools are destroyed while they move, and others take
         }
     }};
     page p;
-    for (std::uint64_t round = 0; round < 200; ++round) {
+    for (std::uint64_t round = 0; round < in_part(std::uint64_t{200}); ++round) {
         const pool_id pool = store.create_pool({.node = node_id{0}, .strict_node = true}).value();
         current.store(static_cast<std::uint64_t>(pool));
         for (std::uint64_t i = 0; i < 120; ++i) {

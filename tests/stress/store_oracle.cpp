@@ -87,7 +87,7 @@ void contend(unsigned threads, std::size_t limit, std::uint64_t percent) {
     contest_plan plan;
     plan.seed = number_from("PAGEFOLD_ORACLE_SEED", 1);
     plan.threads = threads;
-    plan.operations = number_from("PAGEFOLD_ORACLE_OPERATIONS", default_operations) / 100 * percent;
+    plan.operations = number_from("PAGEFOLD_ORACLE_OPERATIONS", in_part(default_operations)) / 100 * percent;
     plan.limit = limit + std::min(threads, Config::max_scratch) * 46'000; // scratch
     plan.is_warm = std::getenv("PAGEFOLD_ORACLE_COLD") == nullptr;
     plan.moves_pools = std::same_as<typename Config::place_type, four_nodes>;
