@@ -65,7 +65,6 @@
 #include <pagefold/compress/concept.hpp>
 #include <pagefold/compress/lz_block.hpp>
 #include <pagefold/compress/page.hpp>
-#include <pagefold/compress/page_delta.hpp>
 #include <pagefold/compress/page/avx2.hpp>
 #include <pagefold/compress/page/avx512.hpp>
 #include <pagefold/compress/page/format.hpp>
@@ -75,6 +74,7 @@
 #include <pagefold/compress/page/sse42.hpp>
 #include <pagefold/compress/page/vectors16.hpp>
 #include <pagefold/compress/page/workspace.hpp>
+#include <pagefold/compress/page_delta.hpp>
 #include <pagefold/compress/page_or_lz.hpp>
 #include <pagefold/compress/routed.hpp>
 #include <pagefold/compress/same_filled.hpp>
