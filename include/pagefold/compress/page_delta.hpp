@@ -15,13 +15,11 @@
 // base on each line first. Only where that fails is the table of words made, of the base and of what came before, so that
 // what has moved within the page is found as well.
 //
-// Cost: with AVX-512, compression and decompression of pages that keep a part of their lines take less time than alone
-// (docs/clones.md has the figures). Whether a delta is worth its base is told before: is_near() counts the lines that keep
-// what is there but for 10 bytes. Pages are of two kinds, those with most lines kept and those with none, so the limit, 8 of
-// 64 lines, is not delicate; below it the base costs a read and gains nothing.
+// Cost: that of the page codec on a page of two units, of which one is coded. Whether a delta is worth its base is told before:
+// is_near() counts the lines that keep what is there but for 10 bytes; below 8 of 64 the base costs a read and gains little.
 //
-// Why not XOR: what it leaves of lines that moved or are new is noise, worse than what they were. Why not zstd with the base as
-// a prefix: 15 to 20% shorter, and 6 to 10 times slower.
+// Why not XOR: what it leaves of lines that moved or are new is noise, worse than what they were. Why not a general codec with
+// the base as a prefix: it has to search for what lies a page before it, where here that is tried first.
 
 #include <pagefold/compress/page.hpp>
 #include <pagefold/core/bytes.hpp>
