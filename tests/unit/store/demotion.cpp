@@ -564,16 +564,23 @@ TEST_CASE("demotion: a standstill waits for the tier that is told to forget") {
     }
 }
 
+constexpr std::uint64_t object = 0x7a3b5c9d1e2f4057; // that nothing else in memory looks like
+
+/// A pool with pages 0 to 4 of that object, all of them away.
+pool_id with_five_away(fixture<>& x) {
+    const pool_id pool = x.f.make_pool(demoting);
+    for (std::uint64_t i = 0; i < 5; ++i) {
+        REQUIRE(x.f.put({pool, object, i}, page_kind::text, i) == status::ok);
+    }
+    REQUIRE(x.f.store.shrink(roomy) != 0);
+    REQUIRE(x.stats().away_pages == 5);
+    return pool;
+}
+
 TEST_CASE("demotion: a page that came for one that damage took from under its reader is not mistaken for it") {
     for (const bool takes : {false, true}) {
         fixture<> x{roomy};
-        const pool_id pool = x.f.make_pool(demoting);
-        constexpr std::uint64_t object = 0x7a3b5c9d1e2f4057; // that nothing else in memory looks like
-        for (std::uint64_t i = 0; i < 5; ++i) {
-            REQUIRE(x.f.put({pool, object, i}, page_kind::text, i) == status::ok);
-        }
-        REQUIRE(x.f.store.shrink(roomy) != 0);
-        REQUIRE(x.stats().away_pages == 5);
+        const pool_id pool = with_five_away(x);
         const page_key key{pool, object, 1};
         std::vector<std::byte> page(4096);
         unsigned hits = 0;
@@ -602,13 +609,7 @@ TEST_CASE("demotion: a page that came for one that damage took from under its re
 TEST_CASE("demotion: damage that a reader of the tier comes back to is counted once") {
     for (const unsigned byte : {0u, 1u}) { // a page that was there looks gone, or one more looks there
         fixture<> x{roomy};
-        const pool_id pool = x.f.make_pool(demoting);
-        constexpr std::uint64_t object = 0x7a3b5c9d1e2f4057; // that nothing else in memory looks like
-        for (std::uint64_t i = 0; i < 5; ++i) {
-            REQUIRE(x.f.put({pool, object, i}, page_kind::text, i) == status::ok);
-        }
-        REQUIRE(x.f.store.shrink(roomy) != 0);
-        REQUIRE(x.stats().away_pages == 5);
+        const pool_id pool = with_five_away(x);
         CHECK(x.f.store.check());
         std::size_t hits = 0;
         x.memory.on_call = [&](test_tier_memory::call c, const page_key&) {
