@@ -14,3 +14,13 @@ if(PAGEFOLD_SANITIZE)
   target_compile_options(pagefold_sanitizers INTERFACE ${sanitizer_flags})
   target_link_options(pagefold_sanitizers INTERFACE ${sanitizer_flags})
 endif()
+
+# Further ones for some programs: of whole programs, because the linker keeps one of all units' functions.
+set(PAGEFOLD_SANITIZE_HISTORIES "" CACHE STRING
+    "Further sanitizers for the tests of random histories (tests/model, tests/stress): undefined")
+add_library(pagefold_sanitizers_of_histories INTERFACE)
+if(PAGEFOLD_SANITIZE_HISTORIES)
+  set(sanitizer_flags -fsanitize=${PAGEFOLD_SANITIZE_HISTORIES} -fno-sanitize=vptr)
+  target_compile_options(pagefold_sanitizers_of_histories INTERFACE ${sanitizer_flags})
+  target_link_options(pagefold_sanitizers_of_histories INTERFACE ${sanitizer_flags})
+endif()

@@ -3,6 +3,7 @@
 // Statistics while everything happens: each put ends in one count, none falls, and none is negative.
 #include <pagefold/store/store_statistics.hpp>
 
+#include "support/environment.hpp"
 #include "support/failing_compressor.hpp"
 #include "support/pages.hpp"
 #include "support/rng.hpp"
@@ -141,7 +142,7 @@ TEST_CASE("store_statistics: while others work no counter falls, no gauge is neg
     for (unsigned i = 0; i < workers; ++i) {
         threads.emplace_back([&, i] {
             std::array<outcomes, 3> by_pool;
-            done[i] = churn(store, source, pools, 10 + i, 8'000, by_pool);
+            done[i] = churn(store, source, pools, 10 + i, in_part(8'000u), by_pool);
             --at_work;
         });
     }

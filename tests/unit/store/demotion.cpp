@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <pagefold/store/demotion.hpp>
 
+#include "support/environment.hpp"
 #include "support/rng.hpp"
 #include "support/store_fixture.hpp"
 #include "support/test_tier.hpp"
@@ -540,7 +541,7 @@ TEST_CASE("demotion: a standstill waits for the tier that is told to forget") {
         std::atomic<bool> is_there{false}, is_through{false};
         x.memory.on_call = [&](test_tier_memory::call c, const page_key&) {
             if (c == test_tier_memory::call::forget && !is_there.exchange(true)) {
-                for (unsigned i = 0; i < 20'000; ++i) { // long enough for a standstill that doesn't wait
+                for (unsigned i = 0; i < in_part(20'000u); ++i) { // long enough for a standstill that doesn't wait
                     std::this_thread::yield();
                 }
                 is_through = true;

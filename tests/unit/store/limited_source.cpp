@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include "support/environment.hpp"
 #include "support/stepped.hpp"
 #include "support/test_source.hpp"
 
@@ -138,7 +139,7 @@ TEST_CASE("a limit below what is used refuses until enough came back") {
 
 TEST_CASE("no charge is granted under a limit that was lowered and met before") {
     // Each round one thread charges while the other lowers the limit to what is used: refused, or not met.
-    constexpr unsigned rounds = 100'000;
+    const unsigned rounds = in_part(100'000u);
     byte_budget budget{2};
     CHECK(budget.charge(1, 0));
     std::atomic<unsigned> begun{0}, ended{0};
