@@ -103,8 +103,8 @@ private:
     class slots_between {
     public:
         using hook = typename State::hook;
-        slots_between(typename State::slots_of slots, std::uint32_t from, std::uint32_t to) noexcept
-            : slots_{slots}, from_{from}, to_{to} {}
+        slots_between(State& state, typename State::pool_state& pool, std::uint32_t from, std::uint32_t to) noexcept
+            : slots_{state.slots(pool)}, from_{from}, to_{to} {}
         [[nodiscard]] hook get(slot_id s) const noexcept { return slots_.get(now(s)); }
         void set(slot_id s, hook h) noexcept { slots_.set(now(s), h); }
         [[nodiscard]] slot_id next(slot_id s) const noexcept { return slots_.next(now(s)); }
@@ -123,7 +123,7 @@ private:
                 state.lose_order(pool);
             }
         }
-        slots_between view{state.slots(pool), from, to};
+        slots_between view{state, pool, from, to};
         state.index.for_each_slot(to, ~std::uint64_t{0}, [&](slot_id slot) noexcept {
             const auto e = state.index.get(slot);
             if (state.is_readable(e)) {

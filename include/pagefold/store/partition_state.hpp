@@ -97,6 +97,15 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
     public:
         slots_of(partition_state& from, const pool_state& pool) noexcept
             : state_{from}, index_{from.index}, pool_state_{pool}, id_{pool.id}, pool_{pool_ids::slot(pool.id)} {}
+        /// For who has just found this slot: its extent is sound.
+        slots_of(partition_state& from, const pool_state& pool, slot_id found) noexcept : slots_of{from, pool} {
+            if constexpr (narrow) {
+                extent_ = found / extent_pages;
+                metas_ = index_.metas_of(extent_);
+            }
+        }
+        slots_of(const slots_of&) = delete; // it may point into itself
+        slots_of& operator=(const slots_of&) = delete;
         [[nodiscard]] hook get(slot_id s) const noexcept {
             if constexpr (narrow) {
                 return static_cast<hook>(entry_type{0, load_native<typename entry_type::meta_type>(meta_of(s))}.hook());
@@ -148,10 +157,13 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
             return state_.hasher.page(state_.hasher.extent(pool_, index_.object_of(id), number), id_,
                                       number * extent_pages + s % extent_pages);
         }
+        /// Where a policy's hand stands nobody has looked since: what was damaged meanwhile looks like a page that may go, and
+        /// who takes it for a victim finds out.
         void look_at(slot_id s) const noexcept {
             if (s / extent_pages != extent_) {
                 extent_ = s / extent_pages;
-                metas_ = index_.metas_of(extent_);
+                metas_ = index_.is_whole(extent_) ? index_.metas_of(extent_)
+                                                  : typename index_type::metas{0, nobodys_, nullptr};
             }
         }
         [[nodiscard]] std::byte* meta_of(slot_id s) const noexcept {
@@ -168,6 +180,7 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
         const pool_state& pool_state_;
         mutable std::uint32_t extent_ = index_type::none;
         mutable typename index_type::metas metas_{};
+        mutable std::byte nobodys_[sizeof(typename entry_type::meta_type)]{};
         pool_id id_;
         std::uint32_t pool_;
     };
@@ -221,6 +234,7 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
         return table.records[pool_ids::slot(pool.id)];
     }
     [[nodiscard]] slots_of slots(pool_state& pool) noexcept { return {*this, pool}; }
+    [[nodiscard]] slots_of slots_from(pool_state& pool, slot_id found) noexcept { return {*this, pool, found}; }
 
     // Objects.
 
@@ -510,7 +524,7 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
             account(pool, e, true);
             tag(e, *added);
             if (pool.is_ephemeral()) {
-                slots_of view = slots(pool);
+                slots_of view = slots_from(pool, *added);
                 pool.eviction.on_insert(view, *added);
                 note_arrival(k);
                 grow_ghost();
@@ -526,7 +540,7 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
     /// After damage the policy may know of fewer pages than there are; where it stands must not be a page that is gone.
     void remove(pool_state& pool, slot_id slot, bool goes_on = false) noexcept {
         if (pool.is_ephemeral() && pool.eviction.size() != 0) {
-            slots_of view = slots(pool);
+            slots_of view = slots_from(pool, slot);
             pool.eviction.on_remove(view, slot);
         } else if (pool.is_ephemeral()) [[unlikely]] {
             pool.eviction = new_policy;

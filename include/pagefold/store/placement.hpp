@@ -229,7 +229,7 @@ private:
         state_.index.set(slot, now);
         state_.tag(now, slot);
         if (pool.is_ephemeral() || (state_.is_in_order(slot) && state_type::has_object(now))) {
-            auto view = state_.slots(pool);
+            auto view = state_.slots_from(pool, slot);
             pool.eviction.on_hit(view, slot);
         } else if (pool.demotes()) {
             state_.leave_order(pool, slot);

@@ -106,7 +106,7 @@ public:
         } else if (!found.is_use) {
             return status::ok;
         } else if (pool.is_ephemeral() || state_.is_in_order(slot)) {
-            auto view = state_.slots(pool);
+            auto view = state_.slots_from(pool, slot);
             pool.eviction.on_hit(view, slot);
         }
         ++pool.counts.hits;

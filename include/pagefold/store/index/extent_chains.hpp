@@ -51,7 +51,11 @@ public:
             return id;
         }
         const std::uint32_t first = find_primary(pool, object, object_hash);
-        return first != none && extents_[first].has_identity(identity) ? first : none;
+        if (first == none || extents_[first].has_identity(identity)) {
+            return first;
+        }
+        damage_ += extents_[first].is_whole() ? 0u : 1u; // it may have been the one, under another number
+        return none;
     }
     /// What points to the extent in its chain, or null where it is damaged beyond mending.
     [[nodiscard]] std::uint32_t* find_link(std::uint32_t id) noexcept {
@@ -88,6 +92,7 @@ public:
                 mend();
                 return;
             }
+            damage_ += x->is_whole() ? 0u : 1u; // it may go where nobody who looks for its pages comes by
             if (buckets_.of(hash_of(*x)) == added) {
                 *link = x->hash_next;
                 x->hash_next = buckets_[added];

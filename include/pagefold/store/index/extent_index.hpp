@@ -132,6 +132,12 @@ public:
         return s != no_slot && x != nullptr && x->has_page(s % extent_pages) && is_sound(s / extent_pages);
     }
 
+    /// Whether the extent is there, and no bit of it but of its links is flipped: by that alone, as it is asked often.
+    [[nodiscard]] bool is_whole(std::uint32_t id) const noexcept {
+        const extent* const x = extents_.find(id);
+        return x != nullptr && x->is_whole();
+    }
+
     /// To go through the entries of an extent that is sound: valid until it changes.
     using metas = typename entries_type::metas;
     [[nodiscard]] metas metas_of(std::uint32_t id) const noexcept { return entries_.metas_of(extents_[id]); }

@@ -340,6 +340,40 @@ TEST_CASE("extent_chains: an extent that is not whole counts for who passes by, 
     CHECK(c.chains.damage() == 2);
 }
 
+TEST_CASE("extent_chains: an object's first extent under another number counts for who wants a page of it") {
+    chained c;
+    c.fill(400);
+    unsigned looked_for = 0;
+    for (const auto& [n, id] : c.ids) {
+        if (c.extents[id].is_primary()) {
+            c.extents[id].tag ^= std::uint64_t{1} << 40;
+            const std::uint64_t damage = c.chains.damage();
+            CHECK(c.find(n) == none);
+            CHECK(c.chains.damage() > damage);
+            c.extents[id].tag ^= std::uint64_t{1} << 40;
+            ++looked_for;
+        }
+    }
+    CHECK(looked_for > 100);
+    CHECK(c.has_all());
+}
+
+TEST_CASE("extent_chains: an extent that goes to another bucket by a name that damage gave it is counted") {
+    chained c;
+    c.fill(64);
+    for (const auto& [n, id] : c.ids) {
+        c.extents[id].object ^= 1;
+    }
+    std::uint64_t seen = 0;
+    for (std::uint64_t i = 0; i < 64; ++i) {
+        REQUIRE(c.add({7, 1000 + i, 0}));
+        const std::uint64_t damage = c.chains.damage();
+        c.chains.grow();
+        seen += c.chains.damage() - damage;
+    }
+    CHECK(seen == 64); // each bucket is split once
+}
+
 TEST_CASE("extent_chains: who removes, grows or shrinks past a wrong link mends it, and loses none") {
     for (std::uint32_t what = 0; what < 35; ++what) {
         CAPTURE(what);
