@@ -9,6 +9,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
+
 namespace pagefold::testing::concepts_backing_tier {
 namespace {
 
@@ -74,6 +76,15 @@ static_assert(!backing_tier<forget_of_nothing>);
 static_assert(!backing_tier<forget_may_throw>);
 static_assert(!backing_tier<not_copied>);
 static_assert(!backing_tier<int>);
+
+struct smallest_of_batches : smallest {
+    void offer_all(tier_offer*, std::size_t) noexcept {}
+};
+struct batches_may_throw : smallest {
+    void offer_all(tier_offer*, std::size_t) {}
+};
+static_assert(batch_tier<smallest_of_batches>);
+static_assert(!batch_tier<smallest> && !batch_tier<batches_may_throw> && backing_tier<batches_may_throw>);
 
 struct wrong_tier : default_config {
     using tier_type = without_offer;

@@ -111,16 +111,22 @@ private:
         if (batch.count == 0) {
             return {0, found == eviction_outcome::again};
         }
-        bool is_any_kept = false;
+        tier_offer offers[batch_type::most];
+        unsigned of[batch_type::most], count = 0;
         for (unsigned i = 0; i < batch.count; ++i) {
-            auto& one = batch.of[i];
+            const auto& one = batch.of[i];
             // A stream that is damaged in memory must not become the tier's fault.
-            if (!partition_state<Config>::is_good(one.e, one.stream, hasher_->locate(one.key).sum_seed)) {
-                continue;
+            if (partition_state<Config>::is_good(one.e, one.stream, hasher_->locate(one.key).sum_seed)) {
+                offers[count] = {one.key, one.stream};
+                of[count++] = i;
             }
-            if (const result<tier_place> place = tier_.offer(one.key, one.stream); place) {
-                one.place = *place;
-                one.is_kept = true;
+        }
+        tier_.offer_all(offers, count);
+        bool is_any_kept = false;
+        for (unsigned i = 0; i < count; ++i) {
+            if (offers[i].answer == status::ok) {
+                batch.of[of[i]].place = offers[i].place;
+                batch.of[of[i]].is_kept = true;
                 is_any_kept = true; // and if it was replaced meanwhile, there was a put that had room
             } else {
                 ++batch.refused;

@@ -48,6 +48,24 @@ public:
         }
         return place;
     }
+    /// The same of several; a tier that takes them together is asked once.
+    void offer_all(tier_offer* offers, std::size_t count) noexcept {
+        if constexpr (batch_tier<Tier>) {
+            tier_.offer_all(offers, count);
+            for (std::size_t i = 0; i < count; ++i) {
+                if (offers[i].answer == status::ok && !fits_entry(offers[i].place)) [[unlikely]] {
+                    forget({offers[i].key, offers[i].place});
+                    offers[i].answer = status::invalid;
+                }
+            }
+        } else {
+            for (std::size_t i = 0; i < count; ++i) {
+                const result<tier_place> place = offer(offers[i].key, offers[i].stream);
+                offers[i].answer = place.error();
+                offers[i].place = place.value_or(tier_place{});
+            }
+        }
+    }
     /// ok: `out` is full, of what nobody knows yet. corrupt: the tier has lost it. unavailable: later, perhaps.
     status fetch(const tier_copy& copy, byte_span out) noexcept {
         const status s = tier_.fetch(copy.key, copy.place, out);

@@ -7,6 +7,7 @@
 #include <pagefold/core/types.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -25,6 +26,8 @@
 // The key is what a tier may sort by, or ignore. What finds a copy is its place, which the store keeps in the page's entry: a
 // tier of slots needs no table.
 //
+//   t.offer_all(offers, n)  | void               | optional: n offers at once, 8 at most; each gets its `answer`, and its `place` where that
+//                           |                    | is ok, as offer gives them. What one gets doesn't depend on what becomes of others
 //   T::takes_nothing        | bool constant      | optional; true: it refuses all, and a store has no code for it
 //
 // Nothing that it answers is believed. What it gives back is held against the length and checksum in the store's index, which
@@ -58,6 +61,20 @@ concept backing_tier = std::is_nothrow_copy_constructible_v<T> &&
         { t.forget(key, place) } noexcept -> std::same_as<status>;
     };
 // clang-format on
+
+/// One of several streams that are offered together.
+struct tier_offer {
+    page_key key{};
+    byte_view stream{};
+    status answer = status::busy;
+    tier_place place{};
+};
+/// A tier that takes several at once.
+template <class T>
+concept batch_tier = backing_tier<T> && requires(T& t, tier_offer* offers, std::size_t count) {
+    { t.offer_all(offers, count) }
+    noexcept->std::same_as<void>;
+};
 
 /// Whether a store needs any code for the tier.
 template <class T>

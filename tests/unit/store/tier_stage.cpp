@@ -48,6 +48,36 @@ TEST_CASE("tier_stage: what is taken has a place that an entry has room for, or 
     CHECK(script.forgets == 1);
 }
 
+struct batching_tier : scripted_tier {
+    void offer_all(tier_offer* offers, std::size_t count) noexcept {
+        for (std::size_t i = 0; i < count; ++i) {
+            offers[i].answer = i % 2 == 0 ? status::ok : status::limit;
+            offers[i].place = static_cast<tier_place>((std::uint32_t{1} << tier_place_bits) - 2 + i);
+        }
+    }
+};
+
+TEST_CASE("tier_stage: several at once get what each would have got alone") {
+    scripted_tier::script script;
+    tier_offer offers[4] = {};
+    stage{scripted_tier{&script}}.offer_all(offers, 4);
+    for (const tier_offer& one : offers) {
+        CHECK(one.answer == status::ok);
+        CHECK(one.place == tier_place{3});
+    }
+    script.offered = status::limit;
+    stage{scripted_tier{&script}}.offer_all(offers, 4);
+    CHECK(offers[3].answer == status::limit);
+    tier_stage<batching_tier> together{batching_tier{{&script}}};
+    together.offer_all(offers, 4);
+    CHECK(offers[0].answer == status::ok);
+    CHECK(offers[1].answer == status::limit);
+    CHECK(offers[2].answer == status::invalid); // no entry has room for the place
+    CHECK(offers[3].answer == status::limit);
+    CHECK(script.forgets == 1);
+    CHECK(script.last == offers[2].place);
+}
+
 TEST_CASE("tier_stage: what can't be read is lost, or can't be read now") {
     scripted_tier::script script;
     stage tier{scripted_tier{&script}};
