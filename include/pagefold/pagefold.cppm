@@ -228,9 +228,11 @@ using pagefold::strict_partition_policy;
 
 // tier/
 using pagefold::backing_tier;
+using pagefold::batch_tier;
 using pagefold::fits_entry;
 using pagefold::no_tier;
 using pagefold::takes_pages;
+using pagefold::tier_offer;
 using pagefold::tier_place;
 using pagefold::tier_place_bits;
 
@@ -399,12 +401,17 @@ using pagefold::scaled;
 // hosted/
 using pagefold::any_placement;
 using pagefold::asynchronous_signals;
+using pagefold::basic_file_tier;
+using pagefold::basic_tier_file;
 using pagefold::blocked_signals;
 using pagefold::cause_of_errno;
 using pagefold::clean_tracking;
 using pagefold::discard_batch;
 using pagefold::eviction_method;
 using pagefold::fault_delivery;
+using pagefold::file_calls;
+using pagefold::file_places;
+using pagefold::file_tier;
 using pagefold::first_published_age;
 using pagefold::fork_guard;
 using pagefold::fork_list;
@@ -448,6 +455,8 @@ using pagefold::std_mutex;
 using pagefold::steady_clock;
 using pagefold::text_outcome;
 using pagefold::text_writer;
+using pagefold::tier_file;
+using pagefold::tier_file_options;
 using pagefold::uffd;
 using pagefold::uffd_backing;
 using pagefold::uffd_memory;

@@ -38,6 +38,8 @@
 
 #include <pagefold/hosted/blocked_signals.hpp>
 #include <pagefold/hosted/discard_batch.hpp>
+#include <pagefold/hosted/file_places.hpp>
+#include <pagefold/hosted/file_tier.hpp>
 #include <pagefold/hosted/fork_guard.hpp>
 #include <pagefold/hosted/frame_queue.hpp>
 #include <pagefold/hosted/io_control.hpp>
