@@ -9,6 +9,7 @@
 #include <pagefold/ds/ghost_table.hpp>
 #include <pagefold/evict/concept.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -46,6 +47,35 @@ public:
         for (std::size_t i = slots_.count(); i > 0; --i) {
             unused_.push_back(static_cast<slot_id>(i - 1));
         }
+    }
+    /// One whose objects take bytes of their own, and that is so many bytes long; scattered. Its ghost is for as many objects of
+    /// the mean size as it has room for.
+    cache(const Policy& empty, std::uint64_t bytes, const trace& t)
+        : slots_{t.objects + t.objects / 2}, policy_{empty}, slot_of_(t.objects, no_slot), size_{t.objects},
+          bytes_of_(t.objects), room_{bytes}, scattered_{true} {
+        if constexpr (remembering_policy<Policy>) {
+            const std::uint64_t mean = t.all_bytes() / t.objects;
+            const std::uint64_t held = std::min<std::uint64_t>(bytes / (mean != 0 ? mean : 1), t.objects);
+            slots_.make_ghost(to_size(held) * policy_.ghost_percent() / 100);
+        }
+        for (std::size_t i = slots_.count(); i > 0; --i) {
+            unused_.push_back(static_cast<slot_id>(i - 1));
+        }
+    }
+    /// Whether it was there; it is there now, if it is not longer than the whole cache.
+    bool request(std::uint32_t object, std::uint32_t bytes) {
+        if (slot_of_[object] == no_slot) {
+            if (bytes > room_ + held_) {
+                return false;
+            }
+            while (bytes > room_) {
+                make_room();
+            }
+            room_ -= bytes;
+            held_ += bytes;
+            bytes_of_[object] = bytes;
+        }
+        return request(object);
     }
     /// Whether it was there; it is there now.
     bool request(std::uint32_t object) {
@@ -132,7 +162,12 @@ private:
         if (victim == no_slot) {
             throw std::logic_error{"the policy has no victim"};
         }
-        slot_of_[slots_.object(victim)] = no_slot;
+        const std::uint32_t object = slots_.object(victim);
+        slot_of_[object] = no_slot;
+        if (!bytes_of_.empty()) {
+            room_ += bytes_of_[object];
+            held_ -= bytes_of_[object];
+        }
         slots_.remove(victim);
         unused_.push_back(victim);
     }
@@ -147,6 +182,8 @@ private:
     std::vector<slot_id> slot_of_; // by object
     std::vector<slot_id> unused_;
     std::size_t size_;
+    std::vector<std::uint32_t> bytes_of_{}; // by object, where they count
+    std::uint64_t room_ = 0, held_ = 0;     // in bytes
     std::uint64_t random_ = 1;
     bool scattered_;
 };

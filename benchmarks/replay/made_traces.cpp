@@ -99,12 +99,39 @@ trace make_trace(const std::string& name, std::size_t objects, std::size_t reque
     return t;
 }
 
+const std::vector<std::string>& drawn_sizes() {
+    static const std::vector<std::string> names{"pages", "uniform", "some_raw", "halves"};
+    return names;
+}
+
+void draw_sizes(trace& t, const std::string& name) {
+    support::random_stream random{4};
+    t.bytes.assign(t.objects, 4096);
+    for (std::uint32_t& bytes : t.bytes) {
+        const auto drawn = static_cast<std::uint32_t>(random.below(20480));
+        if (name == "uniform") {
+            bytes = 1 + drawn % 4096;
+        } else if (name == "some_raw") {
+            bytes = drawn % 5 == 0 ? 4096 : 200 + drawn / 5 % 2048;
+        } else if (name == "halves") {
+            unsigned halved = 6;
+            for (std::uint32_t at = drawn % 127, twice = 64; at >= twice; twice /= 2, --halved) {
+                at -= twice;
+            }
+            bytes = 4096u >> halved;
+        } else if (name != "pages") {
+            throw std::runtime_error{"no distribution is called " + name};
+        }
+    }
+}
+
 trace filtered(const trace& t, std::size_t cache_size) {
     if (cache_size == 0) {
         return t;
     }
     trace passed;
     passed.objects = t.objects;
+    passed.bytes = t.bytes;
     std::list<std::uint32_t> by_use;
     std::vector<std::list<std::uint32_t>::iterator> held(t.objects, by_use.end());
     for (const std::uint32_t object : t.requests) {

@@ -7,12 +7,17 @@
 #include "policies.hpp"
 #include "trace.hpp"
 
+#include <pagefold/core/bits.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <fstream>
+#include <initializer_list>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -25,7 +30,7 @@ namespace {
 constexpr char usage[] =
     "usage: pagefold_replay TRACE | --make NAME  [--format oracle|csv] [--sizes LIST] [--policies LIST]\n"
     "                       [--second-tier] [--speed] [--rounds N] [--most N] [--objects N] [--requests N]\n"
-    "                       [--plots DIR] [--write FILE] [--admission]\n"
+    "                       [--plots DIR] [--write FILE] [--admission] [--bytes] [--draw-sizes NAME]\n"
     "  TRACE            a file: oracleGeneral (records of 24 bytes), or CSV if it is called *.csv or *.txt\n"
     "  --make NAME      zipf08, zipf10, loop, scan or mixed, of --objects N (100000) and --requests N (2000000)\n"
     "  --format F       oracle or csv, whatever the file is called\n"
@@ -37,6 +42,10 @@ constexpr char usage[] =
     "  --speed          requests a second instead of misses, in interleaved --rounds N (5)\n"
     "  --admission      admission policies in a store with room for about so many objects: misses, pages that were\n"
     "                   stored for each miss, and processor time; --policies chooses nothing here\n"
+    "  --bytes          objects take the bytes that the trace says, and --sizes are bytes, or parts of all objects' "
+    "bytes:\n"
+    "                   misses by requests and by bytes\n"
+    "  --draw-sizes N   objects' bytes are drawn from: pages, uniform, some_raw or halves\n"
     "  --plots DIR      writes the curves into this folder, for benchmarks/plots/replay.gp\n"
     "  --write FILE     writes the trace as oracleGeneral, and ends\n";
 
@@ -45,12 +54,12 @@ struct wrong_arguments : std::runtime_error {
 };
 
 struct options {
-    std::string file, make, plots, write;
+    std::string file, make, plots, write, drawn;
     trace_format format = trace_format::by_name;
     std::vector<double> sizes{0.001, 0.003, 0.01, 0.03, 0.1, 0.3};
     std::vector<std::string> policies;
     std::size_t most = ~std::size_t{0}, objects = 100'000, requests = 2'000'000, rounds = 5;
-    bool second_tier = false, speed = false, admission = false, help = false;
+    bool second_tier = false, speed = false, admission = false, bytes = false, help = false;
 };
 
 [[nodiscard]] std::vector<std::string> split(const std::string& list) {
@@ -78,8 +87,8 @@ struct options {
             size = std::stod(part, &read);
         } catch (const std::exception&) {
         }
-        if (read != part.size() || !(size > 0) || size > 4e9 || (size >= 1 && size != std::floor(size))) {
-            throw wrong_arguments{"--sizes: '" + part + "' is neither a number of objects nor a part below 1"};
+        if (read != part.size() || !(size > 0) || size > 1e15 || (size >= 1 && size != std::floor(size))) {
+            throw wrong_arguments{"--sizes: '" + part + "' is neither a whole number nor a part below 1"};
         }
         sizes.push_back(size);
     }
@@ -135,6 +144,13 @@ struct options {
             o.speed = true;
         } else if (name == "--admission") {
             o.admission = true;
+        } else if (name == "--bytes") {
+            o.bytes = true;
+        } else if (name == "--draw-sizes") {
+            o.drawn = value();
+            if (std::find(drawn_sizes().begin(), drawn_sizes().end(), o.drawn) == drawn_sizes().end()) {
+                throw wrong_arguments{"--draw-sizes: no distribution is called '" + o.drawn + "'"};
+            }
         } else if (name == "--rounds") {
             o.rounds = number(name, value());
         } else if (name == "--most") {
@@ -157,6 +173,12 @@ struct options {
         } else {
             o.file = name;
         }
+    }
+    if (o.bytes && (o.speed || o.admission)) {
+        throw wrong_arguments{"--bytes counts misses: neither --speed nor --admission goes with it"};
+    }
+    if (!o.bytes && std::any_of(o.sizes.begin(), o.sizes.end(), [](double size) { return size > 4e9; })) {
+        throw wrong_arguments{"--sizes: four billion objects at most"};
     }
     if (!o.help && o.file.empty() == o.make.empty()) {
         throw wrong_arguments{"name a trace, or --make one"};
@@ -185,21 +207,33 @@ void say_end() {
     }
     return some;
 }
-[[nodiscard]] std::vector<std::size_t> sizes_for(const options& o, const trace& t) {
-    std::vector<std::size_t> sizes;
+/// Parts are of `all`: objects or bytes.
+[[nodiscard]] std::vector<std::uint64_t> sizes_for(const options& o, std::uint64_t all) {
+    std::vector<std::uint64_t> sizes;
     for (const double size : o.sizes) {
         sizes.push_back(size < 1
-                            ? std::max<std::size_t>(static_cast<std::size_t>(size * static_cast<double>(t.objects)), 1)
-                            : static_cast<std::size_t>(size));
+                            ? std::max<std::uint64_t>(static_cast<std::uint64_t>(size * static_cast<double>(all)), 1)
+                            : static_cast<std::uint64_t>(size));
     }
     std::sort(sizes.begin(), sizes.end());
     sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
     return sizes;
 }
+void write_curve(const options& o, const std::string& name, const std::vector<std::uint64_t>& sizes,
+                 const std::vector<double>& ratios) {
+    std::ofstream file{o.plots + "/replay." + name + ".dat"};
+    for (std::size_t at = 0; at < sizes.size(); ++at) {
+        file << sizes[at] << ' ' << ratios[at] << '\n';
+    }
+    file.close();
+    if (!file) {
+        throw std::runtime_error{o.plots + ": cannot be written to"};
+    }
+}
 
 void replay_misses(const options& o, const trace& t) {
     const std::vector<contender> policies = chosen(o);
-    const std::vector<std::size_t> sizes = sizes_for(o, t);
+    const std::vector<std::uint64_t> sizes = sizes_for(o, t.objects);
     std::vector<std::vector<double>> ratios(policies.size());
     std::printf("%-10s%11s", "size", "requests");
     for (const contender& c : policies) {
@@ -224,20 +258,63 @@ void replay_misses(const options& o, const trace& t) {
         std::printf("\n");
     }
     for (std::size_t i = 0; i < policies.size() && !o.plots.empty(); ++i) {
-        std::ofstream file{o.plots + "/replay." + policies[i].name + ".dat"};
+        write_curve(o, policies[i].name, sizes, ratios[i]);
+    }
+}
+
+/// A table of misses over requests, and one of the bytes that were missed over those that were asked for.
+void replay_bytes(const options& o, const trace& t) {
+    if (t.bytes.empty()) {
+        throw std::runtime_error{"the trace says no sizes: --draw-sizes"};
+    }
+    const std::vector<contender> policies = chosen(o);
+    const std::vector<std::uint64_t> sizes = sizes_for(o, t.all_bytes());
+    const std::uint64_t mean = std::max<std::uint64_t>(t.all_bytes() / t.objects, 1);
+    std::vector<std::vector<double>> by_requests(policies.size()), by_bytes(policies.size());
+    std::vector<std::size_t> requests;
+    for (const std::uint64_t size : sizes) {
+        const trace passed = o.second_tier ? filtered(t, to_size(size / mean / 4)) : trace{};
+        const trace& used = o.second_tier ? passed : t;
+        std::uint64_t wanted = 0;
+        for (const std::uint32_t object : used.requests) {
+            wanted += used.bytes_of(object);
+        }
+        requests.push_back(used.requests.size());
+        for (std::size_t i = 0; i < policies.size(); ++i) {
+            const progress tell = [&](unsigned thousandths) {
+                say(policies[i].name + ", " + std::to_string(size) + " bytes: " + std::to_string(thousandths / 10) +
+                    "%");
+            };
+            const missed got = policies[i].missed_of_bytes(used, size, tell);
+            by_requests[i].push_back(static_cast<double>(got.requests) / static_cast<double>(used.requests.size()));
+            by_bytes[i].push_back(static_cast<double>(got.bytes) / static_cast<double>(wanted));
+            say_end();
+        }
+    }
+    std::printf("%llu bytes in all objects\n", static_cast<unsigned long long>(t.all_bytes()));
+    for (const bool bytes : {false, true}) {
+        std::printf("%-14s%11s", bytes ? "by bytes" : "by requests", "requests");
+        for (const contender& c : policies) {
+            std::printf("  %*s", std::max<int>(static_cast<int>(c.name.size()), 6), c.name.c_str());
+        }
+        std::printf("\n");
         for (std::size_t at = 0; at < sizes.size(); ++at) {
-            file << sizes[at] << ' ' << ratios[i][at] << '\n';
+            std::printf("%-14llu%11zu", static_cast<unsigned long long>(sizes[at]), requests[at]);
+            for (std::size_t i = 0; i < policies.size(); ++i) {
+                std::printf("  %*.4f", std::max<int>(static_cast<int>(policies[i].name.size()), 6),
+                            (bytes ? by_bytes : by_requests)[i][at]);
+            }
+            std::printf("\n");
         }
-        file.close();
-        if (!file) {
-            throw std::runtime_error{o.plots + ": cannot be written to"};
-        }
+    }
+    for (std::size_t i = 0; i < policies.size() && !o.plots.empty(); ++i) {
+        write_curve(o, policies[i].name, sizes, by_bytes[i]);
     }
 }
 
 void replay_speed(const options& o, const trace& t) {
     const std::vector<contender> policies = chosen(o);
-    for (const std::size_t size : sizes_for(o, t)) {
+    for (const std::size_t size : sizes_for(o, t.objects)) {
         const trace passed = o.second_tier ? filtered(t, size / 4) : trace{};
         const trace& used = o.second_tier ? passed : t;
         const std::size_t warm = used.requests.size() / 4;
@@ -264,7 +341,7 @@ void replay_speed(const options& o, const trace& t) {
 }
 
 void replay_admission(const options& o, const trace& t) {
-    for (const std::size_t size : sizes_for(o, t)) {
+    for (const std::size_t size : sizes_for(o, t.objects)) {
         const trace passed = o.second_tier ? filtered(t, size / 4) : trace{};
         const trace& used = o.second_tier ? passed : t;
         std::printf("%zu objects, %zu requests%26s%11s%14s\n", size, used.requests.size(), "misses", "stored",
@@ -291,16 +368,19 @@ int run(int count, char** arguments) {
         return 0;
     }
     say("reading " + (o.file.empty() ? o.make : o.file));
-    const trace t = o.file.empty() ? make_trace(o.make, o.objects, std::min(o.requests, o.most))
-                                   : read_trace(o.file, o.format, o.most);
+    trace t = o.file.empty() ? make_trace(o.make, o.objects, std::min(o.requests, o.most))
+                             : read_trace(o.file, o.format, o.most);
     say_end();
+    if (!o.drawn.empty()) {
+        draw_sizes(t, o.drawn);
+    }
     if (!o.write.empty()) {
         write_trace(o.write, t);
         return 0;
     }
     std::printf("%s: %zu requests for %zu objects%s\n", (o.file.empty() ? o.make : o.file).c_str(), t.requests.size(),
                 t.objects, o.second_tier ? ", behind LRU caches of a quarter of the size" : "");
-    (o.admission ? replay_admission : o.speed ? replay_speed : replay_misses)(o, t);
+    (o.bytes ? replay_bytes : o.admission ? replay_admission : o.speed ? replay_speed : replay_misses)(o, t);
     return 0;
 }
 

@@ -42,6 +42,23 @@ template <eviction_policy Policy>
         }
         return count;
     };
+    c.missed_of_bytes = [=](const trace& t, std::uint64_t bytes, const progress& tell) {
+        cache<Policy> held{policy, bytes, t};
+        missed sum;
+        for (std::size_t i = 0; i < t.requests.size(); ++i) {
+            if (!held.request(t.requests[i], t.bytes_of(t.requests[i]))) {
+                ++sum.requests;
+                sum.bytes += t.bytes_of(t.requests[i]);
+            }
+            if (i % (std::size_t{1} << 20) == 0) {
+                tell(static_cast<unsigned>(i * 1000 / t.requests.size()));
+            }
+        }
+        if (!held.check()) {
+            throw std::logic_error{name + " is damaged"};
+        }
+        return sum;
+    };
     c.seconds = [=](const trace& t, std::size_t size, std::size_t warm) {
         cache<Policy> held{policy, size, t.objects, false};
         std::size_t hits = 0;

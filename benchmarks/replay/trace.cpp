@@ -26,13 +26,19 @@ constexpr std::size_t record_bytes = 24;
 class numbering {
 public:
     explicit numbering(trace& into) : into_{into} {}
-    void add(std::uint64_t id, const std::string& path) {
+    void add(std::uint64_t id, std::uint64_t bytes, const std::string& path) {
         const auto [at, is_new] = numbers_.try_emplace(id, static_cast<std::uint32_t>(numbers_.size()));
         if (is_new && numbers_.size() == std::numeric_limits<std::uint32_t>::max()) {
             fail(path, "more than 4294967294 objects");
         }
         into_.requests.push_back(at->second);
         into_.objects = numbers_.size();
+        if (bytes != 0) {
+            into_.bytes.resize(numbers_.size());
+            std::uint32_t& known = into_.bytes[at->second];
+            constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
+            known = known != 0 ? known : static_cast<std::uint32_t>(bytes < most ? bytes : most);
+        }
     }
 
 private:
@@ -65,7 +71,7 @@ void read_oracle(std::ifstream& file, const std::string& path, std::size_t most,
         file.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
         const std::size_t got = static_cast<std::size_t>(file.gcount());
         for (std::size_t at = 0; at + record_bytes <= got && t.requests.size() < most; at += record_bytes) {
-            numbers.add(little_endian(buffer.data() + at + 4, 8), path);
+            numbers.add(little_endian(buffer.data() + at + 4, 8), little_endian(buffer.data() + at + 12, 4), path);
         }
         if (got % record_bytes != 0 && t.requests.size() < most) {
             fail(path, "ends within a record: " + std::to_string(got % record_bytes) +
@@ -76,18 +82,19 @@ void read_oracle(std::ifstream& file, const std::string& path, std::size_t most,
         }
     }
 }
-/// The object of a line; false where there is no number.
-[[nodiscard]] bool object_of(std::string_view line, std::uint64_t& id) {
+/// A column of a line: 0, 1, 2 …; empty where there is none.
+[[nodiscard]] std::string_view column_of(std::string_view line, unsigned column) {
     constexpr std::string_view ends = ",;\t ";
-    const std::size_t end = line.find_first_of(ends);
-    std::string_view column = line.substr(0, end);
-    if (end != std::string_view::npos) {
-        column =
-            line.substr(line.find_first_not_of(ends, end) != std::string_view::npos ? line.find_first_not_of(ends, end)
-                                                                                    : line.size());
-        column = column.substr(0, column.find_first_of(ends));
+    for (; column != 0; --column) {
+        const std::size_t end = line.find_first_of(ends);
+        const std::size_t next = end != std::string_view::npos ? line.find_first_not_of(ends, end) : end;
+        line = next != std::string_view::npos ? line.substr(next) : std::string_view{};
     }
-    const auto [stop, error] = std::from_chars(column.data(), column.data() + column.size(), id);
+    return line.substr(0, line.find_first_of(ends));
+}
+/// False where the column is no number.
+[[nodiscard]] bool number_in(std::string_view column, std::uint64_t& number) {
+    const auto [stop, error] = std::from_chars(column.data(), column.data() + column.size(), number);
     return error == std::errc{} && stop == column.data() + column.size();
 }
 void read_csv(std::ifstream& file, const std::string& path, std::size_t most, trace& t) {
@@ -100,9 +107,10 @@ void read_csv(std::ifstream& file, const std::string& path, std::size_t most, tr
         if (line.empty() || line.front() == '#') {
             continue;
         }
-        std::uint64_t id = 0;
-        if (object_of(line, id)) {
-            numbers.add(id, path);
+        std::uint64_t id = 0, bytes = 0;
+        const bool is_alone = line.find_first_of(",;\t ") == std::string::npos;
+        if (number_in(column_of(line, is_alone ? 0 : 1), id)) {
+            numbers.add(id, number_in(column_of(line, 2), bytes) ? bytes : 0, path);
         } else if (number != 1) {
             fail(path, "line " + std::to_string(number) + " has no number for an object: " + line.substr(0, 60));
         }
@@ -110,6 +118,14 @@ void read_csv(std::ifstream& file, const std::string& path, std::size_t most, tr
 }
 
 } // namespace
+
+std::uint64_t trace::all_bytes() const {
+    std::uint64_t sum = 0;
+    for (std::size_t object = 0; object < objects; ++object) {
+        sum += bytes_of(static_cast<std::uint32_t>(object));
+    }
+    return sum;
+}
 
 trace read_trace(const std::string& path, trace_format format, std::size_t most) {
     std::ifstream file{path, std::ios::binary};
@@ -148,7 +164,7 @@ void write_trace(const std::string& path, const trace& t) {
         };
         put(0, time++, 4);
         put(4, object, 8);
-        put(12, 4096, 4);
+        put(12, t.bytes.empty() ? 4096 : t.bytes_of(object), 4);
         put(16, ~std::uint64_t{0}, 8); // unknown
         file.write(record.data(), record.size());
     }
