@@ -276,7 +276,55 @@ void flood_readers(std::size_t partitions, page_kind read, flood kind) {
     }
 }
 
+/// The hits of a reader in a pool with a cap of a quarter of the store, into which somebody writes the same pages again and
+/// again. `is_spread`: each page of the reader is an object of its own.
+double capped_ratio(std::size_t partitions, page_kind read, page_kind flood, bool is_spread) {
+    constexpr std::size_t limit = 12u << 20;
+    tenants s{store_options{.limit_bytes = limit, .partitions = partitions, .seed = 1}};
+    const pool_id pool = s.make_pool({.kind = pool_kind::ephemeral, .cap_bytes = limit / 4});
+    const std::uint64_t pages = limit / (read == page_kind::random ? 4200 : 1900),
+                        rewritten = read == page_kind::random ? 150 : 350, steps = 5 * pages;
+    const page_popularity popularity = zipf_08(pages);
+    std::vector<std::byte> out(tenants::page_size);
+    rng random{7}, others{99};
+    std::uint64_t hits = 0;
+    for (std::uint64_t i = 0; i < 2 * steps; ++i) {
+        for (std::uint64_t n = 2 * i; n < 2 * i + 2; ++n) {
+            CHECK_UNARY(s.store.put({pool, 2, others.below(rewritten)}, page_like(flood, n)) == status::ok);
+        }
+        const std::uint64_t at = popularity.draw(random);
+        const page_key key = is_spread ? page_key{pool, at + 10, 0} : page_key{pool, 1, at};
+        hits = i != steps ? hits : 0;
+        if (s.store.get(key, out) == status::ok) {
+            ++hits;
+        } else {
+            CHECK_UNARY(s.store.put(key, page_like(read, at)) == status::ok);
+        }
+    }
+    CHECK(s.store.statistics_of(pool).value().used_bytes <= limit / 400 * 101);
+    CHECK(s.store.check());
+    return static_cast<double>(hits) / static_cast<double>(steps);
+}
+
 } // namespace
+
+TEST_CASE("tenants: in eight partitions a pool at its cap has the hits that it has in one, whoever writes into it") {
+    constexpr struct {
+        page_kind read, flood;
+        bool is_spread;
+    } scenes[] = {{page_kind::random, page_kind::text, true},
+                  {page_kind::random, page_kind::random, false},
+                  {page_kind::text, page_kind::text, true}};
+    for (const auto& scene : scenes) {
+        CAPTURE(static_cast<int>(scene.read));
+        CAPTURE(static_cast<int>(scene.flood));
+        const double one = capped_ratio(1, scene.read, scene.flood, scene.is_spread),
+                     eight = capped_ratio(8, scene.read, scene.flood, scene.is_spread);
+        CAPTURE(one);
+        CAPTURE(eight);
+        CHECK(eight >= one * 0.98);
+    }
+}
 
 TEST_CASE("tenants: a flood of any kind leaves quiet ones the hits that they have alone at their shares") {
     constexpr struct {

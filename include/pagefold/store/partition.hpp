@@ -142,6 +142,8 @@ public:
     struct put_terms {
         std::uint32_t victims = no_pool; ///< the slot of the pool whose pages may be dropped for it here
         bool begins_with_drop = false;   ///< there was no place a moment ago
+        /// The partition's own number, where a pool at its cap may be told to lose a page elsewhere; its put ends then.
+        partition_id asks_as = pool_balance<partition>::nowhere;
         bool is_last = false;            ///< nothing else can be done: it ends here, one way or the other
         bool codec_failed = false;       ///< the compressor did; it counts with the put's end
         old_version elsewhere{};         ///< of the page
@@ -468,7 +470,7 @@ private:
         const std::size_t need = state_type::object_bytes(stream.size());
         for (unsigned drops = 0; outcome.result != status::ok && drops < drops_a_put; ++drops) {
             const std::uint32_t victims = !outcome.at_cap ? terms.victims : pool->is_ephemeral() ? k.pool : no_pool;
-            if (victims == no_pool) {
+            if (victims == no_pool || (drops == 0 && outcome.at_cap && asks_elsewhere(*pool, terms))) {
                 break;
             }
             const eviction_outcome dropped = room_.drop_one(
@@ -494,6 +496,12 @@ private:
         const bool wants_rates = state_.shows >= shows_spread_ + shows_a_spread;
         shows_spread_ = wants_rates ? state_.shows : shows_spread_;
         return {outcome.result, outcome.at_cap, has_dropped, is_under_way, wants_rates, state_.source.is_node_short()};
+    }
+    /// Whether a pool at its cap should ask in which partition it loses a page.
+    [[nodiscard]] bool asks_elsewhere(const pool_state& pool, const put_terms& terms) noexcept {
+        using balance = pool_balance<partition>;
+        return terms.asks_as != balance::nowhere &&
+               balance::is_due(state_.record_of(pool), terms.asks_as, pool.turns());
     }
     status refuse_held(const located_key& k, status why, bool codec_failed) noexcept {
         const result<pool_state*> pool = state_.enter_to_change(k.key.pool, k.route);

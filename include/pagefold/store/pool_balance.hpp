@@ -21,6 +21,9 @@
 // record remembers the partition that was furthest behind, and one other is looked at every now and then. Both are hints:
 // two threads may overwrite each other's, and the next look mends it.
 //
+// A pool at its cap loses a page of its own in the hold in which its put found out. There it only asks where the hint says that home
+// is too far ahead, and each eighth time, to look: what it costs a put that is in balance is an eighth of three holds.
+//
 // Why not stays (pages over arrivals): the mean stay is long where pages are hot, so equal stays take memory from where it serves best
 // (docs/store.md has the numbers).
 
@@ -50,6 +53,20 @@ public:
         bool has_pages = false;        ///< at home
         partition_id behind = nowhere; ///< where a page should go rather than at home, if anywhere
     };
+
+    /// Whether a pool at its cap, whose hands at `home` are so far, should ask: the hint says so, or it is time for a look. Under
+    /// the lock of home, and without another: the record is at hand there.
+    [[nodiscard]] static bool is_due(pool_record& record, partition_id home, std::uint32_t turns) noexcept {
+        // relaxed, all: as below.
+        const std::uint32_t question = record.questions.load(memory_order::relaxed) + 1u;
+        const partition_id at = record.behind.load(memory_order::relaxed);
+        if (question % questions_a_look == 0 ||
+            (at != home && is_far_behind(record.behind_turns.load(memory_order::relaxed), turns))) {
+            return true;
+        }
+        record.questions.store(static_cast<std::uint16_t>(question), memory_order::relaxed);
+        return false;
+    }
 
     /// For the pool in slot `pool`, whose record it is, and a put at `home`. `may(i)`: whether memory of a partition is any help.
     template <class Set, class May>

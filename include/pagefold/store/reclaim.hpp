@@ -122,6 +122,17 @@ public:
         const bool demotes = this->demotes(k.pool),
                    can_lose = pool_ids::kind(k.key.pool) == pool_kind::ephemeral || demotes;
         if (outcome.at_cap) {
+            const bool may_ask = terms.asks_as != pool_balance<partition_type>::nowhere;
+            terms.asks_as = pool_balance<partition_type>::nowhere; // once a put
+            if (may_ask && can_lose && !demotes && !outcome.has_dropped) {
+                const auto found = pool_balance<partition_type>::find(*partitions_, table_.records[k.pool], k.pool,
+                                                                      home, [](partition_id) noexcept { return true; });
+                if ((found.behind != pool_balance<partition_type>::nowhere &&
+                     fetch_from(found.behind, k.pool, true, effort)) ||
+                    found.has_pages) {
+                    return true;
+                }
+            }
             return can_lose && (outcome.has_dropped || (demotes && demote(home, k, k.pool, effort)) ||
                                 drop_elsewhere(home, k.pool, true, any_node, effort));
         }

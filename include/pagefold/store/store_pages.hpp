@@ -142,6 +142,9 @@ status basic_store<Config, Place>::place_stream(const homes& at, const located_k
     typename partition_type::put_terms terms;
     terms.codec_failed = codec_failed;
     terms.form = packed.form;
+    if (partition_count_ > 1) {
+        terms.asks_as = at.now;
+    }
     put_effort effort;
     effort.need = partition_state<Config>::object_bytes(stream.size());
     effort.spare = spare;

@@ -74,6 +74,36 @@ TEST_CASE("pool_balance: one partition is asked once, and has nowhere else") {
     CHECK_FALSE(s.ask(0).has_pages);
 }
 
+TEST_CASE("pool_balance: a pool at its cap asks each eighth time, and where the hint says that home is too far ahead") {
+    scene s{8};
+    const auto asks = [&](partition_id home, std::uint32_t turns) {
+        const bool is_due = balance::is_due(s.record, home, turns);
+        if (is_due) { // as find does
+            s.record.questions.store(static_cast<std::uint16_t>(s.record.questions.load(memory_order::relaxed) + 1),
+                                     memory_order::relaxed);
+        }
+        return is_due;
+    };
+    s.record.behind.store(3, memory_order::relaxed);
+    s.record.behind_turns.store(5000, memory_order::relaxed);
+    unsigned due = 0;
+    for (unsigned i = 0; i < 800; ++i) {
+        due += asks(1, 5000 + balance::tolerance) ? 1u : 0u;
+    }
+    CHECK(due == 800 / balance::questions_a_look);
+    for (unsigned i = 0; i < balance::questions_a_look; ++i) {
+        CHECK(asks(1, 5001 + balance::tolerance));
+    }
+    due = 0;
+    for (unsigned i = 0; i < 2 * balance::questions_a_look; ++i) { // it is itself the one that was behind
+        due += asks(3, 9000 + balance::tolerance) ? 1u : 0u;
+    }
+    CHECK(due == 2);
+    s.record.behind_turns.store(0u - 10u, memory_order::relaxed); // numbers wrap
+    CHECK(asks(1, balance::tolerance));
+    CHECK(s.holds() == 0);
+}
+
 TEST_CASE("pool_balance: in balance a page goes at home, and few holds are taken to know") {
     scene s{8};
     for (std::size_t i = 0; i < 8; ++i) {
