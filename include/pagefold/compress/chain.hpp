@@ -5,6 +5,7 @@
 #include <pagefold/compress/tagged_codecs.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -16,6 +17,8 @@ public:
     constexpr chain() noexcept = default;
     constexpr explicit chain(const Codec&... codec) noexcept : codecs_{codec...} {}
 
+    /// Of its streams (stream_format.hpp); 0 where one of its codecs has none.
+    [[nodiscard]] constexpr std::uint64_t stream_format() const noexcept { return codecs_.stream_format(); }
     [[nodiscard]] std::size_t scratch_size(std::size_t n) const noexcept { return codecs_.scratch_size(n); }
     [[nodiscard]] status prepare(byte_span scratch) const noexcept { return codecs_.prepare(scratch); }
     [[nodiscard]] std::size_t bound(std::size_t n) const noexcept { return codecs_.bound(n); }

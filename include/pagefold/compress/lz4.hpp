@@ -4,10 +4,12 @@
 // Needs liblz4 (BSD 2-Clause).
 
 #include <pagefold/compress/concept.hpp>
+#include <pagefold/core/stream_format.hpp>
 
 #include <lz4.h>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -18,6 +20,8 @@ namespace pagefold::inline PAGEFOLD_ABI {
 template <int Acceleration = 1>
 requires(Acceleration >= 1) class basic_lz4 {
 public:
+    /// Of its streams, whatever wrote them (stream_format.hpp).
+    [[nodiscard]] static constexpr std::uint64_t stream_format() noexcept { return stream_formats::lz4_block; }
     [[nodiscard]] std::size_t scratch_size(std::size_t) const noexcept { return sizeof(LZ4_stream_t); }
     [[nodiscard]] status prepare(byte_span scratch) const noexcept {
         return scratch.size() < sizeof(LZ4_stream_t) ? status::invalid : status::ok;

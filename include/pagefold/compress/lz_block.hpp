@@ -47,8 +47,10 @@
 #include <pagefold/compress/concept.hpp>
 #include <pagefold/compress/lz_block/decoder.hpp>
 #include <pagefold/compress/lz_block/encoder.hpp>
+#include <pagefold/core/stream_format.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -66,6 +68,8 @@ requires(Acceleration >= 1 && Acceleration <= 65536) class basic_lz_block {
 public:
     /// No sum of lengths in a stream of a page's size overflows.
     static constexpr std::size_t max_page = ~std::size_t{0} / 1024;
+    /// Of its streams, whatever wrote them (stream_format.hpp).
+    [[nodiscard]] static constexpr std::uint64_t stream_format() noexcept { return stream_formats::lz4_block; }
 
     [[nodiscard]] constexpr std::size_t scratch_size(std::size_t n) const noexcept {
         return detail::lz_block::table_offset + (n <= small_page ? small_encoder::table_size : encoder::table_size);

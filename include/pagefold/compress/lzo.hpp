@@ -5,10 +5,12 @@
 // terms. That is why nothing else in the library includes this header; who includes it opts in.
 
 #include <pagefold/compress/concept.hpp>
+#include <pagefold/core/stream_format.hpp>
 
 #include <lzo/lzo1x.h>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -20,6 +22,8 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// header and library were compiled with. A host that loads an unknown library may call it once itself.
 class lzo {
 public:
+    /// Of its streams, whatever wrote them (stream_format.hpp).
+    [[nodiscard]] static constexpr std::uint64_t stream_format() noexcept { return stream_formats::lzo; }
     [[nodiscard]] constexpr std::size_t scratch_size(std::size_t) const noexcept { return LZO1X_1_MEM_COMPRESS; }
     [[nodiscard]] status prepare(byte_span scratch) const noexcept {
         return scratch.size() < LZO1X_1_MEM_COMPRESS ? status::invalid : status::ok;

@@ -33,6 +33,7 @@
 #include <pagefold/compress/page/scalar.hpp>
 #include <pagefold/compress/page/vectors16.hpp>
 #include <pagefold/compress/page/workspace.hpp>
+#include <pagefold/core/stream_format.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -48,6 +49,8 @@ namespace pagefold::inline PAGEFOLD_ABI {
 template <page_level Level = page_level::balanced>
 class basic_page_codec {
 public:
+    /// Of its streams, whatever wrote them (stream_format.hpp).
+    [[nodiscard]] static constexpr std::uint64_t stream_format() noexcept { return stream_formats::page; }
     /// Takes default_page_path().
     basic_page_codec() noexcept = default;
 

@@ -24,6 +24,7 @@
 #include <pagefold/compress/page.hpp>
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/core/result.hpp>
+#include <pagefold/core/stream_format.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -37,6 +38,8 @@ namespace pagefold::inline PAGEFOLD_ABI {
 template <page_level Level = page_level::balanced>
 class basic_page_delta {
 public:
+    /// Of its streams, whatever wrote them (stream_format.hpp).
+    [[nodiscard]] static constexpr std::uint64_t stream_format() noexcept { return stream_formats::page_delta; }
     static constexpr std::size_t page_size = page_coding::unit_size;
     static constexpr std::size_t pair_size = 2 * page_size;
     /// Lines, of 64, that must be kept for a page to be near its base.

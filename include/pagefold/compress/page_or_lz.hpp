@@ -16,8 +16,10 @@
 #include <pagefold/compress/lz_block.hpp>
 #include <pagefold/compress/page.hpp>
 #include <pagefold/core/bits.hpp>
+#include <pagefold/core/stream_format.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -26,6 +28,8 @@ namespace pagefold::inline PAGEFOLD_ABI {
 template <page_level Level = page_level::balanced>
 class basic_page_or_lz {
 public:
+    /// Of its streams, whatever wrote them (stream_format.hpp).
+    [[nodiscard]] static constexpr std::uint64_t stream_format() noexcept { return stream_formats::page_or_lz; }
     /// Takes default_page_path().
     basic_page_or_lz() noexcept = default;
     /// Takes the codec that suits `path`, one of available_page_paths().

@@ -6,6 +6,7 @@
 #include <pagefold/core/page_context.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -24,6 +25,8 @@ public:
     constexpr routed() noexcept = default;
     constexpr explicit routed(const Codec&... codec) noexcept : codecs_{codec...} {}
 
+    /// Of its streams (stream_format.hpp); 0 where one of its codecs has none.
+    [[nodiscard]] constexpr std::uint64_t stream_format() const noexcept { return codecs_.stream_format(); }
     [[nodiscard]] std::size_t scratch_size(std::size_t n) const noexcept { return codecs_.scratch_size(n); }
     [[nodiscard]] status prepare(byte_span scratch) const noexcept { return codecs_.prepare(scratch); }
     [[nodiscard]] std::size_t bound(std::size_t n) const noexcept { return codecs_.bound(n); }

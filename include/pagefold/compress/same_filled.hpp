@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pagefold/compress/concept.hpp>
+#include <pagefold/core/stream_format.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,8 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// read of the page for a same-filled one. Decompression: one write of the page.
 class same_filled {
 public:
+    /// Of its streams, whatever wrote them (stream_format.hpp).
+    [[nodiscard]] static constexpr std::uint64_t stream_format() noexcept { return stream_formats::same_filled; }
     [[nodiscard]] constexpr std::size_t scratch_size(std::size_t) const noexcept { return 0; }
     [[nodiscard]] constexpr status prepare(byte_span) const noexcept { return status::ok; }
     [[nodiscard]] constexpr std::size_t bound(std::size_t) const noexcept { return word_size; }

@@ -21,6 +21,7 @@
 #include <pagefold/compress/concept.hpp>
 #include <pagefold/compress/same_filled.hpp>
 #include <pagefold/core/bits.hpp>
+#include <pagefold/core/stream_format.hpp>
 #include <pagefold/ds/value_list.hpp>
 
 #include <cstddef>
@@ -39,6 +40,19 @@ public:
 
     constexpr tagged_codecs() noexcept = default;
     constexpr explicit tagged_codecs(const Codec&... codec) noexcept : codecs_{codec...} {}
+
+    /// Of its streams; 0 where one of its codecs has none.
+    [[nodiscard]] constexpr std::uint64_t stream_format() const noexcept {
+        std::uint64_t all = stream_formats::list;
+        bool is_known = true;
+        for_each([&](const auto& codec, std::size_t) {
+            const std::uint64_t one = stream_format_of(codec);
+            is_known = is_known && one != 0;
+            all = mix(all, one);
+            return true;
+        });
+        return is_known ? all : 0;
+    }
 
     [[nodiscard]] std::size_t scratch_size(std::size_t n) const noexcept {
         std::size_t size = is_single ? 0 : table_size;

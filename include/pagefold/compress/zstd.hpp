@@ -16,6 +16,8 @@
 
 #include <pagefold/compress/concept.hpp>
 #include <pagefold/core/bits.hpp>
+#include <pagefold/core/checksum.hpp>
+#include <pagefold/core/stream_format.hpp>
 
 #ifndef ZSTD_STATIC_LINKING_ONLY
 #define ZSTD_STATIC_LINKING_ONLY
@@ -68,6 +70,7 @@ public:
         fill_bytes(memory.data(), 0, need.total());
         parameters_ = parameters_for(dictionary.size(), level, page_size);
         size_ = dictionary.size();
+        print_ = checksum(dictionary, stream_formats::zstd);
         compressing_ = ZSTD_initStaticCDict(memory.data(), need.compressing, dictionary.data(), dictionary.size(),
                                             ZSTD_dlm_byRef, ZSTD_dct_auto, parameters_);
         decompressing_ = ZSTD_initStaticDDict(memory.data() + need.compressing, need.decompressing, dictionary.data(),
@@ -109,6 +112,7 @@ private:
     const ZSTD_DDict* decompressing_ = nullptr;
     ZSTD_compressionParameters parameters_{};
     std::size_t size_ = 0;
+    std::uint64_t print_ = 0; // of the bytes, for stream_format
     int level_ = 0;
 };
 
@@ -124,6 +128,10 @@ public:
     constexpr explicit zstd(const zstd_dictionary& dictionary) noexcept
         : level_{dictionary.level_}, dictionary_{&dictionary} {}
 
+    /// Of its streams, and the dictionary that they are read with (stream_format.hpp).
+    [[nodiscard]] constexpr std::uint64_t stream_format() const noexcept {
+        return dictionary_ == nullptr ? stream_formats::zstd : mix(stream_formats::zstd, dictionary_->print_);
+    }
     /// Grows with `n`. 0 if the settings are not valid.
     [[nodiscard]] std::size_t scratch_size(std::size_t n) const noexcept {
         if (!is_valid()) {
