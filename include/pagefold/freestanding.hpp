@@ -98,9 +98,11 @@
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/core/checksum.hpp>
 #include <pagefold/core/cpu.hpp>
+#include <pagefold/core/little_endian.hpp>
 #include <pagefold/core/page_context.hpp>
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/status.hpp>
+#include <pagefold/core/stream_format.hpp>
 #include <pagefold/core/types.hpp>
 #include <pagefold/ds/cell_arena.hpp>
 #include <pagefold/ds/fixed_array.hpp>
@@ -142,6 +144,7 @@
 #include <pagefold/platform/wiping_source.hpp>
 #include <pagefold/store/acceptance.hpp>
 #include <pagefold/store/basic_store.hpp>
+#include <pagefold/store/change_log.hpp>
 #include <pagefold/store/clone.hpp>
 #include <pagefold/store/codec_stage.hpp>
 #include <pagefold/store/compaction_sweep.hpp>
@@ -151,6 +154,11 @@
 #include <pagefold/store/demotion_order.hpp>
 #include <pagefold/store/divided_source.hpp>
 #include <pagefold/store/entry.hpp>
+#include <pagefold/store/image.hpp>
+#include <pagefold/store/image_format.hpp>
+#include <pagefold/store/image_output.hpp>
+#include <pagefold/store/image_reader.hpp>
+#include <pagefold/store/image_writer.hpp>
 #include <pagefold/store/index/check.hpp>
 #include <pagefold/store/index/entry_arrays.hpp>
 #include <pagefold/store/index/extent.hpp>
@@ -160,8 +168,10 @@
 #include <pagefold/store/index/extent_rings.hpp>
 #include <pagefold/store/index/linear_buckets.hpp>
 #include <pagefold/store/index_sweep.hpp>
+#include <pagefold/store/kept_page.hpp>
 #include <pagefold/store/limited_source.hpp>
 #include <pagefold/store/located_key.hpp>
+#include <pagefold/store/migration_stream.hpp>
 #include <pagefold/store/node_part.hpp>
 #include <pagefold/store/page_move.hpp>
 #include <pagefold/store/page_store.hpp>
@@ -183,6 +193,7 @@
 #include <pagefold/store/pool.hpp>
 #include <pagefold/store/pool_balance.hpp>
 #include <pagefold/store/pool_charge.hpp>
+#include <pagefold/store/pool_copy.hpp>
 #include <pagefold/store/pool_cursor.hpp>
 #include <pagefold/store/pool_registry.hpp>
 #include <pagefold/store/pool_route.hpp>
@@ -198,6 +209,7 @@
 #include <pagefold/store/shared_ghost.hpp>
 #include <pagefold/store/stats.hpp>
 #include <pagefold/store/store_clones.hpp>
+#include <pagefold/store/store_images.hpp>
 #include <pagefold/store/store_migration.hpp>
 #include <pagefold/store/store_pages.hpp>
 #include <pagefold/store/store_pools.hpp>

@@ -17,7 +17,7 @@ mkdir -p "$scratch"
 cd "$scratch"
 
 # What is inside these is of the library's own files alone.
-innards='detail numa_calls checksum_detail cpu_detail chain_link page_coding pool_charge pool_ids value_check'
+innards='detail numa_calls checksum_detail cpu_detail chain_link image_format little_endian page_coding pool_charge pool_ids stream_formats value_check'
 
 flags='-std=c++20 -fno-caret-diagnostics -fno-color-diagnostics'
 for codec in LZ4:lz4.h ZSTD:zstd.h LZO:lzo/lzo1x.h; do

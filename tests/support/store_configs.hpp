@@ -31,5 +31,9 @@ struct tiered_config : default_config {
 struct cloning_config : default_config {
     using delta_type = page_delta;
 };
+/// With clones, and pools that can be migrated.
+struct migrating_config : cloning_config {
+    static constexpr bool logs_changes = true;
+};
 
 } // namespace pagefold::testing

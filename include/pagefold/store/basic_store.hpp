@@ -4,6 +4,7 @@
 #include <pagefold/config/assert.hpp>
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/checksum.hpp>
+#include <pagefold/core/stream_format.hpp>
 #include <pagefold/ds/fixed_array.hpp>
 #include <pagefold/platform/host_seed.hpp>
 #include <pagefold/store/acceptance.hpp>
@@ -12,6 +13,7 @@
 #include <pagefold/store/config.hpp>
 #include <pagefold/store/demotion.hpp>
 #include <pagefold/store/divided_source.hpp>
+#include <pagefold/store/kept_page.hpp>
 #include <pagefold/store/located_key.hpp>
 #include <pagefold/store/node_part.hpp>
 #include <pagefold/store/partition.hpp>
@@ -74,6 +76,7 @@ class basic_store : store_tier<Config> {
 
 public:
     static constexpr std::size_t page_size = Config::page_size;
+    static constexpr bool has_values = takes_values; ///< of any length up to that
 
     /// Takes no memory. The source must outlive the store. One whose pages are larger than the store's is divided
     /// (divided_source.hpp); beyond 64 times as large, create_pool answers invalid. Compressor, admission policy and tier are
@@ -228,6 +231,40 @@ public:
     /// pool; what the call had listed counts for nothing then. busy: this call interrupts another, and nothing happened. Takes no memory; a
     /// lock is held for a look at 32 extents or pages.
     result<std::size_t> walk(pool_cursor& cursor, walked_page* out, std::size_t room) noexcept;
+
+    // Pages as they are kept (store_images.hpp): what images (image.hpp) and migrations (migration_stream.hpp) are made of.
+
+    /// Copies pages of `cursor.pool` as they are kept, from where the cursor stands: up to `room`, as many as their streams have room
+    /// for in `bytes`, and those found in `holds` holds of a lock; says how many there were. has_ended tells the end, and all else is as
+    /// for walk. Each stream is checked against its entry, and that of a page's base. What fails is `damaged`, and counted as damage.
+    ///
+    /// `bytes` has room for a page at least, or it is invalid; it is written under locks, so it must not be memory that is paged by
+    /// somebody who needs this store. unavailable: the tier can't read a page now; the cursor stands before it. busy: this call
+    /// interrupts another. Takes a scratch. No decompression: a copy and a checksum a
+    /// page, and of one with a base the same of the base.
+    result<std::size_t> walk_kept(pool_cursor& cursor, const kept_filter& filter, kept_page* out, std::size_t room,
+                                  byte_span bytes, std::size_t holds = ~std::size_t{0}) noexcept;
+    /// Puts a page as another store of the same stream_format (or this one) kept it, without compression, as put does otherwise; no
+    /// admission policy is asked. `stream` is page.stream bytes. With `verifies` the stream is decoded first.
+    ///
+    /// ok, limit, no_memory, busy: as put. invalid: as put; a page that this store can't keep, as it has a length, a form or a base that
+    /// this one doesn't take. corrupt: the base is not there or not the same, or with `verifies` the stream doesn't decode; the page stays
+    /// as it was. A stream that doesn't decode is else found by who reads the page.
+    status put_kept(pool_id pool, const kept_page& page, byte_view stream, bool verifies = false,
+                    acquire_context context = {}) noexcept;
+    /// What kind of pool it is, and whose clone. invalid: no such pool. busy: this call interrupts another. Takes the registry's lock.
+    [[nodiscard]] result<pool_family> family_of(pool_id id) const noexcept;
+    /// Which streams the store's codec reads, and its delta codec (core/stream_format.hpp): 0 where they don't say, or there is
+    /// none.
+    [[nodiscard]] std::uint64_t stream_format() const noexcept { return stream_format_of(codec_.compressor()); }
+    [[nodiscard]] std::uint64_t delta_format() const noexcept { return stream_format_of(delta_); }
+
+    /// From now on each page of the pool that comes, goes or changes is noted in `log`, under `tag`; with null in none, and nobody is
+    /// at the log that was there before. With `is_frozen` nothing changes in the pool: put, take and erase are busy, until another
+    /// call says otherwise; but ephemeral pages may be dropped. invalid: no such pool. busy: this call interrupts another, and
+    /// nothing happened. Costs a hold of each partition's lock.
+    status log_changes(pool_id id, change_log* log, std::uint32_t tag, bool is_frozen = false) noexcept
+        requires(notes_changes<Config>);
 
     /// ok, not_found or invalid.
     status erase(const page_key& key) noexcept;
@@ -526,6 +563,25 @@ private:
     status read_clone(const typename scratch_type::lease& lease, partition_type& partition, const located_key& k,
                       byte_span out, bool removing, const typename partition_type::fetched& found) noexcept;
 
+    // Kept pages (store_images.hpp).
+
+    /// Checks what a hold copied, and completes it: fetches what is in the tier, and looks at bases.
+    status complete(const typename scratch_type::lease& lease, partition_type& partition, pool_id pool,
+                    typename partition_type::copies_type& copies, byte_span bytes) noexcept;
+    /// Reads a page of the tier as it is kept there, to `out`, which has room for a page.
+    status read_kept(const typename scratch_type::lease& lease, const page_key& key, kept_page& page,
+                     byte_span out) noexcept;
+    /// What a page that is kept by another one's is bound to, and what tells that one's stream; as read_base, without decoding.
+    status look_at_base(const typename scratch_type::lease& lease, pool_id parent, const page_key& key, base_page& base,
+                        std::uint64_t& print) noexcept;
+    /// Whether a page of the store can be kept like that.
+    [[nodiscard]] static bool can_keep(const kept_page& page, byte_view stream) noexcept;
+    status put_kept_by_route(located_key& k, const kept_page& page, byte_view stream, bool verifies,
+                             const typename scratch_type::lease& lease) noexcept;
+    /// Of a page with a base, which becomes what is placed; no stream where it was put by its content.
+    status pack_kept(const typename scratch_type::lease& lease, located_key& k, pool_id parent, const kept_page& page,
+                     byte_view stream, bool verifies, packed_page& packed) noexcept;
+
     // Migration.
 
     /// Sends the pool to a wish, unless it was sent already or has to end another move first: `route` is what to go by now.
@@ -586,6 +642,7 @@ private:
 } // namespace pagefold
 
 #include <pagefold/store/store_clones.hpp>
+#include <pagefold/store/store_images.hpp>
 #include <pagefold/store/store_migration.hpp>
 #include <pagefold/store/store_pages.hpp>
 #include <pagefold/store/store_pools.hpp>

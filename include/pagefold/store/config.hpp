@@ -38,6 +38,8 @@
 //                              16 bytes, with the length and 43 bits of checksum, whatever checksum_bits says
 //   C::delta_type              optional; delta_codec for pages of page_size, which must be 4096: pools may be clones of a sealed one
 //                              (clone.hpp). Not together with a tier or variable_length
+//   C::logs_changes            optional; true: pools can be migrated to another store while they are in use (migration_stream.hpp).
+//                              A partition's record of a pool grows by two words, and a change of a page looks at one
 //   C::checksum_bits           28 or 60 bits of checksum kept for each page: an entry takes 12 or 16 bytes, and damage passes
 //                              unnoticed once in 2^28 times, or 2^60
 
@@ -53,6 +55,12 @@ inline constexpr bool keeps_values = requires {
 template <class C>
 inline constexpr bool keeps_clones = requires {
     requires delta_codec<typename C::delta_type>;
+};
+
+/// Whether changes in a store's pools can be noted for who migrates them.
+template <class C>
+inline constexpr bool notes_changes = requires {
+    requires C::logs_changes;
 };
 
 namespace detail {

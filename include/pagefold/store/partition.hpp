@@ -11,6 +11,7 @@
 #include <pagefold/store/partition_state.hpp>
 #include <pagefold/store/placement.hpp>
 #include <pagefold/store/pool_balance.hpp>
+#include <pagefold/store/pool_copy.hpp>
 #include <pagefold/store/pool_cursor.hpp>
 #include <pagefold/store/range_erase.hpp>
 #include <pagefold/store/retrieval.hpp>
@@ -89,6 +90,18 @@ public:
         PAGEFOLD_CHECK(static_cast<bool>(held));
         if (pool_state* const pool = held ? state_.find_pool(id) : nullptr; pool != nullptr) {
             pool->is_sealed = true;
+        }
+    }
+    /// From here on changes in the pool are noted in `log`, or nowhere, and with `is_frozen` there are none: puts, takes and erases
+    /// are busy. Behind it nobody is at the log that was there before.
+    void log_pool(pool_id id, change_log* log, std::uint32_t tag, bool is_frozen) noexcept
+        requires(state_type::has_log) {
+        const hold held{*this};
+        PAGEFOLD_CHECK(static_cast<bool>(held));
+        if (pool_state* const pool = held ? state_.find_pool(id) : nullptr; pool != nullptr) {
+            pool->log = log;
+            pool->log_tag = tag;
+            pool->is_frozen = is_frozen;
         }
     }
     /// No operation on the pool succeeds from here on; its pages are still there.
@@ -183,7 +196,7 @@ public:
         if (!held) {
             return status::busy;
         }
-        const result<pool_state*> pool = state_type::has_clones && removing
+        const result<pool_state*> pool = (state_type::has_clones || state_type::has_log) && removing
                                              ? state_.enter_to_change(k.key.pool, k.route)
                                              : state_.enter(k.key.pool, k.route);
         return pool ? retrieval<Config, exclusive>{state_}.fetch(**pool, k, out, buffer, removing, found)
@@ -241,7 +254,7 @@ public:
         return slot != no_slot || is_damaged ? status::ok : status::not_found;
     }
     /// Erases some of the object's pages `first` to `last`; ok when all are gone, busy when there are more (and where this call
-    /// interrupts another, which its caller rules out). Adds to `erased`.
+    /// interrupts another, which its caller rules out); unavailable where the pool is frozen. Adds to `erased`.
     status erase_range(pool_id id, std::uint32_t route, std::uint64_t object, std::uint64_t first, std::uint64_t last,
                        range_cursor& cursor, std::size_t& erased) noexcept {
         const hold held{*this};
@@ -250,7 +263,7 @@ public:
         }
         const result<pool_state*> pool = state_.enter_to_change(id, route);
         if (!pool) {
-            return pool.error();
+            return pool.error() == status::busy ? status::unavailable : pool.error();
         }
         const bool done = range_erase<Config>{state_}.erase(**pool, object, first, last, cursor, erased);
         state_.settle(**pool);
@@ -268,6 +281,19 @@ public:
             return pool.error();
         }
         return pool_walk<Config>{state_}.step(**pool, at, out, room, listed) ? status::ok : status::busy;
+    }
+    using copies_type = typename pool_copy<Config>::copies_type;
+    /// The same, and copies the streams of those that the filter takes to `bytes`, which has room for a page; see pool_copy.
+    status walk_kept(pool_cursor& at, const kept_filter& filter, byte_span bytes, copies_type& copies) noexcept {
+        const hold held{*this};
+        if (!held) {
+            return status::busy;
+        }
+        const result<pool_state*> pool = state_.enter(at.pool, at.route);
+        if (!pool) {
+            return pool.error();
+        }
+        return pool_copy<Config>{state_}.step(**pool, at, filter, bytes, copies) ? status::ok : status::busy;
     }
 
     // Memory. Each of these is one hold.

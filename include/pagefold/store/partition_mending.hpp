@@ -31,6 +31,11 @@ void partition_state<Config>::discard(pool_state& pool, std::uint32_t id) noexce
         damage += this->order.remove_all(pool.extents, id) ? 0u : 1u;
         ephemeral_pages -= pool.demotes() && in_order < ephemeral_pages ? in_order : 0;
     }
+    if constexpr (has_log) {
+        if (pool.log != nullptr) {
+            pool.log->mark_all(); // which pages they were, a damaged extent does not say
+        }
+    }
     lost.stored_pages = index.discard(pool.ring, id);
     if constexpr (has_tier) {
         // Those that were not in order were away, or so many of them as there are. Their copies stay in the tier.

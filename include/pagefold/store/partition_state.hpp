@@ -9,6 +9,7 @@
 #include <pagefold/core/checksum.hpp>
 #include <pagefold/ds/stable_array.hpp>
 #include <pagefold/platform/null_lock.hpp>
+#include <pagefold/store/change_log.hpp>
 #include <pagefold/store/clone.hpp>
 #include <pagefold/store/config.hpp>
 #include <pagefold/store/entry.hpp>
@@ -44,6 +45,7 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
     using eviction_type = typename Config::eviction_type;
     static constexpr bool has_values = keeps_values<Config>;
     static constexpr bool has_clones = keeps_clones<Config>;
+    static constexpr bool has_log = notes_changes<Config>;
     using entry_type = basic_entry<has_values ? 60 : Config::checksum_bits, has_clones>;
     using hook = typename eviction_type::hook;
     using index_type = extent_index<entry_type, hook, eviction_type::hook_bits, limited_source>;
@@ -58,7 +60,7 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
     static constexpr std::size_t most_page_bytes =
         Config::page_size + index_type::extent_bytes + 2 * index_type::entry_bytes;
 
-    struct pool_state : pool_demotion<has_tier>, pool_lineage<has_clones> {
+    struct pool_state : pool_demotion<has_tier>, pool_lineage<has_clones>, pool_log<has_log> {
         pool_id id{};
         partition_counters counts{};
         pool_ring ring{};
@@ -217,12 +219,17 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
         }
         return pool;
     }
-    /// The same, for who changes what is in it: invalid where it is sealed.
+    /// The same, for who changes what is in it: invalid where it is sealed, busy where it is frozen.
     [[nodiscard]] result<pool_state*> enter_to_change(pool_id id, std::uint32_t route) noexcept {
         const result<pool_state*> entered = enter(id, route);
         if constexpr (has_clones) {
             if (entered && (*entered)->is_sealed) {
                 return status::invalid;
+            }
+        }
+        if constexpr (has_log) {
+            if (entered && (*entered)->is_frozen) [[unlikely]] {
+                return status::busy;
             }
         }
         return entered;
@@ -364,6 +371,9 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
                                                         : 0;
         ephemeral_pages -= pages < ephemeral_pages ? pages : ephemeral_pages;
         note_closing(pool);
+        if constexpr (has_log) {
+            pool.log = nullptr;
+        }
         pool.id = pool_id{};
         pool.eviction = new_policy;
     }
@@ -431,6 +441,20 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
                                  memory_order::relaxed);
         gauge.tables_used.store(index.used_bytes() + tier_part::order_bytes(), memory_order::relaxed);
         gauge.tables_held.store(index.bytes() + tier_part::order_bytes(), memory_order::relaxed);
+    }
+
+    /// The page in the slot has come, has another content, or goes: for who copies the pool elsewhere.
+    void note_change(const pool_state& pool, slot_id slot) noexcept {
+        if constexpr (has_log) {
+            if (pool.log != nullptr) [[unlikely]] {
+                const std::uint32_t id = slot / extent_pages;
+                pool.log->mark(pool.log_tag, index.object_of(id),
+                               index.number_of(id) * extent_pages + slot % extent_pages);
+            }
+        } else {
+            static_cast<void>(pool);
+            static_cast<void>(slot);
+        }
     }
 
     // Finding.
@@ -523,6 +547,7 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
         if (added) {
             account(pool, e, true);
             tag(e, *added);
+            note_change(pool, *added);
             if (pool.is_ephemeral()) {
                 slots_of view = slots_from(pool, *added);
                 pool.eviction.on_insert(view, *added);
@@ -560,6 +585,7 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
         }
         const entry_type e = index.get(slot);
         account(pool, e, false);
+        note_change(pool, slot);
         let_go(pool, slot, e);
         if constexpr (has_tier) {
             leave_order_of(pool, slot); // of a pool that is closed, whose policy is gone

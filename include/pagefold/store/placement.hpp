@@ -227,6 +227,7 @@ private:
         state_.account(pool, now, true);
         now.set_hook(old.hook());
         state_.index.set(slot, now);
+        state_.note_change(pool, slot);
         state_.tag(now, slot);
         if (pool.is_ephemeral() || (state_.is_in_order(slot) && state_type::has_object(now))) {
             auto view = state_.slots_from(pool, slot);

@@ -124,6 +124,20 @@ public:
     /// Lists up to `room` pages; true when there are no more in this partition. Adds to `listed`.
     bool step(const pool_state& pool, pool_cursor& at, walked_page* out, std::size_t room,
               std::size_t& listed) const noexcept {
+        return visit(pool, at, [&](std::uint32_t id, unsigned page) noexcept {
+            if (room == 0) {
+                return false;
+            }
+            *out++ = describe(id, page);
+            ++listed;
+            --room;
+            return true;
+        });
+    }
+    /// Hands pages to `list(extent, page)`, until it answers that it has no room for one, which is the next step's first; true when
+    /// there are no more in this partition.
+    template <class List>
+    bool visit(const pool_state& pool, pool_cursor& at, List list) const noexcept {
         const index_type& index = state_.index;
         if (at.below > index.bound()) {
             at.below = index.bound();
@@ -142,24 +156,18 @@ public:
             }
             std::uint64_t pages = at.page < extent_pages ? index.pages_of(id) & ~low_bits(at.page) : 0;
             for (; pages != 0; pages &= pages - 1) {
-                if (left == 0 || room == 0) {
+                at.page = trailing_zeros(pages);
+                if (left == 0 || !list(id, at.page)) {
                     return false;
                 }
-                at.page = trailing_zeros(pages);
-                *out++ = describe(id, at.page++);
-                ++listed;
-                --room;
+                ++at.page;
                 --left;
             }
         }
         return true;
     }
 
-private:
-    static void next(pool_cursor& at) noexcept {
-        --at.below;
-        at.page = 0;
-    }
+    /// The page as it is listed.
     [[nodiscard]] walked_page describe(std::uint32_t id, unsigned page) const noexcept {
         const entry_type e = state_.index.get(index_type::slot(id, page));
         walked_page one{state_.index.object_of(id), state_.index.number_of(id) * extent_pages + page};
@@ -173,6 +181,12 @@ private:
             one.stream = static_cast<std::uint32_t>(e.size());
         }
         return one;
+    }
+
+private:
+    static void next(pool_cursor& at) noexcept {
+        --at.below;
+        at.page = 0;
     }
     [[nodiscard]] page_content content_of(const entry_type& e) const noexcept {
         return !state_.is_readable(e)   ? page_content::damaged

@@ -159,6 +159,11 @@ public:
         if (pool == nullptr) {
             return status::invalid; // closed, and not yet empty
         }
+        if constexpr (state_type::has_log) {
+            if (removing && pool->is_frozen) {
+                return status::busy; // since it was read
+            }
+        }
         bool is_damaged = false;
         const std::uint64_t corruptions = state_.corruptions;
         const slot_id slot = state_.find(*pool, k, is_damaged);

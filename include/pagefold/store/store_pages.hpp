@@ -350,6 +350,9 @@ result<std::size_t> basic_store<Config, Place>::erase_range(pool_id pool, std::u
             if (has_clones && s == status::invalid && is_valid({pool, object, 0})) {
                 return s; // sealed
             }
+            if (notes_changes<Config> && s == status::unavailable) {
+                return status::busy; // frozen
+            }
         }
         after = route.load();
     } while (tries.has_next(after.number != before.number));
