@@ -92,4 +92,29 @@ struct restore {
     image_reader<Store, image_bytes, restored_pools<Store>> reader;
 };
 
+/// Gives an image that was changed the checks that its bytes should have, as far as its frames can be followed: what comes
+/// through is for those who don't believe it.
+inline void seal_again(std::vector<std::byte>& image) {
+    using namespace image_format;
+    if (image.size() < header_bytes) {
+        return;
+    }
+    std::byte* const bytes = image.data();
+    little_endian::store(bytes + 56, checksum({bytes, header_bytes - 8}, header_seed));
+    const auto id = little_endian::load<std::uint64_t>(bytes + 16);
+    std::uint64_t sequence = 0;
+    for (std::size_t at = header_bytes; image.size() - at >= head_bytes;) {
+        const std::size_t payload = little_endian::load<std::uint32_t>(bytes + at + 16);
+        little_endian::store(bytes + at + 8, sequence);
+        if (payload > image.size() - at - head_bytes) {
+            return;
+        }
+        little_endian::store(bytes + at + 24,
+                             checksum({bytes + at + head_bytes, payload}, seed_of(id, sequence, payload_seed)));
+        little_endian::store(bytes + at + 32, checksum({bytes + at, head_bytes - 8}, seed_of(id, sequence, head_seed)));
+        at += head_bytes + payload;
+        ++sequence;
+    }
+}
+
 } // namespace pagefold::testing
