@@ -59,6 +59,8 @@ constexpr goal goals[] = {
     {"store.limit_put_p99_over_idle", wanted::at_most, 3.0},
     {"store.limit_put_p999_over_idle", wanted::at_most, 10.0},
     {"store.default_get_growth", wanted::at_most, 1.25},
+    {"image.save_gb_per_s", wanted::at_least, 2.0},
+    {"image.restore_gb_per_s", wanted::at_least, 2.0},
 };
 
 const goal* goal_of(std::string_view key) {

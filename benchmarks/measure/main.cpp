@@ -11,6 +11,7 @@
 #include "alloc_figures.hpp"
 #include "compress_figures.hpp"
 #include "figures.hpp"
+#include "image_figures.hpp"
 #include "interruption.hpp"
 #include "numa_figures.hpp"
 #include "packing_figures.hpp"
@@ -32,7 +33,7 @@ constexpr char usage[] =
     "usage: pagefold_measure --corpus DIR [--only PART] [--quick] [--full] [--json FILE] [--rounds N] [--objects N]\n"
     "                        [--plots DIR]\n"
     "  --corpus DIR  a folder of *.pages files, as pagefold_make_corpus makes one\n"
-    "  --only PART   one of: alloc, compress, numa, packing, pager, pressure, shrink, store\n"
+    "  --only PART   one of: alloc, compress, image, numa, packing, pager, pressure, shrink, store\n"
     "  --quick       3 rounds instead of 15, and shorter ones\n"
     "  --full        very large stores as well: takes 8 GiB and some minutes more\n"
     "  --json FILE   the medians, as one flat object\n"
@@ -84,7 +85,7 @@ bool read_options(int count, char** arguments, options& out) {
             out.plots = arguments[++i];
         } else if (argument == "--only" && has_value) {
             out.only = arguments[++i];
-            const char* const parts[] = {"alloc", "compress", "numa",   "packing",
+            const char* const parts[] = {"alloc", "compress", "image",  "numa", "packing",
                                          "pager", "pressure", "shrink", "store"};
             if (std::ranges::find(parts, out.only) == std::end(parts)) {
                 return false;
@@ -137,6 +138,9 @@ int measure_all(const options& chosen) {
     }
     if (is_wanted("numa")) {
         measure::measure_numa(pages, std::min(rounds, 7u), out);
+    }
+    if (is_wanted("image")) {
+        measure::measure_image(pages, std::min(rounds, 7u), objects, out);
     }
     if (is_wanted("packing")) {
         measure::measure_packing(pages, objects, out);
