@@ -83,13 +83,13 @@ public:
     /// Hands a frame to the sink, at most. ok: the round is over. busy: there is more, call again. Else the sink's answer, or the
     /// store's, whose busy is unavailable: the same call can be made again.
     status step() noexcept {
-        if (now_ == stage::idle || now_ == stage::finished) {
+        if (now_ == stage::idle) {
             return status::invalid;
         }
         if (const status s = flush(); s != status::ok) {
             return s;
         }
-        if (now_ == stage::between) {
+        if (now_ == stage::between || now_ == stage::finished) {
             return status::ok;
         }
         if (const status s = advance(); s != status::ok) {
