@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <vector>
 
 namespace unit_store_store_images {
@@ -72,7 +73,7 @@ TEST_CASE("images: pages in a backing tier are saved as they are there, and one 
     for (std::uint64_t i = 0; i < 50; ++i) {
         REQUIRE(store.put({pool, 1, i}, page_of(4096, page_kind::pointers, i)) == status::ok);
     }
-    REQUIRE(store.scan(20).pages != 0);
+    REQUIRE(store.scan(20).freed != 0);
     const pool_stats before = store.statistics_of(pool).value();
     const bytes image = image_of(store, {{pool, 1}});
     REQUIRE(!image.empty());
