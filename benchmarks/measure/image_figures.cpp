@@ -9,6 +9,7 @@
 #include <pagefold/store/image_reader.hpp>
 #include <pagefold/store/image_writer.hpp>
 #include <pagefold/store/partitioned_store.hpp>
+#include <pagefold/store/restored_pools.hpp>
 
 #include <time.h>
 

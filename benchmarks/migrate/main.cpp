@@ -17,6 +17,7 @@
 #include <pagefold/store/image_reader.hpp>
 #include <pagefold/store/migration_stream.hpp>
 #include <pagefold/store/partitioned_store.hpp>
+#include <pagefold/store/restored_pools.hpp>
 
 #include <sys/resource.h>
 #include <sys/socket.h>

@@ -201,6 +201,7 @@
 #include <pagefold/store/presence.hpp>
 #include <pagefold/store/range_erase.hpp>
 #include <pagefold/store/reclaim.hpp>
+#include <pagefold/store/restored_pools.hpp>
 #include <pagefold/store/retrieval.hpp>
 #include <pagefold/store/room.hpp>
 #include <pagefold/store/scan_outcome.hpp>

@@ -6,6 +6,7 @@
 #include <pagefold/store/image.hpp>
 #include <pagefold/store/image_reader.hpp>
 #include <pagefold/store/image_writer.hpp>
+#include <pagefold/store/restored_pools.hpp>
 
 #include <cstddef>
 #include <cstdint>

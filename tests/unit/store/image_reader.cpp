@@ -209,13 +209,6 @@ TEST_CASE("image_reader: pools that the host passes over, too many of them, and 
     CHECK(pools.tag == 1);
     CHECK(reader.skipped_pages() == 40);
     CHECK(reader.restored_pages() == 0);
-    restored_pools few{f.store, static_cast<pool_id*>(nullptr), 0};
-    CHECK(few.open({}).error() == status::limit);
-    CHECK(few.find(3) == pool_id{});
-    pool_id ids[2]{f.pool, {}};
-    restored_pools taken{f.store, ids, 2};
-    CHECK(taken.open({}).error() == status::corrupt);
-    CHECK(taken.open({.number = 1, .parent = image_pool_info::parent_elsewhere}).error() == status::invalid);
 }
 
 TEST_CASE("image_reader: a buffer that is too short, and resuming where it can't") {
