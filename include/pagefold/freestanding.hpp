@@ -149,6 +149,7 @@
 #include <pagefold/store/codec_stage.hpp>
 #include <pagefold/store/compaction_sweep.hpp>
 #include <pagefold/store/config.hpp>
+#include <pagefold/store/content_index.hpp>
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/demotion.hpp>
 #include <pagefold/store/demotion_order.hpp>

@@ -3,7 +3,8 @@
 // Random operations on families of pools, each against maps of what must be in them, over memory that now and then refuses.
 //
 // The model knows of each page of a persistent pool what was answered `ok` last; a page of an ephemeral child may be gone at a
-// miss, and stays so. It knows which pools are sealed, and how many children each has.
+// miss, and stays so. It knows which pools are sealed, and how many children each has. Pools are sent from node to node, and some of
+// the parents have a content index.
 
 #include "support/environment.hpp"
 #include "support/rng.hpp"
@@ -58,7 +59,7 @@ struct content {
 struct pool {
     pool_id id{};
     pool_kind kind = pool_kind::persistent;
-    bool is_sealed = false;
+    bool is_sealed = false, has_index = false;
     std::size_t parent = ~std::size_t{0}; ///< its place among the pools
     std::map<std::uint64_t, content> pages{};
 };
@@ -66,8 +67,12 @@ struct pool {
 class families {
 public:
     explicit families(std::uint64_t seed)
-        : random_{seed}, store_{source_, {.limit_bytes = 2 << 20, .partitions = 3, .seed = 3}}, page_(page_size),
-          expected_(page_size) {}
+        : random_{seed}, store_{source_,
+                                {.limit_bytes = 2 << 20, .partitions = 6, .seed = 3},
+                                {},
+                                {},
+                                by_node{source_}},
+          page_(page_size), expected_(page_size) {}
 
     void run(std::uint64_t operations) {
         for (std::uint64_t i = 0; i < operations; ++i) {
@@ -88,7 +93,7 @@ public:
         finish();
     }
     /// How many pages were seen as each.
-    std::uint64_t references = 0, deltas = 0, refusals = 0;
+    std::uint64_t references = 0, by_content = 0, deltas = 0, refusals = 0;
 
 private:
     static std::uint64_t number_of(std::uint64_t object, std::uint64_t index) { return object * 1000 + index; }
@@ -98,10 +103,11 @@ private:
     content any_content(const pool& p, std::uint64_t number) {
         if (p.parent != ~std::size_t{0} && !random_.one_in(5)) {
             const auto& base = pools_[p.parent].pages;
-            const auto found = base.find(number);
+            const bool is_other = random_.one_in(3); // a page of the parent's under another key
+            const auto found = is_other ? base.lower_bound(any_number()) : base.find(number);
             if (found != base.end()) {
                 content c = found->second;
-                c.change = random_.one_in(3) ? c.change : random_() | 1;
+                c.change = is_other || random_.one_in(3) ? c.change : random_() | 1;
                 return c;
             }
         }
@@ -120,6 +126,10 @@ private:
             destroy(which);
         } else if (draw < 20) {
             seal(p);
+        } else if (draw < 22) {
+            const status s =
+                store_.set_node(p.id, static_cast<node_id>(random_.below(3)), false, random_.below(1u << 17));
+            REQUIRE((s == status::ok || s == status::busy || s == status::limit || s == status::no_memory));
         } else if (draw < 24) {
             static_cast<void>(random_.one_in(2) ? store_.shrink(1u << 16) : store_.compact(1u << 16));
         } else if (draw < 30) {
@@ -184,8 +194,13 @@ private:
     }
     void seal(pool& p) {
         const bool may_be = p.kind == pool_kind::persistent && p.parent == ~std::size_t{0};
-        REQUIRE(store_.seal(p.id) == (may_be ? status::ok : status::invalid));
+        const bool has_more = random_.one_in(2);
+        const status s = store_.seal(p.id, {.by_content = has_more});
+        const bool is_short = s == status::limit || s == status::no_memory; // it is sealed all the same
+        REQUIRE(s == (may_be ? has_more && is_short ? s : status::ok : status::invalid));
         p.is_sealed = p.is_sealed || may_be;
+        p.has_index = p.has_index || (has_more && s == status::ok);
+        REQUIRE((store_.statistics_of(p.id).value().content_index_size != 0) == p.has_index);
     }
     void put(pool& p) {
         const std::uint64_t number = any_number();
@@ -224,23 +239,38 @@ private:
     }
     void take(pool& p) {
         const std::uint64_t number = any_number();
+        const std::uint64_t before = uses(p);
         const status s = store_.take(key(p, number), page_);
         if (p.is_sealed) {
             REQUIRE(s == status::invalid);
             return;
         }
+        REQUIRE(uses(p) == before + 1); // a hit or a miss
         judge_content(p, number, s);
         p.pages.erase(number);
+        judge_gone(p, number);
+    }
+    /// Taken or erased: nothing is found, and neither brings back what the parent has there.
+    void judge_gone(const pool& p, std::uint64_t number) {
+        REQUIRE(store_.contains(key(p, number)) == status::not_found);
+        REQUIRE(store_.peek(key(p, number), page_) == status::not_found);
     }
     void erase(pool& p) {
         const std::uint64_t number = any_number();
+        const std::uint64_t before = uses(p);
         const status s = store_.erase(key(p, number));
         if (p.is_sealed) {
             REQUIRE(s == status::invalid);
             return;
         }
         judge_presence(p, number, s);
+        REQUIRE(uses(p) == before); // an erasure is no use, of a page or of a miss
         p.pages.erase(number);
+        judge_gone(p, number);
+    }
+    std::uint64_t uses(const pool& p) {
+        const pool_stats s = store_.statistics_of(p.id).value();
+        return s.hits + s.misses;
     }
     void erase_range(pool& p) {
         const std::uint64_t object = random_.below(objects), first = random_.below(indices), count = random_.below(9);
@@ -260,6 +290,20 @@ private:
         const store_stats s = store_.stats();
         references += s.reference_pages;
         deltas += s.delta_pages;
+        for (const pool& p : pools_) {
+            pool_cursor cursor{.pool = p.id};
+            for (walked_page one; !cursor.has_ended() && store_.walk(cursor, &one, 1).value() == 1;) {
+                const bool is_reference = one.content == page_content::reference && cursor.passes == 1;
+                by_content += is_reference && !equals_its_base(p, one) ? 1u : 0u;
+            }
+        }
+    }
+    bool equals_its_base(const pool& p, const walked_page& one) const {
+        const auto& base = pools_[p.parent].pages;
+        const std::uint64_t number = number_of(one.object, one.index);
+        const auto found = base.find(number);
+        const content& own = p.pages.at(number);
+        return found != base.end() && found->second.base == own.base && found->second.change == own.change;
     }
     /// Reads everything, and destroys it in an order that the families allow.
     void finish() {
@@ -278,8 +322,8 @@ private:
     }
 
     rng random_;
-    test_source source_;
-    partitioned_store<cloning_config> store_;
+    three_nodes source_;
+    partitioned_store<cloning_node_config> store_;
     std::vector<pool> pools_;
     bytes page_, expected_;
 };
@@ -289,18 +333,21 @@ private:
 TEST_CASE("clones: a million operations on families of pools") {
     const std::uint64_t rounds = 50;
     const std::uint64_t operations = number_from("PAGEFOLD_CLONE_OPERATIONS", in_part(std::uint64_t{1000000})) / rounds;
-    std::uint64_t references = 0, deltas = 0, refusals = 0;
+    std::uint64_t references = 0, by_content = 0, deltas = 0, refusals = 0;
     for (std::uint64_t seed = 0; seed < rounds; ++seed) {
         families all{seed};
         all.run(operations);
         references += all.references;
+        by_content += all.by_content;
         deltas += all.deltas;
         refusals += all.refusals;
     }
-    CHECK(references > 0);
+    CHECK(references > by_content);
+    CHECK(by_content > 0);
     CHECK(deltas > 0);
     CHECK(refusals > 0);
-    MESSAGE("at the ends there were ", references, " references and ", deltas, " deltas; ", refusals, " puts refused");
+    MESSAGE("at the ends there were ", references, " references, ", by_content, " of them by content, and ", deltas,
+            " deltas; ", refusals, " puts refused");
 }
 
 } // namespace model_clones

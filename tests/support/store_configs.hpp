@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "support/test_source.hpp"
 #include "support/test_tier.hpp"
 
 #include <pagefold/compress/page_delta.hpp>
@@ -34,6 +35,20 @@ struct cloning_config : default_config {
 /// With clones, and pools that can be migrated.
 struct migrating_config : cloning_config {
     static constexpr bool logs_changes = true;
+};
+struct cloning_node_config : cloning_config {
+    using place_type = by_node;
+};
+/// Three nodes in a row, for by_node, and memory that is on all of them.
+struct three_nodes : test_source {
+    using test_source::acquire;
+    result<void*> acquire(std::size_t pages, node_id) noexcept { return test_source::acquire(pages); }
+
+    [[nodiscard]] static constexpr std::size_t count() noexcept { return 3; }
+    [[nodiscard]] static constexpr node_id node(std::size_t i) noexcept { return static_cast<node_id>(i); }
+    [[nodiscard]] static constexpr unsigned distance(std::size_t from, std::size_t to) noexcept {
+        return 10 + 10 * static_cast<unsigned>(from < to ? to - from : from - to);
+    }
 };
 
 } // namespace pagefold::testing

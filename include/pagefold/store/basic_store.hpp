@@ -11,6 +11,7 @@
 #include <pagefold/store/clone.hpp>
 #include <pagefold/store/codec_stage.hpp>
 #include <pagefold/store/config.hpp>
+#include <pagefold/store/content_index.hpp>
 #include <pagefold/store/demotion.hpp>
 #include <pagefold/store/divided_source.hpp>
 #include <pagefold/store/kept_page.hpp>
@@ -102,7 +103,11 @@ public:
         }
     }
     /// Gives all memory back. No other thread may be using the store.
-    ~basic_store() = default;
+    ~basic_store() {
+        for (std::size_t slot = 0; has_clones && slot < records_.size(); ++slot) {
+            free_content(records_.data()[slot].id);
+        }
+    }
     basic_store(const basic_store&) = delete;
     basic_store& operator=(const basic_store&) = delete;
 
@@ -116,9 +121,19 @@ public:
 
     /// Makes a pool one that others can have as their parent (pool_options::parent, clone.hpp): nothing in it changes from the
     /// answer on, and puts, takes and erasures of its pages are `invalid`; those that are under way come first, but of a range some
-    /// pages may stay, with `invalid`. There is no way back but destroy_pool. ok also where it is sealed already. invalid: no such pool, or one that is ephemeral or a clone. busy:
-    /// this call interrupts another, and nothing happened. Takes no memory; costs a hold of each partition's lock.
-    status seal(pool_id id) noexcept requires(has_clones) { return seal_everywhere(id); }
+    /// pages may stay, with `invalid`. There is no way back but destroy_pool. ok also where it is sealed already. invalid: no such pool, or
+    /// one that is ephemeral or a clone. busy: this call interrupts another, and nothing happened. Takes no memory; costs a hold of
+    /// each partition's lock.
+    ///
+    /// With seal_options::by_content the pool gets its content index, too, which is charged to it: all pages are read once, beside
+    /// everybody who uses the pool. limit, no_memory: there is no room for it within the store's limit or the pool's cap, and
+    /// nothing is dropped for it. busy then also: another thread is making it. After any of these the pool is sealed, without
+    /// the index, and the call may come again. destroy_pool is `busy` meanwhile, and children that are made meanwhile, or that were
+    /// there before, use the index once it is whole.
+    status seal(pool_id id, const seal_options& options = {}) noexcept requires(has_clones) {
+        const status s = seal_everywhere(id);
+        return s == status::ok && options.by_content ? make_content_index(id) : s;
+    }
 
     /// Erases all pages of a pool, and the pool. From the first moment no operation on it succeeds. The work is in proportion
     /// to the pool's pages; no lock is held for more than a bounded part of it, and other pools come and go meanwhile.
@@ -552,13 +567,36 @@ private:
     // Clones (store_clones.hpp).
 
     status seal_everywhere(pool_id id) noexcept;
-    /// Reads the parent's page of the same key; not_found, corrupt, busy, or invalid where the parent is gone, as its children are.
+    /// Of a sealed pool; ok where it has one.
+    status make_content_index(pool_id id) noexcept;
+    status fill_content_index(pool_id id, content_index& content) noexcept;
+    /// Adds a page of the pool, unless it can't be read.
+    status index_page(const page_key& key, content_index& content) noexcept;
+    /// Gives back what a pool's content index takes, which nobody looks at: first all but its last page, some pages at a time, and
+    /// then that. The registry's lock is held for the second.
+    void drain_content(pool_id id) noexcept;
+    void free_content(pool_id id) noexcept;
+    [[nodiscard]] std::uint64_t content_hash(pool_id parent, byte_view page) const noexcept {
+        return checksum(page, hasher_.locate({parent, ~std::uint64_t{0}, max_page_index}).sum_seed);
+    }
+    /// Whether that pool may have a content index. Looks at no index: it could be going.
+    [[nodiscard]] bool may_have_content(pool_id parent) const noexcept {
+        const pool_table& table = registry_.table();
+        // relaxed: nothing is read by it.
+        return pool_ids::slot(parent) < table.count &&
+               table.records[pool_ids::slot(parent)].content.load(memory_order::relaxed) != nullptr;
+    }
+    /// Reads a page of the parent; not_found, corrupt, busy, or invalid where the parent is gone, as its children are. Counts the
+    /// damage that it finds.
     status read_base(const typename scratch_type::lease& lease, pool_id parent, const page_key& key, byte_span out,
                      base_page& base) noexcept;
     /// What is to be kept of a page whose pool has a parent, other than its own stream; a copy of the page is in the scratch of
-    /// clones. False where it is to be its own.
-    bool pack_clone(const typename scratch_type::lease& lease, const located_key& k, pool_id parent,
-                    const page_facts& facts, packed_page& packed) noexcept;
+    /// clones. False where it is to be its own. Nothing is in the lease's page and buffer, and may be what it leaves there.
+    bool pack_clone(const typename scratch_type::lease& lease, partition_type& target, const located_key& k,
+                    pool_id parent, const page_facts& facts, packed_page& packed) noexcept;
+    /// A page of the parent, of any key, that equals the one in the scratch of clones; false where none is found.
+    bool find_equal(const typename scratch_type::lease& lease, partition_type& target, const located_key& k,
+                    pool_id parent, base_page& base, content_place& place) noexcept;
     /// Ends a read that found a page with a base; has_moved where it has to be begun anew.
     status read_clone(const typename scratch_type::lease& lease, partition_type& partition, const located_key& k,
                       byte_span out, bool removing, const typename partition_type::fetched& found) noexcept;

@@ -7,12 +7,15 @@
 // changes any more. A pool that names it as its *parent* keeps a page as one of three things:
 //
 //   own         a stream, as in any pool
-//   reference   the page equals the parent's page of the same object and index: an entry, and no payload
+//   reference   the page equals the parent's page of the same object and index: an entry, and no payload. Or it equals one of
+//               another key, which the entry names by its ordinal in the parent's content_index, where the parent was
+//               sealed by_content
 //   delta       it is near that page (delta_codec, compress/concept.hpp): a stream that is read with it
 //
-// What a page becomes is decided by its put, which reads the parent's page: equal, then near, then own. A same-filled page is
-// always own, as it takes no payload anyway. A put that can't read the parent's page, for damage or because there is none,
-// keeps the page as its own, and so does put_raw. put_written compares as put does.
+// What a page becomes is decided by its put, which reads the parent's page of that key: equal to it, then equal to another one, then
+// near it, then own. That is from the cheapest to the dearest, in memory and for who reads it. A same-filled page is always own, as
+// it takes no payload anyway. Of a parent's page that can't be read, for damage or because there is none, it knows nothing.
+// put_raw keeps the page as its own. put_written compares as put does.
 //
 // A clone's pages are those that were put into it. A get of one that wasn't is not_found: it does not fall through to the
 // parent. The host knows which pages it never stored, and asks the parent for them by the parent's id. If a get fell through, a
@@ -29,11 +32,13 @@
 // take of a reference or a delta reads first, and then erases the entry if it is the same still; if it isn't, it begins anew.
 //
 // Cost. A put into a clone reads the base (a look-up under a lock, a decompression), and compares; where the page is equal that
-// saves the compression. A get of a delta costs that of the base besides. A scratch is 36 KiB larger. A pool without a parent, in
-// a store that may have clones, pays a look at a number that is beside what it reads anyway.
+// saves the compression. With a content index, a page that differs is hashed and looked up, in a hold of its own, and where
+// that leads to a page, one more is read: one for each put at most. A get of a delta costs that of the base besides. A scratch is
+// 36 KiB larger. A pool without a parent, in a store that may have clones, pays a look at a number that is beside what it reads
+// anyway.
 //
-// Only the parent is referred to, and only by the same key: another clone's page would tell a tenant by the time a put takes
-// what another tenant has. What is in the parent stays in memory until the last child is gone, secrets included.
+// Only the parent is referred to: another clone's page would tell a tenant by the time a put takes what another tenant has. What
+// is in the parent stays in memory until the last child is gone, secrets included.
 //
 // A child of one of those pools pays for what it has; the parent's pages are charged to the parent.
 
@@ -49,7 +54,20 @@
 namespace pagefold::inline PAGEFOLD_ABI {
 
 /// What a page is kept as.
-enum class page_form : std::uint8_t { own, reference, delta };
+enum class page_form : std::uint8_t {
+    own,
+    reference,            ///< to the page of the same key
+    reference_by_content, ///< to one of another key
+    delta
+};
+
+/// What seal is told.
+struct seal_options {
+    /// Whether pages of children are compared with all pages of the pool, and not with that of the same key alone. Takes memory
+    /// for a content_index, and the time to read the pool. How long a put takes then tells a guest whether some page of its template
+    /// has that content.
+    bool by_content = false;
+};
 
 namespace detail {
 

@@ -100,12 +100,13 @@ public:
         return pack_page(copied_page{page}, copy, buffer, scratch, most, facts, has_failed, may_shrink);
     }
     /// The same of a page that its owner writes to `copy`, which is asked for only where no policy refuses it before:
-    /// page.size() bytes by page.write_to(), which says whether it could. `invalid` if not.
+    /// page.size() bytes by page.write_to(), which says whether it could. `invalid` if not. `was_let_pass`: the policy was asked.
     template <class Page>
     result<byte_view> pack_page(const Page& page, byte_span copy, byte_span buffer, byte_span scratch, std::size_t most,
-                                const page_facts& facts, bool& has_failed, bool may_shrink) noexcept {
+                                const page_facts& facts, bool& has_failed, bool may_shrink,
+                                bool was_let_pass = false) noexcept {
         has_failed = false;
-        if (!lets_pass(page.size(), facts)) {
+        if (!was_let_pass && !lets_pass(page.size(), facts)) {
             return status::incompressible;
         }
         const byte_span own = copy.first(page.size());

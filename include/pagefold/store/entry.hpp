@@ -25,7 +25,8 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// a length of 1, which no stream has: only stores with a tier make such entries, and ask for them.
 ///
 /// `HasClones` (clone.hpp; lengths are up to 4096 then): bit 12 of the word says that the stream is a delta, bit 13 that there is
-/// none, as the page is another one, whose stream's length − 1 is in bits 0..11. Bits 14 and 15 are 0.
+/// none, as the page is another one, whose stream's length − 1 is in bits 0..11. That is the one of the same key; or with bit 14
+/// the one whose ordinal in the parent's content_index is in bits 17..48. What is left of bits 12 to 63 is 0.
 ///
 /// The parity bit makes the number of ones even, those of the policy left out: a flipped bit shows before the handle is
 /// followed, by an overwrite or an erasure too, which look at no checksum.
@@ -55,6 +56,12 @@ public:
         PAGEFOLD_CHECK(size - 1 < max_size);
         return sealed(reference_bit | (size - 1), kept(check));
     }
+    /// The same of one with another key, by its ordinal (content_index).
+    [[nodiscard]] static constexpr basic_entry with_reference(std::size_t size, std::uint32_t ordinal,
+                                                              std::uint64_t check) noexcept requires HasClones {
+        PAGEFOLD_CHECK(size - 1 < max_size);
+        return sealed(std::uint64_t{ordinal} << handle_at | reference_bit | ordinal_bit | (size - 1), kept(check));
+    }
     /// The same payload, as a delta.
     [[nodiscard]] constexpr basic_entry as_delta() const noexcept requires HasClones {
         return sealed((word_ & ~parity_bit) | delta_bit, meta_);
@@ -64,6 +71,11 @@ public:
     }
     [[nodiscard]] constexpr bool is_delta() const noexcept {
         return HasClones && !is_inline() && (word_ & delta_bit) != 0;
+    }
+    /// Whether a reference is to another key's page, and says which by ordinal().
+    [[nodiscard]] constexpr bool has_ordinal() const noexcept { return is_reference() && (word_ & ordinal_bit) != 0; }
+    [[nodiscard]] constexpr std::uint32_t ordinal() const noexcept {
+        return static_cast<std::uint32_t>(word_ >> handle_at);
     }
     /// Whether it can't be read without another page.
     [[nodiscard]] constexpr bool has_base() const noexcept {
@@ -119,7 +131,9 @@ public:
     [[nodiscard]] constexpr bool is_whole() const noexcept {
         if constexpr (HasClones) {
             const std::uint64_t forms = word_ & 0xf000;
-            if (forms != 0 && forms != delta_bit && (forms != reference_bit || word_ >> handle_at != 0)) {
+            const bool is_by_ordinal = forms == (reference_bit | ordinal_bit) && word_ >> handle_at >> 32 == 0;
+            const bool is_by_key = forms == reference_bit && word_ >> handle_at == 0;
+            if (forms != 0 && forms != delta_bit && !is_by_key && !is_by_ordinal) {
                 return false;
             }
         }
@@ -135,7 +149,8 @@ private:
     static constexpr unsigned handle_at = 64 - handle_bits;
     static constexpr unsigned place_at = 64 - tier_place_bits;
     static constexpr meta_type policy_bits = 0xe;
-    static constexpr std::uint64_t delta_bit = 0x1000, reference_bit = 0x2000, parity_bit = 0x10000;
+    static constexpr std::uint64_t delta_bit = 0x1000, reference_bit = 0x2000, ordinal_bit = 0x4000,
+                                   parity_bit = 0x10000;
     static_assert(handle_at == 17 && place_at == handle_at + 16);
 
     [[nodiscard]] static constexpr basic_entry sealed(std::uint64_t word, meta_type meta) noexcept {

@@ -104,6 +104,8 @@ public:
             pool->is_frozen = is_frozen;
         }
     }
+    /// Waits for who is at the lock now.
+    void pass() noexcept { const hold held{*this}; }
     /// No operation on the pool succeeds from here on; its pages are still there.
     void close_pool(pool_id id) noexcept;
     /// Erases some pages of a closed pool; true when none are left.
@@ -149,6 +151,15 @@ public:
         // Who didn't ask the ghost doesn't make it grow, and would look for ever.
         is_growing = pool->is_ephemeral() && past != key_past::stored && state_.ghost.is_growing();
         return past;
+    }
+
+    /// A page of the parent that may have the content with that hash; false where there is none, or no content index.
+    bool find_content(const located_key& k, std::uint64_t hash, content_place& found) noexcept
+        requires(state_type::has_clones) {
+        const hold held{*this};
+        const pool_state* const pool = held ? state_.find_pool(k.key.pool) : nullptr;
+        const content_index* const content = pool != nullptr ? state_.content_of(*pool) : nullptr;
+        return content != nullptr && content->find(hash, found);
     }
 
     /// What a put may do.

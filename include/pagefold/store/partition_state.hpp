@@ -12,6 +12,7 @@
 #include <pagefold/store/change_log.hpp>
 #include <pagefold/store/clone.hpp>
 #include <pagefold/store/config.hpp>
+#include <pagefold/store/content_index.hpp>
 #include <pagefold/store/entry.hpp>
 #include <pagefold/store/index/extent_index.hpp>
 #include <pagefold/store/limited_source.hpp>
@@ -483,6 +484,24 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
         const bool may_be_missed = id == index_type::none && index.damage() != damage_before;
         return may_be_missed && scrub() ? index.find_object(pool, object) : id;
     }
+    /// The content index of the parent of a pool that is open here, or null. It lives for the rest of the hold, at least: the child
+    /// is open, so its parent is no pool that is gone.
+    [[nodiscard]] const content_index* content_of(const pool_state& pool) const noexcept requires has_clones {
+        const std::uint32_t slot = pool_ids::slot(pool.parent);
+        if (pool.parent == pool_id{} || slot >= table.count ||
+            table.records[slot].live.load(memory_order::relaxed) != pool_ids::mark(pool.parent)) {
+            return nullptr;
+        }
+        // acquire: what it was made as is seen.
+        const content_index* const content = table.records[slot].content.load(memory_order::acquire);
+        return content != nullptr && content->is_ready() ? content : nullptr;
+    }
+    [[nodiscard]] bool locate_content(const pool_state& pool, std::uint32_t ordinal,
+                                      content_place& found) const noexcept requires has_clones {
+        const content_index* const content = content_of(pool);
+        return content != nullptr && content->locate(ordinal, found);
+    }
+
     // Mending (partition_mending.hpp).
 
     /// Takes all damaged extents out; whether there were any. Walks all extents, once for each damage.

@@ -30,7 +30,8 @@ class placement {
     using entry_type = typename state_type::entry_type;
 
 public:
-    /// `form`: what the streams are. That of a reference is the length of the stream it stands for, in min_stream_size bytes.
+    /// `form`: what the streams are. That of a reference is the length of the stream it stands for, in min_stream_size bytes,
+    /// with the ordinal in their high half where it is one by content.
     explicit placement(state_type& state, const old_version& elsewhere = {}, page_form form = page_form::own) noexcept
         : state_{state}, elsewhere_{elsewhere}, form_{form} {}
 
@@ -108,6 +109,10 @@ private:
         if constexpr (state_type::has_clones) {
             if (form_ == page_form::reference) {
                 return entry_type::with_reference(to_size(stream), sum);
+            }
+            if (form_ == page_form::reference_by_content) {
+                return entry_type::with_reference(to_size(stream & 0xffffffffu),
+                                                  static_cast<std::uint32_t>(stream >> 32), sum);
             }
         }
         return entry_type::with_stream(stream, sum);

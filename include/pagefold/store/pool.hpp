@@ -50,6 +50,8 @@ struct pool_options {
     [[nodiscard]] constexpr node_id wish() const noexcept { return strict_node ? strictly(node) : node; }
 };
 
+class content_index;
+
 /// A pool's life: a slot is free, its pool is live, and then dying until its last page is gone.
 enum class pool_stage : std::uint8_t { free, live, dying };
 
@@ -75,9 +77,12 @@ struct alignas(64) pool_record {
     atomic<std::uint32_t> behind_turns{0}; // how far the hands of that partition were
     atomic<std::uint16_t> questions{0};    // where pages should go
     pool_stage stage = pool_stage::free;
-    bool is_sealed = false; // as children
-    pool_id id{};           // of the pool that has the slot now, or had it last
+    bool is_sealed = false;   // as children
+    bool is_indexing = false; // somebody makes its content index, and counts as a child; as children
+    pool_id id{};             // of the pool that has the slot now, or had it last
     pool_options options{};
+    atomic<content_index*> content{nullptr}; // of a sealed pool, perhaps; set and reset with the registry's lock held
+    atomic<std::size_t> content_bytes{0};    // of it, charged to the pool
 };
 
 /// What partitions share: the records of all pools, what they come to together, and who is at a lock.

@@ -70,7 +70,8 @@ inline constexpr std::size_t free_idle = 12 * 4096;
 }
 /// What a pool is charged now.
 [[nodiscard]] inline std::size_t of(const pool_table& table, const pool_record& record) noexcept {
-    return of(table, record.payload.load(memory_order::relaxed), record.tables.load(memory_order::relaxed));
+    return of(table, record.payload.load(memory_order::relaxed), record.tables.load(memory_order::relaxed)) +
+           record.content_bytes.load(memory_order::relaxed);
 }
 
 /// The rate that spreads `idle` over `used`, and no more than one part in `most` of it.

@@ -79,6 +79,7 @@ public:
                 record.route.store({record.route.load().number + 1, wish, wish}); // the id carries its own order
                 record.stage = pool_stage::dying;                                 // until it is published
                 record.is_sealed = false;
+                record.is_indexing = false;
                 if (options.parent != pool_id{}) {
                     ++table_.records[pool_ids::slot(options.parent)].children;
                 }
@@ -130,6 +131,29 @@ public:
     }
     /// From now on it may be a parent; it is sealed in all partitions.
     void seal(pool_id id) noexcept { table_.records[pool_ids::slot(id)].is_sealed = true; }
+    /// Whether somebody makes its content index.
+    [[nodiscard]] bool is_indexing(pool_id id) const noexcept { return record_of(id).is_indexing; }
+    /// Begins to: the pool can't go until the end. And ends it.
+    void begin_indexing(pool_id id, content_index* content, std::size_t bytes) noexcept {
+        pool_record& record = table_.records[pool_ids::slot(id)];
+        record.is_indexing = true;
+        ++record.children;
+        record.content_bytes.store(bytes, memory_order::relaxed); // a meter
+        // release: what it was made as is seen by who looks whether it is ready.
+        record.content.store(content, memory_order::release);
+    }
+    void end_indexing(pool_id id) noexcept {
+        pool_record& record = table_.records[pool_ids::slot(id)];
+        record.is_indexing = false;
+        --record.children;
+    }
+    /// The pool's content index, if it has one, which from here on it has not: the caller's to destroy.
+    [[nodiscard]] content_index* release_content(pool_id id) noexcept {
+        pool_record& record = table_.records[pool_ids::slot(id)];
+        record.content_bytes.store(0, memory_order::relaxed);
+        // relaxed: nobody looks, as it isn't ready or its pool is gone.
+        return record.content.exchange(nullptr, memory_order::relaxed);
+    }
     /// Begins to destroy a pool; false where it is none. The lock is held.
     [[nodiscard]] bool retire(pool_id id) noexcept {
         if (!is_live(id)) {

@@ -18,12 +18,13 @@ struct fetched_away<true> {
     copy_watch watch{};
 };
 
-/// Of a page that may have a base: the pool that the base is in.
+/// Of a page that may have a base: the pool that the base is in, and its key there.
 template <bool HasClones>
 struct fetched_clone {};
 template <>
 struct fetched_clone<true> {
     pool_id parent{};
+    std::uint64_t base_object = 0, base_index = 0;
 };
 
 /// A stream that was found: in place, in the buffer, or (a raw page) already in the caller's page.
@@ -87,10 +88,12 @@ public:
             }
         }
         if constexpr (state_type::has_clones) {
-            found.parent = pool.parent;
-            if (removing && found.e.has_base()) { // whether it is good, the base must tell: take_same ends it
-                copy_out(found, out, buffer, removing);
-                return status::ok;
+            if (found.e.has_base()) {
+                find_base(pool, k, found);
+                if (removing) { // whether it is good, the base must tell: take_same ends it
+                    copy_out(found, out, buffer, removing);
+                    return status::ok;
+                }
             }
         }
         copy_out(found, out, buffer, removing);
@@ -187,6 +190,14 @@ public:
     }
 
 private:
+    /// Of a reference whose ordinal leads nowhere, for damage, no pool is the parent.
+    void find_base(const pool_state& pool, const located_key& k, fetched_type& found) const noexcept {
+        content_place place{0, k.key.object, k.key.index};
+        const bool is_known = !found.e.has_ordinal() || state_.locate_content(pool, found.e.ordinal(), place);
+        found.parent = is_known ? pool.parent : pool_id{};
+        found.base_object = place.object;
+        found.base_index = place.index;
+    }
     /// Of pages that are away, which have nothing of a policy's in their entries.
     [[nodiscard]] static bool is_same(const entry_type& a, const entry_type& b) noexcept {
         return a.word() == b.word() && a.meta() == b.meta();

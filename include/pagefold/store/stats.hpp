@@ -156,13 +156,14 @@ struct store_stats : common_stats, partition_stats {
     std::uint64_t total_bytes = 0;     ///< all memory taken from the page source: payload, slack, tables, scratch
     std::uint64_t fixed_bytes =
         0; ///< of those, what no pool is charged: the pools' used_bytes and this are total_bytes
-    std::uint64_t metadata_bytes = 0;   ///< total_bytes less the pages that hold streams
-    std::uint64_t allocated_bytes = 0;  ///< streams, each rounded up to what it occupies
-    std::uint64_t promoted_pages = 0;   ///< of the pages that went to the tier, those that a read brought back
-    std::uint64_t tier_refusals = 0;    ///< pages that the tier did not take; they stayed
-    std::uint64_t tier_read_fail = 0;   ///< reads of a page there that the tier failed, or brought damage to
-    std::uint64_t tier_forget_fail = 0; ///< copies that it did not forget, or that damage left with it
-    std::uint64_t damaged_tables = 0;   ///< times that a table contradicted itself; pages were lost, and none mixed up
+    std::uint64_t metadata_bytes = 0;       ///< total_bytes less the pages that hold streams
+    std::uint64_t allocated_bytes = 0;      ///< streams, each rounded up to what it occupies
+    std::uint64_t promoted_pages = 0;       ///< of the pages that went to the tier, those that a read brought back
+    std::uint64_t tier_refusals = 0;        ///< pages that the tier did not take; they stayed
+    std::uint64_t tier_read_fail = 0;       ///< reads of a page there that the tier failed, or brought damage to
+    std::uint64_t tier_forget_fail = 0;     ///< copies that it did not forget, or that damage left with it
+    std::uint64_t content_indexes_size = 0; ///< of total_bytes, what the content indexes of sealed pools take
+    std::uint64_t damaged_tables = 0; ///< times that a table contradicted itself; pages were lost, and none mixed up
 
     /// Thousandths of data over memory, all overhead included; 0 for an empty store.
     [[nodiscard]] constexpr std::uint64_t ratio_permille() const noexcept {
@@ -197,6 +198,8 @@ inline constexpr stat_row<store_stats> store_rows[] = {
      &store_stats::tier_read_fail},
     {{"tier_forget_fail", stat_unit::pages, stat_kind::counter, "Copies that the backing tier did not forget"},
      &store_stats::tier_forget_fail},
+    {{"content_indexes_size", stat_unit::bytes, stat_kind::gauge, "Content indexes of sealed pools"},
+     &store_stats::content_indexes_size},
     {{"damaged_tables", stat_unit::events, stat_kind::counter, "Times that a table contradicted itself"},
      &store_stats::damaged_tables},
 };
@@ -207,11 +210,14 @@ inline constexpr stat_row<store_stats> store_rows[] = {
 struct pool_stats : common_stats {
     std::uint64_t used_bytes =
         0; ///< what the pool is charged: its streams' places, its tables, its share of what is idle
+    std::uint64_t content_index_size = 0; ///< of those, its content index, which a sealed pool may have
 };
 namespace detail {
 
 inline constexpr stat_row<pool_stats> pool_rows[] = {
     {{"used_bytes", stat_unit::bytes, stat_kind::gauge, "What the pool is charged"}, &pool_stats::used_bytes},
+    {{"content_index_size", stat_unit::bytes, stat_kind::gauge, "The content index of a sealed pool"},
+     &pool_stats::content_index_size},
 };
 
 } // namespace detail

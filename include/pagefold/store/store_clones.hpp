@@ -3,7 +3,11 @@
 
 #include <pagefold/store/basic_store.hpp>
 
-// How a store packs and reads pages of clones; what they are is in clone.hpp.
+// How a store seals pools, and packs and reads pages of clones; what they are is in clone.hpp.
+//
+// Who makes a pool's content index counts as its child until it is whole, so that the pool stays. What it takes of memory it takes
+// while it has a scratch, or the registry's lock, and says at once in the pool's record: so it is whole in a standstill, and a process
+// that is forked meanwhile gives it back.
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -44,8 +48,23 @@ status basic_store<Config, Place>::read_base(const typename scratch_type::lease&
 }
 
 template <store_config Config, partition_policy Place>
-bool basic_store<Config, Place>::pack_clone(const typename scratch_type::lease& lease, const located_key& k,
-                                            pool_id parent, const page_facts& facts, packed_page& packed) noexcept {
+bool basic_store<Config, Place>::find_equal(const typename scratch_type::lease& lease, partition_type& target,
+                                            const located_key& k, pool_id parent, base_page& base,
+                                            content_place& place) noexcept {
+    if constexpr (!has_clones) {
+        return false;
+    } else {
+        const byte_view page = scratch_of_clones{lease.extra()}.page();
+        return target.find_content(k, content_hash(parent, page), place) &&
+               read_base(lease, parent, {parent, place.object, place.index}, lease.page(), base) == status::ok &&
+               equal_bytes(lease.page().data(), page.data(), page_size);
+    }
+}
+
+template <store_config Config, partition_policy Place>
+bool basic_store<Config, Place>::pack_clone(const typename scratch_type::lease& lease, partition_type& target,
+                                            const located_key& k, pool_id parent, const page_facts& facts,
+                                            packed_page& packed) noexcept {
     if constexpr (!has_clones) {
         return false;
     } else {
@@ -55,18 +74,24 @@ bool basic_store<Config, Place>::pack_clone(const typename scratch_type::lease& 
             return false; // same-filled
         }
         base_page base;
-        if (read_base(lease, parent, k.key, room.base(), base) != status::ok) {
-            return false;
+        const bool has_base = read_base(lease, parent, k.key, room.base(), base) == status::ok;
+        page_form form = page_form::own;
+        base_page equal = base;
+        content_place place;
+        if (has_base && equal_bytes(room.base().data(), page.data(), page_size)) {
+            form = page_form::reference;
+        } else if (may_have_content(parent) && find_equal(lease, target, k, parent, equal, place)) {
+            form = page_form::reference_by_content;
         }
-        if (equal_bytes(room.base().data(), page.data(), page_size)) {
+        if (form != page_form::own) {
             if (!codec_.admits(page_size, min_stream_size, facts)) {
                 return false;
             }
-            store_native(room.stream().data(), std::uint64_t{base.size});
-            packed = {room.stream().first(min_stream_size), base.reference_check(k.sum_seed), page_form::reference};
+            store_native(room.stream().data(), std::uint64_t{place.ordinal} << 32 | equal.size);
+            packed = {room.stream().first(min_stream_size), equal.reference_check(k.sum_seed), form};
             return true;
         }
-        if (!delta_.is_near(room.pair())) {
+        if (!has_base || !delta_.is_near(room.pair())) {
             return false;
         }
         const result<std::size_t> size = delta_.compress(room.pair(), room.stream(), room.delta());
@@ -89,13 +114,13 @@ PAGEFOLD_NOINLINE status basic_store<Config, Place>::read_clone(
         const scratch_of_clones room{lease.extra()};
         const bool is_delta = found.e.is_delta();
         base_page base;
-        status s = read_base(lease, found.parent, k.key, is_delta ? room.base() : out, base);
-        if (s == status::busy) {
-            return s;
+        status s = read_base(lease, found.parent, {found.parent, found.base_object, found.base_index},
+                             is_delta ? room.base() : out, base);
+        if (s == status::busy || s == status::corrupt) {
+            return s; // damage is counted, in the base's partition
         }
-        if (s == status::invalid) {
-            // The parent is gone, as children are that are gone; it outlives them.
-            return is_valid(k.key) ? status::corrupt : status::invalid;
+        if (s == status::invalid && !is_valid(k.key)) {
+            return s; // the parent is gone, as children are that are gone; it outlives them
         }
         if (s == status::ok) {
             const std::uint64_t check =
@@ -111,6 +136,159 @@ PAGEFOLD_NOINLINE status basic_store<Config, Place>::read_clone(
             return status::corrupt;
         }
         return removing ? partition.take_same(k, found.e) : status::ok;
+    }
+}
+
+template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::seal_everywhere(pool_id id) noexcept {
+    if (must_not_wait()) {
+        return status::busy;
+    }
+    const registry_hold held{registry_, partition_type::token()};
+    if (!held) {
+        return status::busy;
+    }
+    if (!registry_.may_be_sealed(id)) {
+        return status::invalid;
+    }
+    for (std::size_t i = 0; i < partition_count_; ++i) {
+        if constexpr (has_clones) {
+            partitions_[i].seal_pool(id);
+        }
+    }
+    registry_.seal(id);
+    return status::ok;
+}
+
+template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::make_content_index(pool_id id) noexcept {
+    if (must_not_wait()) {
+        return status::busy;
+    }
+    content_index* content = nullptr;
+    {
+        const registry_hold held{registry_, partition_type::token()};
+        if (!held) {
+            return status::busy;
+        }
+        const result<pool_stats> s = statistics_of(id);
+        if (!s || registry_.is_indexing(id)) {
+            return s ? status::busy : s.error();
+        }
+        if (may_have_content(id)) {
+            return status::ok;
+        }
+        const located_key any = hasher_.locate({id, 0, 0});
+        const result<content_index*> made =
+            content_index::make(source_ref_, budget_, (*s).stored_pages - (*s).same_pages, held_back_from(any));
+        if (!made) {
+            return made.error();
+        }
+        content = *made;
+        registry_.begin_indexing(id, content, content->bytes());
+    }
+    const status s = fill_content_index(id, *content);
+    if (s == status::ok) {
+        content->publish();
+    } else {
+        drain_content(id);
+    }
+    const registry_hold held{registry_, partition_type::token()};
+    PAGEFOLD_CHECK(static_cast<bool>(held));
+    if (s != status::ok) {
+        free_content(id);
+    }
+    registry_.end_indexing(id);
+    return s;
+}
+
+template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::fill_content_index(pool_id id, content_index& content) noexcept {
+    constexpr std::size_t step = 8;
+    const located_key any = hasher_.locate({id, 0, 0});
+    pool_record& record = registry_.table().records[any.pool];
+    status s = status::busy;
+    while (s == status::busy) {
+        const auto lease = scratch_.acquire();
+        if (!lease) {
+            return s;
+        }
+        s = content.grow(held_back_from(any));
+        record.content_bytes.store(content.bytes(), memory_order::relaxed); // a meter
+        if (pool_charge::of(registry_.table(), record) > record.options.cap_bytes) {
+            return status::limit;
+        }
+    }
+    pool_cursor cursor{.pool = id};
+    route_tries tries{route_of(any.pool)}; // who sends the pool around can't make the walk begin for ever
+    std::uint32_t passes = 1;
+    while (s == status::ok && !cursor.has_ended()) {
+        walked_page few[step];
+        const result<std::size_t> listed = walk(cursor, few, step);
+        if (!listed) {
+            return listed.error();
+        }
+        if (cursor.passes > passes) {
+            passes = cursor.passes;
+            static_cast<void>(tries.has_next(true));
+        }
+        for (std::size_t i = 0; s == status::ok && i < *listed; ++i) {
+            if (few[i].content == page_content::own || few[i].content == page_content::raw) {
+                s = index_page({id, few[i].object, few[i].index}, content);
+            }
+        }
+        give_way<Config>(between_erasures);
+    }
+    return s;
+}
+
+template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::index_page(const page_key& key, content_index& content) noexcept {
+    if constexpr (!has_clones) {
+        return status::invalid;
+    } else {
+        const auto lease = scratch_.acquire();
+        if (!lease) {
+            return status::busy;
+        }
+        const byte_span page = scratch_of_clones{lease.extra()}.base();
+        base_page base;
+        if (read_base(lease, key.pool, key, page, base) != status::ok) {
+            return status::ok;
+        }
+        const located_key k = hasher_.locate(key);
+        const status s = content.add(content_hash(key.pool, page), key.object, key.index, held_back_from(k));
+        pool_record& record = registry_.table().records[k.pool];
+        record.content_bytes.store(content.bytes(), memory_order::relaxed); // a meter
+        return s == status::ok && pool_charge::of(registry_.table(), record) > record.options.cap_bytes ? status::limit
+                                                                                                        : s;
+    }
+}
+
+template <store_config Config, partition_policy Place>
+void basic_store<Config, Place>::drain_content(pool_id id) noexcept {
+    if constexpr (has_clones) {
+        pool_record& record = registry_.table().records[pool_ids::slot(id)];
+        content_index* const content = record.content.load(memory_order::relaxed); // this thread's alone
+        for (bool is_done = content == nullptr; !is_done;) {
+            const auto lease = scratch_.acquire();
+            is_done = content->drain();
+            record.content_bytes.store(content->bytes(), memory_order::relaxed);
+        }
+    }
+}
+
+template <store_config Config, partition_policy Place>
+void basic_store<Config, Place>::free_content(pool_id id) noexcept {
+    if constexpr (has_clones) {
+        content_index* const content = registry_.release_content(id);
+        if (content == nullptr) {
+            return;
+        }
+        for (std::size_t i = 0; i < partition_count_; ++i) {
+            partitions_[i].pass(); // who has seen it, and asks whether it is ready, is gone
+        }
+        content_index::destroy(content);
     }
 }
 

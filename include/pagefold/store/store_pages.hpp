@@ -52,29 +52,31 @@ status basic_store<Config, Place>::put_by_route(located_key& k, const Page& page
     const page_facts facts = look_at(of_key, k, parent);
     bool codec_failed = false;
     const bool is_refused = is_refused_for_now(k);
-    const auto pack = [&](const auto& some) {
+    const auto pack = [&](const auto& some, bool was_let_pass) {
         return shortest(page.size(),
                         codec_.pack_page(some, lease.page(), lease.buffer(), lease.scratch(), most_packed_, facts,
-                                         codec_failed, may_shrink),
+                                         codec_failed, may_shrink, was_let_pass),
                         lease.page(), target);
     };
     result<byte_view> stream{status::limit};
     if constexpr (has_clones) {
-        if (parent != pool_id{} && may_shrink && !is_refused && codec_.lets_pass(page.size(), facts)) {
+        if (parent == pool_id{} || !may_shrink || is_refused) {
+            stream = is_refused ? stream : pack(page, false);
+        } else if (!codec_.lets_pass(page.size(), facts)) {
+            stream = status::incompressible;
+        } else {
             const byte_span copy = scratch_of_clones{lease.extra()}.page(); // as codec_stage: it may change meanwhile
             packed_page packed;
             if (!page.write_to(copy)) {
                 return status::invalid;
             }
-            if (pack_clone(lease, k, parent, facts, packed)) {
+            if (pack_clone(lease, target, k, parent, facts, packed)) {
                 return place_stream(at, k, packed, lease.page(), false);
             }
-            stream = pack(copied_page{copy});
-        } else {
-            stream = is_refused ? stream : pack(page);
+            stream = pack(copied_page{copy}, true);
         }
     } else {
-        stream = is_refused ? stream : pack(page);
+        stream = is_refused ? stream : pack(page, false);
     }
     if (stream) {
         // The stream is in the one or in the other.

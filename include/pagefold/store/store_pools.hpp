@@ -73,27 +73,6 @@ status basic_store<Config, Place>::destroy_pool(pool_id id) noexcept {
 }
 
 template <store_config Config, partition_policy Place>
-status basic_store<Config, Place>::seal_everywhere(pool_id id) noexcept {
-    if (must_not_wait()) {
-        return status::busy;
-    }
-    const registry_hold held{registry_, partition_type::token()};
-    if (!held) {
-        return status::busy;
-    }
-    if (!registry_.may_be_sealed(id)) {
-        return status::invalid;
-    }
-    for (std::size_t i = 0; i < partition_count_; ++i) {
-        if constexpr (has_clones) {
-            partitions_[i].seal_pool(id);
-        }
-    }
-    registry_.seal(id);
-    return status::ok;
-}
-
-template <store_config Config, partition_policy Place>
 status basic_store<Config, Place>::set_codec(pool_id id, unsigned codec) noexcept {
     return set_choice(id, &pool_record::codec, codec, codec_.codec_count());
 }
@@ -135,6 +114,7 @@ void basic_store<Config, Place>::drain_and_free(pool_id id) noexcept {
             give_way<Config>(between_erasures);
         }
     }
+    drain_content(id);
     const registry_hold held{registry_, partition_type::token()};
     PAGEFOLD_CHECK(static_cast<bool>(held));
     free_pool(id);
@@ -143,6 +123,7 @@ void basic_store<Config, Place>::drain_and_free(pool_id id) noexcept {
 template <store_config Config, partition_policy Place>
 void basic_store<Config, Place>::free_pool(pool_id id) noexcept {
     const std::uint32_t before = registry_.bound();
+    free_content(id);
     registry_.free(id);
     if (registry_.bound() < before) {
         trim_pools();

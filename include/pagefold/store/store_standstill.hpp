@@ -59,6 +59,11 @@ void basic_store<Config, Place>::resume_alone() noexcept {
     // No id is given out between the two locks of create_pool: whatever is dying was retired.
     for (std::uint32_t slot = 0; slot < table.count; ++slot) {
         table.records[slot].route.forget_holds();
+        if (table.records[slot].is_indexing) { // who made it is gone
+            drain_content(table.records[slot].id);
+            free_content(table.records[slot].id);
+            registry_.end_indexing(table.records[slot].id);
+        }
         if (table.records[slot].stage == pool_stage::dying) {
             drain_and_free(table.records[slot].id);
         }

@@ -25,6 +25,7 @@ store_stats basic_store<Config, Place>::stats() const noexcept {
     const pool_table& table = registry_.table();
     for (std::uint32_t i = 0; i < table.bound.load(memory_order::relaxed); ++i) {
         charged += pool_charge::of(table, table.records[i]);
+        s.content_indexes_size += table.records[i].content_bytes.load(memory_order::relaxed);
     }
     s.fixed_bytes = s.total_bytes > charged ? s.total_bytes - charged : 0;
     return s;
@@ -72,6 +73,7 @@ result<pool_stats> basic_store<Config, Place>::statistics_of(pool_id id) const n
     }
     const pool_table& table = registry_.table();
     s.used_bytes = pool_charge::of(table, table.records[pool_ids::slot(id)]);
+    s.content_index_size = table.records[pool_ids::slot(id)].content_bytes.load(memory_order::relaxed);
     return s;
 }
 
@@ -83,6 +85,9 @@ bool basic_store<Config, Place>::check() const noexcept {
             return false;
         }
         bytes += partitions_[i].bytes_taken();
+    }
+    for (std::uint32_t slot = 0; slot < registry_.table().count; ++slot) {
+        bytes += registry_.table().records[slot].content_bytes.load(memory_order::relaxed);
     }
     if (!check_nodes()) {
         return false;

@@ -178,14 +178,19 @@ TEST_CASE("an entry of a store with clones: own, delta and reference, each told 
         for (const std::size_t size : {std::size_t{9}, std::size_t{4095}, std::size_t{4096}}) {
             const Entry own = Entry::with_payload(object_handle{0x123456789abc}, size, 0x123456789abcdef0);
             const Entry delta = own.as_delta(), reference = Entry::with_reference(size, 0x123456789abcdef0);
-            for (const Entry& e : {own, delta, reference}) {
+            const std::uint32_t ordinal = size == 9 ? 0 : 0xffffffffu;
+            const Entry by_content = Entry::with_reference(size, ordinal, 0x123456789abcdef0);
+            CHECK(by_content.ordinal() == ordinal);
+            CHECK(!(Entry{by_content.word() | std::uint64_t{3} << 49, by_content.meta()}.is_whole()));
+            for (const Entry& e : {own, delta, reference, by_content}) {
                 CHECK(e.size() == size);
                 CHECK(e.matches(0x123456789abcdef0));
                 CHECK(e.sum() == own.sum());
                 CHECK(e.is_whole());
                 CHECK(!e.is_inline());
                 CHECK(e.is_delta() == e.is_same(delta));
-                CHECK(e.is_reference() == e.is_same(reference));
+                CHECK(e.is_reference() == (e.is_same(reference) || e.is_same(by_content)));
+                CHECK(e.has_ordinal() == e.is_same(by_content));
                 CHECK(e.has_base() == !e.is_same(own));
                 Entry used = e;
                 used.set_hook(5);
@@ -198,7 +203,7 @@ TEST_CASE("an entry of a store with clones: own, delta and reference, each told 
                     const std::uint64_t word = e.word() ^ std::uint64_t{1} << bit ^ std::uint64_t{1} << 16;
                     const Entry other{word, e.meta()};
                     CHECK((!other.is_whole() || other.is_delta() != e.is_delta() ||
-                           other.is_reference() != e.is_reference()));
+                           other.is_reference() != e.is_reference() || other.has_ordinal() != e.has_ordinal()));
                 }
             }
             Entry moved = delta;

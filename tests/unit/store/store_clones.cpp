@@ -42,13 +42,14 @@ bytes changed(bytes page, std::uint64_t word) {
 struct family {
     static constexpr std::uint64_t pages = 100;
 
-    explicit family(const store_options& options = {.seed = 1}) : store{source, options} {
+    explicit family(const store_options& options = {.seed = 1}, const seal_options& sealing = {})
+        : store{source, options} {
         parent = store.create_pool().value();
         for (std::uint64_t i = 0; i < pages; ++i) {
             REQUIRE(store.put({parent, 1, i}, base(i)) == status::ok);
         }
         REQUIRE(store.put({parent, 3, 0}, page_of(page_kind::zeros, 0)) == status::ok);
-        REQUIRE(store.seal(parent) == status::ok);
+        REQUIRE(store.seal(parent, sealing) == status::ok);
         child = make_child();
     }
     [[nodiscard]] pool_id make_child(pool_kind kind = pool_kind::persistent) {
@@ -70,7 +71,40 @@ struct family {
     pool_id parent{}, child{};
 };
 
+/// Lets every third page pass, and counts the questions.
+struct counting_admission {
+    [[nodiscard]] static admission admit(const admission_query& query) noexcept {
+        return query.packed_bytes < query.page_bytes ? admission::packed : admission::raw;
+    }
+    [[nodiscard]] bool screen(const admission_query&) const noexcept { return (*screens)++ % 3 == 0; }
+
+    unsigned* screens = nullptr;
+};
+struct screening_config : cloning_config {
+    using admission_type = counting_admission;
+};
+static_assert(screening_policy<counting_admission>);
+
 } // namespace
+
+TEST_CASE("clone: admission is asked once whether it lets a page pass, whatever becomes of it") {
+    test_source source;
+    unsigned screens = 0;
+    partitioned_store<screening_config> store{source, {.partitions = 1, .seed = 1}, {}, {&screens}};
+    const pool_id parent = store.create_pool().value();
+    CHECK(store.put({parent, 1, 0}, family::base(0)) == status::ok);
+    CHECK(store.seal(parent) == status::ok);
+    const pool_id child = store.create_pool({.parent = parent}).value();
+    const bytes pages[] = {family::base(0), changed(family::base(0), 1), page_of(page_kind::text, 0)};
+    for (const bytes& page : pages) {
+        screens = 0;
+        CHECK(store.put({child, 1, 0}, page) == status::ok);
+        CHECK(screens == 1);
+        CHECK(store.put({child, 1, 0}, page) == status::incompressible);
+        CHECK(screens == 2);
+        CHECK(store.contains({child, 1, 0}) == status::not_found);
+    }
+}
 
 TEST_CASE("clone: a page becomes a reference, a delta or its own, and reads back") {
     family f;
@@ -401,10 +435,14 @@ TEST_CASE("clone: with a cap and no room for a stream, what takes none comes in"
 
 TEST_CASE("clone: any one or two bits flipped in the entry of a reference lose it, and give no other page") {
     unsigned entries = 0;
+    constexpr std::uint64_t forms[] = {0x2000u, 0x6000u};
     for (unsigned first = 0; first < 96; ++first) {
         for (unsigned second = first; second < 96; second += first % 8 == 0 ? 1u : 97u) { // some of the pairs
-            family f;
-            REQUIRE(f.store.put({f.child, 1, 8}, f.base(8)) == status::ok);
+            const bool is_by_content = (first + second) % 2 != 0;
+            family f{{.seed = 1}, {.by_content = is_by_content}};
+            // The ordinal of page 0 of the one extent is 0.
+            const bytes kept = f.base(is_by_content ? 0 : 8);
+            REQUIRE(f.store.put({f.child, 1, 8}, kept) == status::ok);
             const std::uint64_t length = f.of(f.child).reference_data_size;
             bytes out(page_size);
             bool is_hit = false;
@@ -415,7 +453,8 @@ TEST_CASE("clone: any one or two bits flipped in the entry of a reference lose i
                     std::uint32_t meta;
                     std::memcpy(&meta, memory + at + 8, sizeof meta);
                     const basic_entry<28, true> e{word, meta};
-                    if ((word & ~0x10000u) != (0x2000u | (length - 1)) || !e.is_whole() || !e.is_reference()) {
+                    if ((word & ~0x7f'ffff'ffff'0000u) != (forms[is_by_content ? 1 : 0] | (length - 1)) ||
+                        !e.is_whole() || !e.is_reference()) {
                         continue;
                     }
                     is_hit = true;
@@ -431,7 +470,7 @@ TEST_CASE("clone: any one or two bits flipped in the entry of a reference lose i
             ++entries;
             const status s = f.store.peek({f.child, 1, 8}, out);
             INFO("bits ", first, " ", second);
-            REQUIRE((s == status::corrupt || (s == status::ok && out == f.base(8))));
+            REQUIRE((s == status::corrupt || (s == status::ok && out == kept)));
             REQUIRE((s == status::ok || f.store.stats().decompress_fail + f.store.stats().damaged_tables != 0));
             static_cast<void>(f.store.take({f.child, 1, 8}, out));
             REQUIRE(f.store.put({f.child, 1, 8}, changed(f.base(8), 3)) == status::ok);
@@ -448,6 +487,268 @@ TEST_CASE("clone: a store without clones has no parents") {
     page_store<default_config> store{source};
     const pool_id pool = store.create_pool().value();
     CHECK(store.create_pool({.parent = pool}).error() == status::invalid);
+}
+
+// References by content.
+
+namespace {
+
+constexpr seal_options by_content{.by_content = true};
+
+/// Content indexes, and what is in a walk of the pool.
+struct content_family : family {
+    explicit content_family(const store_options& options = {.seed = 1}) : family{options, by_content} {}
+    [[nodiscard]] page_content form(const page_key& key) {
+        pool_cursor cursor{.pool = key.pool};
+        walked_page few[16];
+        while (!cursor.has_ended()) {
+            const std::size_t listed = store.walk(cursor, few, 16).value();
+            for (std::size_t i = 0; i < listed; ++i) {
+                if (few[i].object == key.object && few[i].index == key.index) {
+                    return few[i].content;
+                }
+            }
+        }
+        return page_content::damaged;
+    }
+};
+
+} // namespace
+
+TEST_CASE("clone: a page that equals any page of the parent is a reference, under whatever key") {
+    content_family f;
+    CHECK(f.store.put({f.child, 1, 0}, f.base(90)) == status::ok);            // another index
+    CHECK(f.store.put({f.child, 2, 77}, f.base(0)) == status::ok);            // an object that the parent hasn't
+    CHECK(f.store.put({f.child, 1, 1}, changed(f.base(1), 7)) == status::ok); // near its own
+    CHECK(f.store.put({f.child, 1, 2}, changed(f.base(90), 7)) == status::ok);
+    CHECK(f.store.put({f.child, 1, 3}, f.base(3)) == status::ok);
+    CHECK(f.store.put({f.child, 1, 4}, page_of(page_kind::zeros, 0)) == status::ok);
+    CHECK(f.form({f.child, 1, 0}) == page_content::reference);
+    CHECK(f.form({f.child, 2, 77}) == page_content::reference);
+    CHECK(f.form({f.child, 1, 1}) == page_content::delta);
+    CHECK(f.form({f.child, 1, 3}) == page_content::reference);
+    CHECK(f.form({f.child, 1, 4}) == page_content::in_entry);
+    CHECK(f.of(f.child).reference_pages == 3);
+    CHECK(f.of(f.child).reference_data_size > 3 * 500);
+    CHECK(f.has({f.child, 1, 0}, f.base(90)));
+    CHECK(f.has({f.child, 2, 77}, f.base(0)));
+    CHECK(f.has({f.child, 1, 1}, changed(f.base(1), 7)));
+    CHECK(f.has({f.child, 1, 2}, changed(f.base(90), 7)));
+    CHECK(f.has({f.child, 1, 3}, f.base(3)));
+    bytes out(page_size);
+    CHECK(f.store.take({f.child, 2, 77}, out) == status::ok);
+    CHECK(out == f.base(0));
+    CHECK(f.get({f.child, 2, 77}) == status::not_found);
+    CHECK(f.store.put({f.child, 1, 0}, page_of(page_kind::random, 1)) == status::ok);
+    CHECK(f.has({f.child, 1, 0}, page_of(page_kind::random, 1)));
+    CHECK(f.of(f.child).reference_pages == 1);
+    CHECK(f.store.check());
+}
+
+TEST_CASE("clone: the content index is the pool's memory, and goes with it") {
+    family f;
+    CHECK(f.of(f.parent).content_index_size == 0);
+    const pool_stats before = f.of(f.parent);
+    const std::uint64_t total = f.store.stats().total_bytes;
+    CHECK(f.store.put({f.child, 2, 0}, f.base(0)) == status::ok);
+    CHECK(f.of(f.child).reference_pages == 0);
+    CHECK(f.store.seal(f.parent, by_content) == status::ok); // though it has a child
+    const std::uint64_t bytes_of_it = f.of(f.parent).content_index_size;
+    CHECK(bytes_of_it == 3 * page_size);
+    CHECK(f.store.stats().content_indexes_size == bytes_of_it);
+    CHECK(f.of(f.parent).used_bytes == before.used_bytes + bytes_of_it);
+    CHECK(f.store.stats().total_bytes >= total + bytes_of_it);
+    CHECK(f.store.stats().total_bytes == f.source.bytes_held());
+    CHECK(f.store.check());
+    CHECK(f.store.put({f.child, 2, 0}, f.base(0)) == status::ok);
+    CHECK(f.of(f.child).reference_pages == 1);
+    CHECK(f.store.seal(f.parent, by_content) == status::ok); // it has one
+    CHECK(f.of(f.parent).content_index_size == bytes_of_it);
+    CHECK(f.store.seal(f.parent) == status::ok);
+    CHECK(f.store.seal(f.child, by_content) == status::invalid);
+    CHECK(f.store.destroy_pool(f.child) == status::ok);
+    CHECK(f.store.destroy_pool(f.parent) == status::ok);
+    CHECK(f.store.stats().content_indexes_size == 0);
+    CHECK(f.store.stats().total_bytes == f.source.bytes_held());
+    CHECK(f.store.check());
+    const pool_id next = f.store.create_pool().value();  // in the same slot
+    CHECK(f.store.seal(next, by_content) == status::ok); // and empty
+    const pool_id child = f.store.create_pool({.parent = next}).value();
+    CHECK(f.store.put({child, 1, 0}, f.base(0)) == status::ok);
+    CHECK(f.of(child).reference_pages == 0);
+}
+
+TEST_CASE("clone: a store that goes gives a content index back") {
+    test_source source;
+    {
+        partitioned_store<cloning_config> store{source};
+        const pool_id parent = store.create_pool().value();
+        CHECK(store.put({parent, 0, 0}, page_of(page_kind::text, 1)) == status::ok);
+        CHECK(store.seal(parent, by_content) == status::ok);
+    }
+    CHECK(source.bytes_held() == 0);
+}
+
+TEST_CASE("clone: sealing by content, refused at each acquisition in turn") {
+    bool was_refused = true;
+    unsigned refusals = 0;
+    for (std::uint64_t n = 1; was_refused; ++n) {
+        REQUIRE(n < 1000);
+        test_source source;
+        partitioned_store<cloning_config> store{source, {.partitions = 2, .seed = 1}};
+        const pool_id parent = store.create_pool().value();
+        for (std::uint64_t i = 0; i < 600; ++i) { // two pages of buckets, three of extents
+            REQUIRE(store.put({parent, i, 64 * i}, page_of(page_kind::pointers, i)) == status::ok);
+        }
+        const std::uint64_t before = source.refusals();
+        source.refuse_nth(n);
+        const status s = store.seal(parent, by_content);
+        source.refuse_nth(0);
+        was_refused = source.refusals() != before;
+        REQUIRE(s == (was_refused ? status::no_memory : status::ok));
+        REQUIRE(store.put({parent, 0, 0}, page_of(page_kind::text, 0)) == status::invalid); // it is sealed
+        REQUIRE((store.stats().content_indexes_size == 0) == was_refused);
+        REQUIRE(store.stats().total_bytes == source.bytes_held());
+        REQUIRE(store.check());
+        const pool_id child = store.create_pool({.parent = parent}).value();
+        REQUIRE(store.put({child, 9, 1}, page_of(page_kind::pointers, 5)) == status::ok);
+        REQUIRE(store.statistics_of(child).value().reference_pages == (was_refused ? 0 : 1));
+        REQUIRE(store.seal(parent, by_content) == status::ok);
+        REQUIRE(store.put({child, 9, 1}, page_of(page_kind::pointers, 5)) == status::ok);
+        REQUIRE(store.statistics_of(child).value().reference_pages == 1);
+        REQUIRE(store.check());
+        REQUIRE(store.destroy_pool(child) == status::ok);
+        REQUIRE(store.destroy_pool(parent) == status::ok);
+        REQUIRE(store.check());
+        refusals += was_refused ? 1u : 0u;
+    }
+    CHECK(refusals >= 6);
+}
+
+TEST_CASE("clone: a content index keeps to the store's limit and to the pool's cap") {
+    test_source source;
+    partitioned_store<cloning_config> store{source, {.partitions = 2, .seed = 1}};
+    const pool_id parent = store.create_pool({.cap_bytes = std::size_t{100} << 10}).value();
+    for (std::uint64_t i = 0; i < 200; ++i) { // all that it may have
+        static_cast<void>(store.put({parent, 0, i}, page_of(page_kind::pointers, i)));
+    }
+    const std::uint64_t used = store.statistics_of(parent).value().used_bytes;
+    CHECK(store.seal(parent, by_content) == status::limit);
+    CHECK(store.statistics_of(parent).value().used_bytes == used);
+    CHECK(store.check());
+    const pool_id other = store.create_pool().value();
+    CHECK(store.put({other, 0, 0}, page_of(page_kind::text, 1)) == status::ok);
+    CHECK(store.resize(store.stats().total_bytes + page_size) == status::ok);
+    CHECK(store.seal(other, by_content) == status::limit);
+    CHECK(store.check());
+    CHECK(store.resize(store.stats().total_bytes + (std::size_t{1} << 18)) == status::ok); // a scratch is kept free
+    CHECK(store.seal(other, by_content) == status::ok);
+    CHECK(store.check());
+}
+
+TEST_CASE("clone: damage of a page, or of the content index, is corrupt to who is kept by it, and one event") {
+    content_family f;
+    CHECK(f.store.put({f.child, 7, 3}, f.base(8)) == status::ok);
+    CHECK(f.store.put({f.child, 7, 4}, f.base(9)) == status::ok);
+    CHECK(f.store.put({f.child, 1, 10}, changed(f.base(10), 4)) == status::ok);
+    bytes stream(8192);
+    alignas(64) static std::byte scratch[65536];
+    const auto spoil = [&](const bytes& page) {
+        const result<std::size_t> size = page_codec{}.compress(page, stream, {scratch, sizeof scratch});
+        REQUIRE(size);
+        unsigned hits = 0;
+        f.source.for_each_run([&](std::byte* memory, std::size_t length) {
+            for (std::size_t at = 0; at + *size <= length; ++at) {
+                if (memory[at] == stream[0] && std::memcmp(memory + at, stream.data(), *size) == 0) {
+                    memory[at + *size / 2] ^= std::byte{1};
+                    ++hits;
+                }
+            }
+        });
+        return hits != 0;
+    };
+    if (!spoil(f.base(8)) || !spoil(f.base(10))) {
+        MESSAGE("skipped: the default's codec here is another one");
+        return;
+    }
+    CHECK(f.get({f.child, 7, 3}) == status::corrupt);
+    CHECK(f.store.stats().decompress_fail == 1);
+    CHECK(f.get({f.child, 1, 10}) == status::corrupt);
+    CHECK(f.store.stats().decompress_fail == 2);
+    CHECK(f.has({f.child, 7, 4}, f.base(9)));
+    CHECK(f.store.put({f.child, 7, 5}, f.base(8)) == status::ok); // which is not compared with what can't be read
+    CHECK(f.has({f.child, 7, 5}, f.base(8)));
+    CHECK(f.form({f.child, 7, 5}) == page_content::own);
+    // The extent that the ordinals lead to: its number is 0, and 1 for a while.
+    unsigned hits = 0;
+    const std::uint64_t extent[2] = {1, 1}, was[2] = {1, 0};
+    const auto change = [&](const std::uint64_t* from, const std::uint64_t* to) {
+        f.source.for_each_run([&](std::byte* memory, std::size_t length) {
+            if (length == page_size && std::memcmp(memory, from, 16) == 0) {
+                std::memcpy(memory, to, 16);
+                ++hits;
+            }
+        });
+    };
+    change(was, extent);
+    REQUIRE(hits == 1);
+    const std::uint64_t failures = f.store.stats().decompress_fail;
+    CHECK(f.get({f.child, 7, 4}) == status::corrupt);
+    CHECK(f.store.stats().decompress_fail == failures + 1);
+    CHECK(f.store.put({f.child, 7, 6}, f.base(11)) == status::ok);
+    CHECK(f.has({f.child, 7, 6}, f.base(11)));
+    change(extent, was);
+    CHECK(f.has({f.child, 7, 4}, f.base(9)));
+}
+
+TEST_CASE("clone: a pool that names a wrong parent, for damage, has corrupt pages, and counts them") {
+    family f;
+    const std::uint64_t word = static_cast<std::uint64_t>(f.parent);
+    CHECK(f.store.put({f.child, 1, 8}, f.base(8)) == status::ok);
+    unsigned lost = 0;
+    f.source.for_each_run([&](std::byte* memory, std::size_t length) {
+        for (std::size_t at = 0; at + 8 <= length; at += 8) {
+            if (std::memcmp(memory + at, &word, 8) != 0) {
+                continue;
+            }
+            const std::uint64_t wrong = word + (std::uint64_t{1} << 40), before = f.store.stats().decompress_fail;
+            std::memcpy(memory + at, &wrong, 8);
+            const status s = f.get({f.child, 1, 8});
+            if (s == status::corrupt) {
+                ++lost;
+                CHECK(f.store.stats().decompress_fail == before + 1);
+            }
+            std::memcpy(memory + at, &word, 8);
+        }
+    });
+    CHECK(lost >= 1);
+    CHECK(f.has({f.child, 1, 8}, f.base(8)));
+}
+
+TEST_CASE("clone: what is in the parent twice is found, and a page that is no page of it is not") {
+    test_source source;
+    partitioned_store<cloning_config> store{source, {.seed = 4}};
+    const pool_id parent = store.create_pool().value();
+    bytes out(page_size);
+    for (std::uint64_t i = 0; i < 400; ++i) {
+        REQUIRE(store.put({parent, i % 3, i}, page_of(page_kind::pointers, i % 100)) == status::ok);
+    }
+    REQUIRE(store.put_raw({parent, 5, 1}, page_of(page_kind::random, 3)) == status::ok);
+    REQUIRE(store.seal(parent, by_content) == status::ok);
+    const pool_id child = store.create_pool({.parent = parent}).value();
+    for (std::uint64_t i = 0; i < 200; ++i) {
+        REQUIRE(store.put({child, 9, i}, page_of(page_kind::pointers, i)) == status::ok);
+    }
+    REQUIRE(store.put({child, 9, 200}, page_of(page_kind::random, 3)) == status::ok);
+    CHECK(store.statistics_of(child).value().reference_pages == 101);
+    for (std::uint64_t i = 0; i < 200; ++i) {
+        REQUIRE(store.get({child, 9, i}, out) == status::ok);
+        REQUIRE(out == page_of(page_kind::pointers, i));
+    }
+    REQUIRE(store.get({child, 9, 200}, out) == status::ok);
+    CHECK(out == page_of(page_kind::random, 3));
+    CHECK(store.statistics_of(parent).value().hits == 0);
+    CHECK(store.check());
 }
 
 TEST_CASE("peek: brings the page, and is no use of it") {
