@@ -9,6 +9,7 @@
 #include "../support/corpus.hpp"
 #include "../support/foreign_malloc.hpp"
 #include "alloc_figures.hpp"
+#include "clone_figures.hpp"
 #include "compress_figures.hpp"
 #include "figures.hpp"
 #include "image_figures.hpp"
@@ -33,7 +34,7 @@ constexpr char usage[] =
     "usage: pagefold_measure --corpus DIR [--only PART] [--quick] [--full] [--json FILE] [--rounds N] [--objects N]\n"
     "                        [--plots DIR]\n"
     "  --corpus DIR  a folder of *.pages files, as pagefold_make_corpus makes one\n"
-    "  --only PART   one of: alloc, compress, image, numa, packing, pager, pressure, shrink, store\n"
+    "  --only PART   one of: alloc, clones, compress, image, numa, packing, pager, pressure, shrink, store\n"
     "  --quick       3 rounds instead of 15, and shorter ones\n"
     "  --full        very large stores as well: takes 8 GiB and some minutes more\n"
     "  --json FILE   the medians, as one flat object\n"
@@ -85,8 +86,8 @@ bool read_options(int count, char** arguments, options& out) {
             out.plots = arguments[++i];
         } else if (argument == "--only" && has_value) {
             out.only = arguments[++i];
-            const char* const parts[] = {"alloc", "compress", "image",  "numa", "packing",
-                                         "pager", "pressure", "shrink", "store"};
+            const char* const parts[] = {"alloc",   "clones", "compress", "image",  "numa",
+                                         "packing", "pager",  "pressure", "shrink", "store"};
             if (std::ranges::find(parts, out.only) == std::end(parts)) {
                 return false;
             }
@@ -118,6 +119,9 @@ int measure_all(const options& chosen) {
     }
     if (is_wanted("compress")) {
         measure::measure_compress(pages, rounds, chosen.quick, out, chosen.plots);
+    }
+    if (is_wanted("clones")) {
+        measure::measure_clones(pages, std::min(rounds, 7u), out);
     }
     if (is_wanted("pager")) {
         measure::measure_pager(pages, std::min(rounds, 5u), chosen.quick, out);
