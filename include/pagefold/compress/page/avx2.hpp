@@ -357,7 +357,11 @@ PAGEFOLD_AVX2 __m256i look_up_in_64(const std::uint8_t* table, __m256i codes) no
     } else if (parts.literals != in.left()) {
         return false;
     }
-    v16::build(literals, parts.sources, state, page, base);
+    if (is_wide) {
+        v16::build_wide(literals, parts.sources, state, page, base);
+    } else {
+        v16::build(literals, parts.sources, state, page, base);
+    }
     return true;
 }
 

@@ -541,20 +541,44 @@ PAGEFOLD_TARGET_AVX512 std::size_t compress(const unit_view& unit, std::uint8_t*
     return escape == end;
 }
 
+/// As v16::build_block.
+[[nodiscard]] PAGEFOLD_AVX512 const std::uint8_t* build_block(const std::uint8_t* literals, const std::uint8_t* masks,
+                                                              std::size_t source_at, const workspace& state,
+                                                              std::uint8_t* page, std::size_t place) noexcept {
+    const unsigned mask = masks[0] | unsigned{masks[1]} << 8;
+    const std::uint8_t* const predicted = page + source_at;
+    const std::uint8_t* const source = source_at == place ? state.zero_block : predicted;
+    v16::store(page + place,
+               _mm_mask_expand_epi8(v16::load(source), static_cast<__mmask16>(mask), v16::load(literals)));
+    return literals + v16::ones(mask);
+}
+
 /// As v16::build.
 PAGEFOLD_AVX512 void build(const std::uint8_t* literals, const std::uint16_t* sources, workspace& state,
                            std::uint8_t* page, std::size_t base) noexcept {
     v16::store(state.zero_block, _mm_setzero_si128());
     const auto* const masks = reinterpret_cast<const std::uint8_t*>(state.masks);
     for (std::size_t block = 0; block != blocks; ++block) {
-        const std::size_t place = base + block * block_size;
-        const unsigned mask = masks[2 * block] | unsigned{masks[2 * block + 1]} << 8;
-        const std::uint8_t* const predicted = page + sources[block];
-        const std::uint8_t* const source = sources[block] == place ? state.zero_block : predicted;
-        const __m128i built =
-            _mm_mask_expand_epi8(v16::load(source), static_cast<__mmask16>(mask), v16::load(literals));
-        v16::store(page + place, built);
-        literals += v16::ones(mask);
+        literals = build_block(literals, masks + 2 * block, sources[block], state, page, base + block * block_size);
+    }
+}
+
+/// As v16::build_wide.
+PAGEFOLD_AVX512 void build_wide(const std::uint8_t* literals, const std::uint16_t* sources, workspace& state,
+                                std::uint8_t* page, std::size_t base) noexcept {
+    v16::store(state.zero_block, _mm_setzero_si128());
+    const auto* const masks = reinterpret_cast<const std::uint8_t*>(state.masks);
+    for (std::size_t line = 0; line != lines; ++line) {
+        const std::uint16_t* const own = sources + 4 * line;
+        const std::size_t place = base + line * line_size;
+        if (state.masks[line] == 0 && is_line_whole(own, place)) {
+            store(page + place, load(page + own[0]));
+            continue;
+        }
+        for (std::size_t block = 0; block != 4; ++block) {
+            literals = build_block(literals, masks + 8 * line + 2 * block, own[block], state, page,
+                                   place + block * block_size);
+        }
     }
 }
 
@@ -589,7 +613,11 @@ PAGEFOLD_AVX512 void build(const std::uint8_t* literals, const std::uint16_t* so
     } else if (count != in.left()) {
         return false;
     }
-    build(literals, sources, state, page, base);
+    if (is_wide) {
+        build_wide(literals, sources, state, page, base);
+    } else {
+        build(literals, sources, state, page, base);
+    }
     return true;
 }
 

@@ -11,6 +11,7 @@
 //
 // A section of bytes that are mostly zero is `sparse`: its nonzero bytes, then a bitmap of where they stand.
 
+#include <pagefold/config/macros.hpp>
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/bytes.hpp>
 
@@ -104,6 +105,15 @@ struct alphabet_tables {
     }
 };
 inline constexpr alphabet_tables alphabets{};
+
+/// Whether the four blocks of the line at `place` are predicted by a line of the page that lies in front of it, from `sources[0]` on.
+[[nodiscard]] PAGEFOLD_ALWAYS_INLINE bool is_line_whole(const std::uint16_t* sources, std::size_t place) noexcept {
+    constexpr std::uint16_t steps[4] = {0, block_size, 2 * block_size, 3 * block_size};
+    const std::uint64_t each = 0x0001000100010001u; // no sum carries: a page ends at 65536
+    return load_native<std::uint64_t>(reinterpret_cast<const std::byte*>(sources)) ==
+               sources[0] * each + load_native<std::uint64_t>(reinterpret_cast<const std::byte*>(steps)) &&
+           sources[0] + line_size <= place;
+}
 
 /// Bytes that predict a line of zeros.
 alignas(64) inline constexpr std::uint8_t zero_line[line_size] = {};

@@ -757,25 +757,41 @@ inline void fill_zeros(std::uint8_t* to, std::size_t count, const std::uint8_t* 
     return is_good;
 }
 
-/// Builds the unit from its parts, which have been checked.
+/// Builds a block from its parts, which have been checked; what is behind its literals.
+[[nodiscard]] inline const std::uint8_t* build_block(const std::uint8_t* literals, const std::uint8_t* masks,
+                                                     std::size_t source_at, const workspace& state, std::uint8_t* page,
+                                                     std::size_t position) noexcept {
+    const std::uint8_t* const predicted = page + source_at;
+    const std::uint8_t* const source = source_at == position ? state.zero_block : predicted;
+    const move_tables::entry& low = moves.of[masks[0]];
+    const move_tables::entry& high = moves.of[masks[1]];
+    const std::uint64_t guess_low = load_word(source);
+    const std::uint64_t guess_high = load_word(source + 8);
+    const std::uint8_t* const second = literals + moves.count[masks[0]];
+    const std::uint64_t own_low = spread(load_word(literals), low);
+    const std::uint64_t own_high = spread(load_word(second), high);
+    store_word(page + position, guess_low ^ ((guess_low ^ own_low) & low.kept));
+    store_word(page + position + 8, guess_high ^ ((guess_high ^ own_high) & high.kept));
+    return second + moves.count[masks[1]];
+}
+
+/// Builds the unit from its parts. Of a wide page, a line without literals whose blocks all have one lag is copied: most are,
+/// of a page that is little changed from its base (page_delta.hpp).
 inline void build(const std::uint8_t* literals, const std::uint16_t* sources, workspace& state, std::uint8_t* page,
-                  std::size_t base) noexcept {
+                  std::size_t base, bool is_wide) noexcept {
     fill_bytes(state.zero_block, 0, sizeof state.zero_block);
     const auto* const masks = reinterpret_cast<const std::uint8_t*>(state.masks);
-    for (std::size_t block = 0; block != blocks; ++block) {
-        const std::size_t position = base + block * block_size;
-        const std::uint8_t* const predicted = page + sources[block];
-        const std::uint8_t* const source = sources[block] == position ? state.zero_block : predicted;
-        const move_tables::entry& low = moves.of[masks[2 * block]];
-        const move_tables::entry& high = moves.of[masks[2 * block + 1]];
-        const std::uint64_t guess_low = load_word(source);
-        const std::uint64_t guess_high = load_word(source + 8);
-        const std::uint8_t* const second = literals + moves.count[masks[2 * block]];
-        const std::uint64_t own_low = spread(load_word(literals), low);
-        const std::uint64_t own_high = spread(load_word(second), high);
-        store_word(page + position, guess_low ^ ((guess_low ^ own_low) & low.kept));
-        store_word(page + position + 8, guess_high ^ ((guess_high ^ own_high) & high.kept));
-        literals = second + moves.count[masks[2 * block + 1]];
+    for (std::size_t line = 0; line != lines; ++line) {
+        const std::uint16_t* const own = sources + 4 * line;
+        const std::size_t place = base + line * line_size;
+        if (is_wide && state.masks[line] == 0 && is_line_whole(own, place)) {
+            copy_bytes(page + place, page + own[0], line_size);
+            continue;
+        }
+        for (std::size_t block = 0; block != 4; ++block) {
+            literals = build_block(literals, masks + 8 * line + 2 * block, own[block], state, page,
+                                   place + block * block_size);
+        }
     }
 }
 
@@ -807,7 +823,7 @@ inline void build(const std::uint8_t* literals, const std::uint16_t* sources, wo
     } else if (count != in.left()) {
         return false;
     }
-    build(literals, sources, state, page, base);
+    build(literals, sources, state, page, base, is_wide);
     return true;
 }
 

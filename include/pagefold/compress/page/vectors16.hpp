@@ -835,20 +835,55 @@ PAGEFOLD_V16 bool is_padding_clear(const std::uint8_t* codes, std::size_t begin,
     return escape == end;
 }
 
-/// Builds the unit of its parts, which have been checked.
+/// They don't overlap.
+PAGEFOLD_V16 void copy_line(std::uint8_t* to, const std::uint8_t* from) noexcept {
+    const bytes16 a = load(from), b = load(from + 16), c = load(from + 32), d = load(from + 48);
+    store(to, a);
+    store(to + 16, b);
+    store(to + 32, c);
+    store(to + 48, d);
+}
+
+/// Builds a block of its parts, which have been checked; what is behind its literals.
+[[nodiscard]] PAGEFOLD_V16 const std::uint8_t* build_block(const std::uint8_t* literals, const std::uint8_t* masks,
+                                                           std::size_t source_at, const workspace& state,
+                                                           std::uint8_t* page, std::size_t place) noexcept {
+    const unsigned mask = masks[0] | unsigned{masks[1]} << 8;
+    const std::uint8_t* const predicted = page + source_at;
+    const std::uint8_t* const source = source_at == place ? state.zero_block : predicted;
+    const bytes16 indices = spread_indices(mask);
+    const bytes16 own = shuffle(load(literals), indices);
+    store(page + place, select(indices, load(source), own));
+    return literals + ones(mask);
+}
+
+/// Builds the unit of its parts.
 PAGEFOLD_V16 void build(const std::uint8_t* literals, const std::uint16_t* sources, workspace& state,
                         std::uint8_t* page, std::size_t base) noexcept {
     store(state.zero_block, zero());
     const auto* const masks = reinterpret_cast<const std::uint8_t*>(state.masks);
     for (std::size_t block = 0; block != blocks; ++block) {
-        const std::size_t place = base + block * block_size;
-        const unsigned mask = masks[2 * block] | unsigned{masks[2 * block + 1]} << 8;
-        const std::uint8_t* const predicted = page + sources[block];
-        const std::uint8_t* const source = sources[block] == place ? state.zero_block : predicted;
-        const bytes16 indices = spread_indices(mask);
-        const bytes16 own = shuffle(load(literals), indices);
-        store(page + place, select(indices, load(source), own));
-        literals += ones(mask);
+        literals = build_block(literals, masks + 2 * block, sources[block], state, page, base + block * block_size);
+    }
+}
+
+/// The same of a unit of a wide page. A line without literals whose blocks all have one lag is copied: most are, of a page that
+/// is little changed from its base (page_delta.hpp).
+PAGEFOLD_V16 void build_wide(const std::uint8_t* literals, const std::uint16_t* sources, workspace& state,
+                             std::uint8_t* page, std::size_t base) noexcept {
+    store(state.zero_block, zero());
+    const auto* const masks = reinterpret_cast<const std::uint8_t*>(state.masks);
+    for (std::size_t line = 0; line != lines; ++line) {
+        const std::uint16_t* const own = sources + 4 * line;
+        const std::size_t place = base + line * line_size;
+        if (state.masks[line] == 0 && is_line_whole(own, place)) {
+            copy_line(page + place, page + own[0]);
+            continue;
+        }
+        for (std::size_t block = 0; block != 4; ++block) {
+            literals = build_block(literals, masks + 8 * line + 2 * block, own[block], state, page,
+                                   place + block * block_size);
+        }
     }
 }
 
@@ -897,7 +932,11 @@ struct parts_of_unit {
     } else if (parts.literals != in.left()) {
         return false;
     }
-    build(literals, parts.sources, state, page, base);
+    if (is_wide) {
+        build_wide(literals, parts.sources, state, page, base);
+    } else {
+        build(literals, parts.sources, state, page, base);
+    }
     return true;
 }
 

@@ -82,4 +82,33 @@ TEST_CASE("words are little-endian wherever the program runs") {
 }
 
 } // namespace
+TEST_CASE("format: a line is copied where one line in front of it predicts all four blocks, and nowhere else") {
+    using page_coding::is_line_whole;
+    for (const std::size_t place : {std::size_t{64}, std::size_t{4096}, std::size_t{65536 - 64}}) {
+        for (const std::size_t lag : {std::size_t{64}, std::size_t{65}, place}) {
+            std::uint16_t sources[4];
+            for (std::size_t block = 0; block != 4; ++block) {
+                sources[block] = static_cast<std::uint16_t>(place + 16 * block - lag);
+            }
+            const bool is_far = lag >= 64 && lag <= place;
+            CHECK(is_line_whole(sources, place) == is_far);
+            for (std::uint16_t& one : sources) {
+                for (const int change : {-16, -1, 1, 16}) {
+                    const std::uint16_t kept = one;
+                    one = static_cast<std::uint16_t>(one + change);
+                    CHECK(!is_line_whole(sources, place));
+                    one = kept;
+                }
+            }
+        }
+        for (const std::size_t lag : {std::size_t{0}, std::size_t{16}, std::size_t{63}}) { // zeros, and what overlaps
+            std::uint16_t sources[4];
+            for (std::size_t block = 0; block != 4; ++block) {
+                sources[block] = static_cast<std::uint16_t>(place + 16 * block - lag);
+            }
+            CHECK(!is_line_whole(sources, place));
+        }
+    }
+}
+
 } // namespace pagefold::page_coding::unit_compress_page_format
