@@ -52,13 +52,13 @@ public:
         return walk.visit(pool, at, [&](std::uint32_t id, unsigned page) noexcept {
             const std::uint64_t object = state_.index.object_of(id);
             const std::uint64_t index = state_.index.number_of(id) * extent_pages + page;
-            return !filter.takes(object, index) || copy(walk.describe(id, page), id, page, bytes, copies);
+            return !filter.takes(object, index) || copy(pool, walk.describe(id, page), id, page, bytes, copies);
         });
     }
 
 private:
     /// False where there is no room for it in this hold.
-    bool copy(const walked_page& found, std::uint32_t id, unsigned page, byte_span bytes,
+    bool copy(const pool_state& pool, const walked_page& found, std::uint32_t id, unsigned page, byte_span bytes,
               copies_type& copies) noexcept {
         const std::size_t size = found.content == page_content::away       ? Config::page_size
                                  : found.content == page_content::in_entry ? min_stream_size
@@ -79,6 +79,14 @@ private:
         kept_page& one = copies.pages[copies.count];
         one = {found.object, found.index, found.length, static_cast<std::uint32_t>(size), found.content};
         one.at = static_cast<std::uint32_t>(copies.bytes);
+        if constexpr (state_type::has_clones) {
+            content_place base{0, found.object, found.index};
+            if (e.has_ordinal() && !state_.locate_content(pool, e.ordinal(), base)) {
+                one.content = page_content::damaged; // it leads nowhere
+            }
+            one.base_object = base.object;
+            one.base_index = base.index;
+        }
         copies.entries[copies.count++] = e;
         copies.bytes += size;
         return true;

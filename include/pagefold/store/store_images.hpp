@@ -95,10 +95,8 @@ status basic_store<Config, Place>::complete(const typename scratch_type::lease& 
         bool is_good = false;
         if (one.has_base()) {
             base_page base;
-            one.base_object = key.object;
-            one.base_index = key.index;
-            const status s =
-                look_at_base(lease, copies.parent, {copies.parent, key.object, key.index}, base, one.base_print);
+            const status s = look_at_base(lease, copies.parent, {copies.parent, one.base_object, one.base_index}, base,
+                                          one.base_print);
             if (s == status::busy) {
                 return s;
             }

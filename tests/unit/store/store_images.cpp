@@ -148,4 +148,36 @@ TEST_CASE("images: forms that can't be, and a base of another key, which is put 
     CHECK(f.store.check());
 }
 
+TEST_CASE("images: a reference by content travels with the key that it names, and comes back with the parent") {
+    clones f, other;
+    const pool_id parent = f.make_pool();
+    for (std::uint64_t i = 0; i < 70; ++i) {
+        REQUIRE(f.put({parent, 1, i}, page_kind::pointers, i) == status::ok);
+    }
+    REQUIRE(f.store.seal(parent, {.by_content = true}) == status::ok);
+    const pool_id child = f.make_pool({.parent = parent});
+    for (std::uint64_t i = 0; i < 70; ++i) {
+        REQUIRE(f.put({child, 5, 3 * i}, page_kind::pointers, 69 - i) == status::ok);
+    }
+    REQUIRE(f.store.statistics_of(child).value().reference_pages == 70);
+    pool_cursor cursor{child};
+    std::vector<kept_page> pages(70);
+    bytes room(65536);
+    REQUIRE(f.store.walk_kept(cursor, {}, pages.data(), pages.size(), room).value() == 70);
+    for (const kept_page& one : pages) {
+        CHECK(one.content == page_content::reference);
+        CHECK(one.base_object == 1);
+        CHECK(one.base_index == 69 - one.index / 3);
+    }
+    const bytes image = image_of(f.store, {{parent, 1}, {child, 2}});
+    REQUIRE(!image.empty());
+    restore r{other.store, image};
+    REQUIRE(r.reader.run() == status::ok);
+    CHECK(r.reader.restored_pages() == 140);
+    for (std::uint64_t i = 0; i < 70; ++i) {
+        CHECK(other.has({r.ids[1], 5, 3 * i}, page_kind::pointers, 69 - i));
+    }
+    CHECK(other.store.check());
+}
+
 } // namespace unit_store_store_images
