@@ -166,12 +166,12 @@ public:
     struct put_terms {
         std::uint32_t victims = no_pool; ///< the slot of the pool whose pages may be dropped for it here
         bool begins_with_drop = false;   ///< there was no place a moment ago
-        /// The partition's own number, where a pool at its cap may be told to lose a page elsewhere; its put ends then.
-        partition_id asks_as = pool_balance<partition>::nowhere;
         bool is_last = false;            ///< nothing else can be done: it ends here, one way or the other
         bool codec_failed = false;       ///< the compressor did; it counts with the put's end
         old_version elsewhere{};         ///< of the page
         page_form form = page_form::own; ///< what the stream is
+        /// The partition's own number, where a pool at its cap may be told to lose a page elsewhere; its put ends then.
+        partition_id asks_as = pool_balance<partition>::nowhere;
     };
     /// What a put left for its caller to do.
     struct put_outcome {

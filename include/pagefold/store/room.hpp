@@ -85,7 +85,7 @@ public:
             vain_searches_ = search.found_what_fits() ? 0 : vain_searches_ + (vain_searches_ < most_doublings ? 1 : 0);
             choosy_pause_ = vain_searches_ != 0 ? 8u << vain_searches_ : 0;
         }
-        return victim;
+        return of_pool(pool, victim, steps);
     }
 
     /// The same, but only one whose stream is not longer than so many bytes, if it is among the next few.
@@ -104,10 +104,22 @@ public:
             },
             looks);
         steps -= before - looks;
-        return victim;
+        return of_pool(pool, victim, steps);
     }
 
 private:
+    /// A hand that damage left where another pool has pages by now takes none of those: the policy begins anew, with the next hold.
+    [[nodiscard]] slot_id of_pool(pool_state& pool, slot_id victim, std::size_t& steps) noexcept {
+        const std::uint32_t id = victim / extent_pages;
+        if (victim == no_slot || !state_.index.is_live(id) || state_.index.pool_of(id) == pool_ids::slot(pool.id))
+            [[likely]] {
+            return victim;
+        }
+        ++state_.damage;
+        state_.lose_order(pool);
+        steps = 0;
+        return no_slot;
+    }
     static constexpr std::size_t looks_for_short = 8;
 
     /// Grows as the policy's hands go on; only differences mean anything.
