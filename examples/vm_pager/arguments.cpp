@@ -44,6 +44,8 @@ arguments parse_arguments(int count, char** values) {
             given.socket = line.value();
         } else if (option == "--snapshot") {
             given.snapshot = line.value();
+        } else if (option == "--template") {
+            given.template_file = line.value();
         } else if (option == "--resident") {
             given.resident = parse_size(option, line.value());
         } else if (option == "--memory") {
@@ -63,6 +65,9 @@ arguments parse_arguments(int count, char** values) {
     if (given.socket.empty() && !given.wants_help) {
         throw failure("--socket PATH is missing (see --help)");
     }
+    if (!given.snapshot.empty() && !given.template_file.empty()) {
+        throw failure("--snapshot and --template: guests begin as one of them");
+    }
     return given;
 }
 
@@ -74,6 +79,8 @@ protocol: each connects to PATH and sends its memory's regions as JSON, with a
 userfaultfd and, if pages are to be evicted, the guest's memfd.
 
   --snapshot FILE   what an untouched page has; without it, zeros
+  --template FILE   the same, for many guests: read whole into the store first,
+                    where a guest's page is kept as what differs from it
   --resident SIZE   most memory for all guests' pages
   --memory SIZE     most memory for those and the compressed pages together
   --store SIZE      most memory for the compressed pages
@@ -83,9 +90,10 @@ userfaultfd and, if pages are to be evicted, the guest's memfd.
   --help            this
 
 SIZE is a number with K, M or G behind it. Guests without a memfd are served,
-but their pages can't be evicted. SIGTERM and SIGINT bring every page of every
-guest back into its memory, so that the guests live on, and end; a second one
-ends at once.
+but their pages can't be evicted. SIGUSR1 puts away all pages that can be, and
+tells what each guest has. SIGTERM and SIGINT bring every page of every guest
+back into its memory, so that the guests live on, and end; a second one ends at
+once.
 Ends with 0, 2 for a mistake, 77 where the machine lacks what it needs.
 )";
 }

@@ -24,9 +24,11 @@ constexpr std::size_t most_recent_refaults = std::size_t{1} << 20;
 
 } // namespace
 
-guest::guest(unsigned number, guest_memory memory, unique_fd socket, store_type& store, snapshot* base)
+guest::guest(unsigned number, guest_memory memory, unique_fd socket, store_type& store, base_memory* base)
     : number_{number}, memory_{std::move(memory)}, socket_{std::move(socket)}, store_{store}, base_{base},
-      traits_{static_cast<std::uint8_t*>(std::calloc(memory_.pages(), 1)), std::free},
+      is_clone_{base != nullptr && base->parent() != pagefold::pool_id{}}, traits_{static_cast<std::uint8_t*>(
+                                                                                       std::calloc(memory_.pages(), 1)),
+                                                                                   std::free},
       buffer_{static_cast<std::byte*>(std::aligned_alloc(page_bytes, (zeros_page + 1) * page_bytes)), std::free} {
     if (traits_ == nullptr || buffer_ == nullptr || !set_.open(memory_.pages())) {
         throw refusal("no memory for its tables");
@@ -37,7 +39,9 @@ guest::guest(unsigned number, guest_memory memory, unique_fd socket, store_type&
             throw refusal("the snapshot ends before a region does");
         }
     }
-    const pagefold::result<pagefold::pool_id> pool = store_.create_pool({});
+    pagefold::pool_options options;
+    options.parent = is_clone_ ? base_->parent() : pagefold::pool_id{};
+    const pagefold::result<pagefold::pool_id> pool = store_.create_pool(options);
     if (!pool) {
         throw refusal(std::string("the store has no room for another guest: ") + to_string(pool.error()));
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "base_memory.hpp"
 #include "guest_memory.hpp"
-#include "snapshot.hpp"
 #include "store.hpp"
 
 #include <pagefold/evict/clock.hpp>
@@ -18,7 +18,7 @@
 
 // One guest: where every page of it is, its faults and its evictions.
 //
-//   nowhere   as the snapshot has it, or zeros (after a REMOVE, or without a snapshot)
+//   nowhere   as its base has it (a snapshot or a template), or zeros (after a REMOVE, or without a base)
 //   resident  in the guest's memory
 //   stored    in the store alone
 //   lost      neither can be read any more: whoever touches it gets SIGBUS
@@ -28,6 +28,10 @@
 //   eviction   clean → where it came from     a hole in the file
 //              dirty → stored                 protect, read, put, then the hole; or back, where the store refuses
 //   REMOVE     any → nowhere, zeros
+//
+// With a template the guest's pool is a clone of the template's, and an eviction's put compares: a page that was written and
+// equals the template's is a reference there, one that is near it a delta. The store doesn't fall through, and what is nowhere
+// is read by the template's id. A page that is zeros has no entry, as ever: its trait says so.
 //
 // One thread does all of it, so that a fault and an eviction of a page never meet. What does happen at the same time is
 // the guest, and what its monitor does to the address space:
@@ -46,7 +50,7 @@ namespace vm_pager {
 struct guest_stats {
     std::uint64_t faults;           ///< that brought a page
     std::uint64_t zero_faults;      ///< of those: zeros
-    std::uint64_t snapshot_faults;  ///< of those: from the snapshot
+    std::uint64_t snapshot_faults;  ///< of those: from the snapshot or the template
     std::uint64_t store_faults;     ///< of those: from the store
     std::uint64_t refaults;         ///< of those: of pages that went a short while before
     std::uint64_t write_faults;     ///< first writes to clean pages
@@ -67,8 +71,8 @@ public:
     static constexpr std::size_t most_batch = 64;
 
     /// Takes over memory that was registered. Throws refusal where the store has no room for a pool, the system none for the
-    /// tables, or a region lies outside the snapshot. `snapshot` may be null.
-    guest(unsigned number, guest_memory memory, unique_fd socket, store_type& store, snapshot* base);
+    /// tables, or a region lies outside of what it begins as. `base` may be null.
+    guest(unsigned number, guest_memory memory, unique_fd socket, store_type& store, base_memory* base);
     ~guest();
     guest(const guest&) = delete;
     guest& operator=(const guest&) = delete;
@@ -81,6 +85,10 @@ public:
     [[nodiscard]] std::size_t resident() const noexcept { return set_.resident(); }
     [[nodiscard]] std::size_t stored() const noexcept { return stored_only_; }
     [[nodiscard]] const guest_stats& stats() const noexcept { return stats_; }
+    /// Of its pool in the store.
+    [[nodiscard]] pagefold::pool_stats stored_as() const noexcept {
+        return store_.statistics_of(pool_).value_or(pagefold::pool_stats{});
+    }
     /// Faults of pages that should not have gone, of late.
     [[nodiscard]] std::size_t recent_refaults() const noexcept { return recent_refaults_; }
     void forget_half_of_refaults() noexcept { recent_refaults_ /= 2; }
@@ -116,7 +124,7 @@ private:
     using slot_id = pagefold::slot_id;
     enum class outcome { served, again };
     enum trait : std::uint8_t {
-        zero_base = 1,      // what is below it are zeros, and not the snapshot
+        zero_base = 1,      // what is below it are zeros, and not the base
         was_evicted = 2,    // once
         does_not_shrink = 4 // the store would not have it; it is protected, so that a write ends this
     };
@@ -127,7 +135,10 @@ private:
         bool is_protection;
     };
 
-    [[nodiscard]] pagefold::page_key key(slot_id page) const noexcept { return {pool_, 0, page}; }
+    /// A clone's page has the key of the template's.
+    [[nodiscard]] pagefold::page_key key(slot_id page) const noexcept {
+        return {pool_, 0, is_clone_ ? memory_.offset(page) / page_bytes : page};
+    }
     [[nodiscard]] bool has_trait(slot_id page, trait t) const noexcept { return (traits_[page] & t) != 0; }
     void add_trait(slot_id page, trait t) noexcept { traits_[page] = static_cast<std::uint8_t>(traits_[page] | t); }
     [[nodiscard]] std::byte* buffer(std::size_t page) const noexcept { return buffer_.get() + page * page_bytes; }
@@ -165,7 +176,8 @@ private:
     guest_memory memory_;
     unique_fd socket_;
     store_type& store_;
-    snapshot* base_;
+    base_memory* base_;
+    bool is_clone_;
     pagefold::pool_id pool_{};
     pagefold::resident_set<pagefold::clock> set_;
     pagefold::read_ahead ahead_{most_window};

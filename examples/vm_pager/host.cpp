@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "host.hpp"
 
+#include "snapshot.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <cinttypes>
@@ -30,8 +32,18 @@ std::size_t store_limit(const arguments& given) {
     return std::min(given.store, of_memory);
 }
 /// Where the store's memory counts, a page that does not shrink is better left where it is.
-pagefold::ratio admission(const arguments& given) {
-    return given.memory == arguments::unlimited ? pagefold::ratio{} : pagefold::ratio{875, pagefold::admission::reject};
+store_choices::admission_type admission(const arguments& given) {
+    const bool counts = given.memory != arguments::unlimited;
+    const pagefold::ratio of_guests = counts ? pagefold::ratio{875, pagefold::admission::reject} : pagefold::ratio{};
+    return store_choices::admission_type{of_guests, pagefold::always{}};
+}
+
+/// The end of a line about a guest: how its pages in the store are kept, and the bytes of the streams.
+void show_stored(const pagefold::pool_stats& s) {
+    std::printf(" own=%" PRIu64 " reference=%" PRIu64 " delta=%" PRIu64 " own_bytes=%" PRIu64 " delta_bytes=%" PRIu64
+                "\n",
+                s.stored_pages - s.reference_pages - s.delta_pages, s.reference_pages, s.delta_pages,
+                s.compr_data_size - s.delta_data_size, s.delta_data_size);
 }
 
 } // namespace
@@ -39,7 +51,11 @@ pagefold::ratio admission(const arguments& given) {
 host::host(const arguments& given)
     : given_{given}, store_{source_, {store_limit(given), 1}, {}, admission(given)}, listener_{given.socket} {
     if (!given.snapshot.empty()) {
-        snapshot_.emplace(store_, given.snapshot);
+        base_ = std::make_unique<snapshot>(store_, given.snapshot);
+    } else if (!given.template_file.empty()) {
+        auto made = std::make_unique<template_memory>(store_, given.template_file);
+        template_ = made.get();
+        base_ = std::move(made);
     }
     if (given.is_steered) {
         pagefold::budget_options options = pagefold::budget_options::by_faults(least_steered * page_bytes, 0);
@@ -50,19 +66,24 @@ host::host(const arguments& given)
 }
 
 bool host::run(int signals) {
+    if (template_ != nullptr && !read_template(signals)) {
+        return true;
+    }
     std::printf("listening on %s\n", given_.socket.c_str());
     while (given_.guests == 0 || left_ < given_.guests) {
         fill_polled(signals);
         timespec wait{patience() / 1000, patience() % 1000 * 1'000'000L};
         if (std::any_of(guests_.begin(), guests_.end(), [](const guest& g) { return g.has_faults(); })) {
             wait = {0, 50'000}; // whoever changes that address space is about to go on
+        } else if (to_put_away_ != 0) {
+            wait = {0, 0};
         }
         if (ppoll(polled_.data(), polled_.size(), &wait, nullptr) < 0) {
             if (errno == EINTR) {
                 continue;
             }
             const std::string why = std::strerror(errno); // EINVAL: RLIMIT_NOFILE was lowered
-            static_cast<void>(give_all_back(signals));
+            static_cast<void>(give_all_back());
             throw failure("nothing tells of faults any more: ppoll: " + why);
         }
         serve_guests();
@@ -74,9 +95,48 @@ bool host::run(int signals) {
         if (steering_ && clock::now() >= next_step_) {
             steer();
         }
-        if (polled_[0].revents != 0) {
-            return give_all_back(signals);
+        if (to_put_away_ != 0) {
+            put_away();
         }
+        if (polled_[0].revents != 0 && hear_signal(signals)) {
+            return give_all_back();
+        }
+    }
+    return true;
+}
+
+/// False where a signal came that ends it. Clients that come meanwhile wait in the listener's queue.
+bool host::read_template(int signals) {
+    const clock::time_point start = clock::now();
+    clock::time_point next_word = start + std::chrono::seconds{2};
+    std::printf("reading the template: %.1f MiB\n", mib(base_->bytes()));
+    while (!template_->read_piece()) {
+        pollfd wanted{signals, POLLIN, 0};
+        if (poll(&wanted, 1, 0) > 0 && hear_signal(signals)) {
+            return false;
+        }
+        if (clock::now() >= next_word) {
+            next_word = clock::now() + std::chrono::seconds{2};
+            std::printf("reading the template: %.1f MiB so far\n", mib(base_->file_pages() * page_bytes));
+        }
+    }
+    const pagefold::pool_stats s = store_.statistics_of(base_->parent()).value_or(pagefold::pool_stats{});
+    std::printf(
+        "template: pages=%" PRIu64 " same=%" PRIu64 " stream_bytes=%" PRIu64 " store=%" PRIu64 " ms=%lld\n",
+        s.stored_pages, s.same_pages, s.compr_data_size, store_.stats().total_bytes,
+        static_cast<long long>(std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - start).count()));
+    template_ = nullptr;
+    return true;
+}
+/// Whether the signal ends all.
+bool host::hear_signal(int signals) {
+    signalfd_siginfo heard{};
+    if (::read(signals, &heard, sizeof heard) != static_cast<ssize_t>(sizeof heard)) {
+        return false;
+    }
+    if (heard.ssi_signo == SIGUSR1) {
+        to_put_away_ = resident() + 1;
+        return false;
     }
     return true;
 }
@@ -135,17 +195,18 @@ void host::bid_farewell(guest& leaving) {
     std::printf(
         "guest %u left: faults=%" PRIu64 " zero=%" PRIu64 " snapshot=%" PRIu64 " stored=%" PRIu64 " refaults=%" PRIu64
         " writes=%" PRIu64 " ahead=%" PRIu64 " removed=%" PRIu64 " evicted=%" PRIu64 " clean=%" PRIu64
-        " refused=%" PRIu64 " lost=%" PRIu64 " again=%" PRIu64 " mean_us=%.1f longest_us=%.1f\n",
+        " refused=%" PRIu64 " lost=%" PRIu64 " again=%" PRIu64 " mean_us=%.1f longest_us=%.1f",
         leaving.number(), s.faults, s.zero_faults, s.snapshot_faults, s.store_faults, s.refaults, s.write_faults,
         s.read_ahead_pages, s.removed_pages, s.evicted_pages, s.clean_pages, s.refused_pages, s.lost_pages, s.again,
         static_cast<double>(s.fault_ns) / 1e3 / static_cast<double>(std::max<std::uint64_t>(s.faults, 1)),
         static_cast<double>(s.longest_fault_ns) / 1e3);
+    show_stored(leaving.stored_as());
     const pagefold::store_stats stored = store_.stats();
     std::printf("so far: guests=%u peak_resident=%zu peak_memory=%zu peak_over=%zu resident=%zu store=%" PRIu64
                 " stored=%" PRIu64 " ratio=%.2f from_file=%" PRIu64 " whole=%d\n",
                 arrived_, peak_resident_, peak_memory_, peak_over_, resident() * page_bytes, stored.total_bytes,
                 stored.orig_data_size, static_cast<double>(stored.ratio_permille()) / 1000,
-                snapshot_ ? snapshot_->file_pages() : 0, leaving.check() ? 1 : 0);
+                base_ != nullptr ? base_->file_pages() : 0, leaving.check() ? 1 : 0);
     faults_of_the_gone_ += s.faults;
     of_the_gone_.faults += s.faults;
     of_the_gone_.fault_ns += s.fault_ns;
@@ -153,6 +214,24 @@ void host::bid_farewell(guest& leaving) {
     of_the_gone_.refaults += s.refaults;
     of_the_gone_.store_faults += s.store_faults;
     ++left_;
+}
+/// A part of what a signal asked for: faults are served in between.
+void host::put_away() noexcept {
+    guest* const victim = choose();
+    const guest::eviction done = victim == nullptr ? guest::eviction{} : victim->evict(batch);
+    to_put_away_ -= std::min(to_put_away_, done.freed + done.barred);
+    if (done.freed + done.barred == 0 || to_put_away_ == 0) {
+        to_put_away_ = 0;
+        show_guests();
+    }
+}
+void host::show_guests() {
+    for (const guest& g : guests_) {
+        std::printf("guest %u now: resident=%zu", g.number(), g.resident() * page_bytes);
+        show_stored(g.stored_as());
+    }
+    std::printf("now: guests=%zu resident=%zu store=%" PRIu64 "\n", guests_.size(), resident() * page_bytes,
+                store_.stats().total_bytes);
 }
 /// Once a second: what no descriptor tells.
 void host::look_around() {
@@ -165,9 +244,7 @@ void host::look_around() {
     }
     show_line();
 }
-bool host::give_all_back(int signals) {
-    signalfd_siginfo first{};
-    static_cast<void>(!::read(signals, &first, sizeof first));
+bool host::give_all_back() {
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
@@ -221,8 +298,7 @@ void host::hear_clients() {
 }
 void host::introduce(connection& client, introduction who) {
     guest_memory memory{std::move(who.regions), std::move(who.faults), std::move(who.file)};
-    guest& g =
-        guests_.emplace_back(arrived_ + 1, std::move(memory), client.take(), store_, snapshot_ ? &*snapshot_ : nullptr);
+    guest& g = guests_.emplace_back(arrived_ + 1, std::move(memory), client.take(), store_, base_.get());
     ++arrived_;
     fit_steering(g.memory().pages() * page_bytes);
     std::printf("guest %u: %zu regions, %.1f MiB", g.number(), g.memory().regions().size(),

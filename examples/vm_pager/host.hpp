@@ -4,6 +4,7 @@
 #include "arguments.hpp"
 #include "connection.hpp"
 #include "guest.hpp"
+#include "template_memory.hpp"
 
 #include <pagefold/control/budget.hpp>
 
@@ -34,13 +35,16 @@ public:
     /// Throws failure.
     explicit host(const arguments& given);
 
-    /// Serves until the signals' descriptor has two signals, or all guests that were to come are gone. After the first
-    /// signal every guest is given back. False where one could not be.
+    /// Reads the template, if there is one. Then serves until the signals' descriptor has one that ends it, after which every
+    /// guest is given back, or all guests that were to come are gone. False where a guest could not be given back.
+    /// Throws failure.
     [[nodiscard]] bool run(int signals);
 
 private:
     using clock = std::chrono::steady_clock;
 
+    [[nodiscard]] bool read_template(int signals);
+    [[nodiscard]] bool hear_signal(int signals);
     void fill_polled(int signals);
     [[nodiscard]] int patience() const noexcept;
     void serve_guests();
@@ -48,8 +52,10 @@ private:
     void hear_clients();
     void introduce(connection& client, introduction who);
     void bid_farewell(guest& leaving);
+    void put_away() noexcept;
+    void show_guests();
     void look_around();
-    [[nodiscard]] bool give_all_back(int signals);
+    [[nodiscard]] bool give_all_back();
 
     [[nodiscard]] std::size_t resident() const noexcept;
     [[nodiscard]] std::size_t allowed() const noexcept;
@@ -64,7 +70,8 @@ private:
     arguments given_;
     source_type source_;
     store_type store_;
-    std::optional<snapshot> snapshot_;
+    std::unique_ptr<base_memory> base_;   // what all guests begin as, or none
+    template_memory* template_ = nullptr; // the same, while it is read
     listener listener_;
     std::list<connection> clients_;
     std::list<guest> guests_;
@@ -75,6 +82,7 @@ private:
     unsigned arrived_ = 0;
     unsigned left_ = 0;
     std::size_t since_forgetting_ = 0; // pages evicted
+    std::size_t to_put_away_ = 0;      // pages, for a signal
     unsigned refusals_in_a_row_ = 0;   // evictions that freed nothing
     unsigned refusals_to_wait_ = 0;    // how often room is not made now
     std::uint64_t faults_of_the_gone_ = 0;

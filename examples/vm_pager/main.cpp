@@ -17,12 +17,13 @@
 namespace vm_pager {
 namespace {
 
-/// A descriptor that tells of the first SIGINT or SIGTERM; a second one ends the program as it would any other.
+/// A descriptor that tells of SIGUSR1 and the first SIGINT or SIGTERM; a second one ends the program as it would any other.
 unique_fd catch_signals() {
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGUSR1);
     sigprocmask(SIG_BLOCK, &ends, nullptr);
     unique_fd signals{signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK)};
     if (!signals) {

@@ -49,8 +49,12 @@ private:
 /// A vm_pager whose output is read line by line, and shown if asked. Killed where a scenario does not end it.
 class pager_process {
 public:
+    static constexpr const char* served = "listening on ";
+
+    /// Waits for the line that it begins with. Another one than its usual one is for what it says before or instead; errors
+    /// are among its lines then.
     pager_process(const char* program, const std::string& socket, std::vector<std::string> arguments = {},
-                  bool is_shown = true)
+                  bool is_shown = true, const std::string& first_line = served)
         : socket_{socket}, is_shown_{is_shown} {
         int ends[2];
         expect(pipe(ends) == 0, "no pipe");
@@ -64,6 +68,9 @@ public:
         if (pid_ == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
             dup2(ends[1], STDOUT_FILENO);
+            if (first_line != served) {
+                dup2(ends[1], STDERR_FILENO);
+            }
             close(ends[0]);
             close(ends[1]);
             execv(program, values.data());
@@ -71,7 +78,7 @@ public:
         }
         close(ends[1]);
         output_ = unique_fd{ends[0]};
-        wait_for("listening on ");
+        wait_for(first_line);
     }
     ~pager_process() {
         if (pid_ > 0) {

@@ -369,6 +369,314 @@ void steered(const char* program) {
     expect(pager.wait_for_end() == 0, "vm_pager's status");
 }
 
+// --- Templates ------------------------------------------------------------------------------------------------------------
+
+constexpr unsigned template_version = 1'000'000;
+
+/// Page i of the template: one in 16 is zeros, one noise.
+void make_template_page(std::byte* to, std::size_t i) {
+    if (i % 16 == 5) {
+        std::memset(to, 0, page);
+    } else {
+        write_page(to, i, template_version, i % 16 == 6);
+    }
+}
+std::vector<std::byte> make_template(std::size_t pages) {
+    std::vector<std::byte> bytes(pages * page);
+    for (std::size_t i = 0; i < pages; ++i) {
+        make_template_page(bytes.data() + i * page, i);
+    }
+    return bytes;
+}
+void write_file(const std::string& path, const std::vector<std::byte>& bytes) {
+    const unique_fd file{open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)};
+    expect(write(file.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()), "no file was written");
+}
+
+/// A clone with a copy of what its memory must have.
+class clone {
+public:
+    clone(monitor& vm, const std::vector<std::byte>& begin, unsigned seed)
+        : vm_{vm}, begin_{begin}, bytes_(begin.begin(), begin.begin() + static_cast<std::ptrdiff_t>(vm.pages() * page)),
+          is_written_(vm.pages()), seed_{seed}, random_{seed} {}
+
+    /// A few words of it.
+    void edit(std::size_t i) {
+        for (int word = 0; word < 3; ++word) {
+            const std::uint64_t value = seed_ + 1000 * ++version_;
+            std::memcpy(bytes_.data() + i * page + 8 * random_.below(page / 8), &value, sizeof value);
+        }
+        write(i);
+    }
+    void rewrite(std::size_t i) {
+        write_page(bytes_.data() + i * page, i, seed_ + 1000 * ++version_);
+        write(i);
+    }
+    /// As the template has it.
+    void restore(std::size_t i) {
+        std::memcpy(bytes_.data() + i * page, begin_.data() + i * page, page);
+        write(i);
+    }
+    /// Gives it back.
+    void remove(std::size_t i) {
+        std::memset(bytes_.data() + i * page, 0, page);
+        is_written_[i] = true;
+        expect(madvise(vm_.at(i), page, MADV_REMOVE) == 0, "madvise failed");
+    }
+    void work(std::size_t steps) {
+        for (std::size_t step = 0; step < steps; ++step) {
+            const std::size_t i = random_.below(vm_.pages());
+            check(i);
+            switch (random_.below(12)) {
+            case 0:
+            case 1: edit(i); break;
+            case 2: rewrite(i); break;
+            case 3: restore(i); break;
+            case 4: remove(i); break;
+            default: break;
+            }
+        }
+    }
+    void check(std::size_t i) const {
+        expect(std::memcmp(vm_.at(i), bytes_.data() + i * page, page) == 0,
+               "clone " + std::to_string(seed_) + ": page " + std::to_string(i));
+    }
+    void check_all() const {
+        for (std::size_t i = 0; i < vm_.pages(); ++i) {
+            check(i);
+        }
+    }
+    /// Pages that were written, have something in them, and are as the template's, or not.
+    [[nodiscard]] long long written(bool equal) const {
+        long long count = 0;
+        for (std::size_t i = 0; i < vm_.pages(); ++i) {
+            const std::byte* const at = bytes_.data() + i * page;
+            const bool is_equal = std::memcmp(at, begin_.data() + i * page, page) == 0;
+            count += is_written_[i] && !is_zeros(at) && is_equal == equal ? 1 : 0;
+        }
+        return count;
+    }
+
+private:
+    void write(std::size_t i) {
+        std::memcpy(vm_.at(i), bytes_.data() + i * page, page);
+        is_written_[i] = true;
+    }
+
+    monitor& vm_;
+    const std::vector<std::byte>& begin_;
+    std::vector<std::byte> bytes_;
+    std::vector<bool> is_written_;
+    unsigned seed_;
+    unsigned version_ = 0;
+    random_numbers random_;
+};
+
+/// A clone in a process of its own, which leaves when that ends. It does what it is told, and tells what it has written.
+class clone_process {
+public:
+    enum command : char { work = 'w', check = 'c', change_some = 's' };
+    struct answer {
+        long long equal;     ///< pages that it wrote, as the template has them
+        long long different; ///< others, but zeros
+    };
+
+    clone_process(pager_process& pager, const monitor_options& options, const std::vector<std::byte>& begin,
+                  unsigned seed) {
+        expect(pipe(commands_) == 0 && pipe(answers_) == 0, "no pipe");
+        pid_ = fork();
+        if (pid_ == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            close(commands_[1]);
+            try {
+                live(pager.socket(), options, begin, seed);
+            } catch (const mistake& what) {
+                std::printf("MISTAKE: %s\n", what.what());
+            }
+            std::fflush(stdout);
+            _exit(1);
+        }
+        pager.wait_for("guest ");
+    }
+    ~clone_process() {
+        leave();
+        for (const int end : {commands_[0], commands_[1], answers_[0], answers_[1]}) {
+            close(end);
+        }
+    }
+    clone_process(const clone_process&) = delete;
+    clone_process& operator=(const clone_process&) = delete;
+
+    answer tell(command what) {
+        answer got{};
+        pollfd wanted{answers_[0], POLLIN, 0};
+        expect(write(commands_[1], &what, 1) == 1 && poll(&wanted, 1, 60'000) == 1 &&
+                   read(answers_[0], &got, sizeof got) == static_cast<ssize_t>(sizeof got),
+               "a clone found a mistake");
+        return got;
+    }
+    void leave() {
+        if (pid_ > 0) {
+            kill(pid_, SIGKILL);
+            waitpid(pid_, nullptr, 0);
+            pid_ = -1;
+        }
+    }
+
+private:
+    void live(const std::string& socket, const monitor_options& options, const std::vector<std::byte>& begin,
+              unsigned seed) const {
+        monitor vm{options};
+        vm.introduce(socket);
+        clone guest{vm, begin, seed};
+        for (char what = 0; read(commands_[0], &what, 1) == 1;) {
+            if (what == work) {
+                guest.work(600);
+            } else if (what == change_some) {
+                for (std::size_t i = 200; i < 240; ++i) {
+                    seed % 2 != 0 ? guest.remove(i) : guest.rewrite(i);
+                    if (i < 220) {
+                        guest.restore(i);
+                    }
+                }
+            }
+            if (what != work) {
+                guest.check_all();
+            }
+            const answer now{guest.written(true), guest.written(false)};
+            expect(write(answers_[1], &now, sizeof now) == static_cast<ssize_t>(sizeof now), "a pipe is closed");
+        }
+    }
+
+    int commands_[2]{-1, -1};
+    int answers_[2]{-1, -1};
+    pid_t pid_ = -1;
+};
+
+/// All is put away: the guest has nothing in memory, and in the store what it wrote, as it should be kept.
+void expect_kept(pager_process& pager, const std::string& guest, const clone_process::answer& wrote) {
+    const std::string line = pager.wait_for(guest + " now: ");
+    expect(figure(line, "resident") == 0, "not all was put away");
+    expect(figure(line, "reference") == wrote.equal, "references");
+    expect(figure(line, "own") + figure(line, "delta") == wrote.different, "pages that differ");
+    expect(figure(line, "own") > 50 && figure(line, "delta") > 50, "no page was near the template's, or all");
+}
+
+/// Clones of one template that change different pages, with the bounds that a pager can have.
+void templates(const char* program) {
+    const std::vector<std::byte> begin = make_template(2048);
+    for (const std::vector<std::string>& bound :
+         {std::vector<std::string>{"--resident", "2M"}, {"--memory", "9M"}, {"--auto"}}) {
+        const scratch_folder folder;
+        write_file(folder.file("template"), begin);
+        std::vector<std::string> arguments{"--template", folder.file("template")};
+        arguments.insert(arguments.end(), bound.begin(), bound.end());
+        pager_process pager{program, folder.file("socket"), arguments};
+        expect(unlink(folder.file("template").c_str()) == 0, "unlink"); // it is not read again
+        using told = clone_process;
+        clone_process one{pager, {{std::size_t{6} << 20, std::size_t{2} << 20}}, begin, 1}, two{pager, {}, begin, 2};
+        clone_process fixed{pager, {{std::size_t{2} << 20}, false}, begin, 3};
+        for (int round = 0; round < 8; ++round) {
+            one.tell(told::work);
+            two.tell(told::work);
+        }
+        fixed.tell(told::check); // all of it comes, and stays
+        const told::answer of_one = one.tell(told::change_some), of_two = two.tell(told::change_some);
+        if (bound[0] == "--resident") {
+            pager.send(SIGUSR1);
+            expect_kept(pager, "guest 1", of_one);
+            expect_kept(pager, "guest 2", of_two);
+            pager.wait_for("now: guests=3");
+        }
+        one.tell(told::check);
+        two.tell(told::check);
+        // They leave in another order than they came, and one comes in between, which begins as all did.
+        two.leave();
+        const std::string left = pager.wait_for("guest 2 left: ");
+        expect(figure(left, "lost") == 0, "pages were lost");
+        expect(bound[0] == "--auto" || figure(left, "reference") > 0, "no reference");
+        clone_process late{pager, {}, begin, 4};
+        late.tell(told::check);
+        one.tell(told::work);
+        late.tell(told::work);
+        one.tell(told::check);
+        one.leave();
+        pager.wait_for("guest 1 left: ");
+        late.tell(told::check);
+        fixed.leave();
+        pager.wait_for("guest 3 left: ");
+        const std::string sum = pager.wait_for("so far: ");
+        expect(figure(sum, "whole") == 1, "the pager's books are wrong");
+        expect(figure(sum, "from_file") == 2048, "the file was not read once");
+        expect(bound[0] != "--memory" || figure(sum, "peak_over") == 0, "the budget was exceeded");
+        pager.send(SIGTERM);
+        expect(pager.wait_for_end() == 0, "vm_pager's status");
+        late.tell(told::check); // without a handler now
+    }
+}
+
+/// What a clone takes: nothing while it changes nothing; and what it had is free when it has left.
+void template_space(const char* program) {
+    const scratch_folder folder;
+    const std::vector<std::byte> begin = make_template(2048);
+    write_file(folder.file("template"), begin);
+    pager_process pager{program, folder.file("socket"), {"--resident", "1M", "--template", folder.file("template")}};
+    const auto store_now = [&] {
+        pager.send(SIGUSR1);
+        return figure(pager.wait_for("now: guests="), "store");
+    };
+    const long long empty = store_now();
+    for (unsigned round = 1; round <= 3; ++round) {
+        clone_process guest{pager, {}, begin, round};
+        guest.tell(clone_process::check);
+        const long long idle = store_now();
+        expect(idle - empty <= 64 << 10, "an idle clone takes " + std::to_string(idle - empty));
+        for (int i = 0; i < 6; ++i) {
+            guest.tell(clone_process::work);
+        }
+        expect(store_now() > idle + (100 << 10), "a clone's own pages take nothing");
+        guest.leave();
+        pager.wait_for("so far: ");
+        expect(store_now() <= empty + (64 << 10), "what was a clone's is not free");
+    }
+    pager.send(SIGTERM);
+    expect(pager.wait_for_end() == 0, "vm_pager's status");
+}
+
+/// Templates that are not to be had, and guests that are larger than theirs.
+void template_refusals(const char* program) {
+    const scratch_folder folder;
+    const std::string file = folder.file("template");
+    write_file(file, make_template(2048));
+    const auto ends = [&](std::vector<std::string> bound, const char* first_line, int status, const auto& act) {
+        bound.insert(bound.begin(), {"--template", file});
+        pager_process pager{program, folder.file("socket"), bound, true, first_line};
+        act(pager);
+        expect(pager.wait_for_end() == status, "vm_pager's status");
+    };
+    ends({"--store", "1M"}, "of 2048 pages fit into the store: limit", 2, [](auto&) {});
+    ends({"--memory", "1M"}, "of 2048 pages fit into the store: limit", 2, [](auto&) {});
+    {
+        pager_process pager{program, folder.file("socket"), {"--template", file}};
+        const monitor large{{{std::size_t{12} << 20}}};
+        const unique_fd socket = send_message(pager.socket(), large.message(), large.descriptors());
+        expect(pager.wait_for("refused: ").find("ends before") != std::string::npos, "a guest beyond its template");
+        std::optional<monitor> vm{std::in_place};
+        vm->introduce(pager);
+        clone{*vm, make_template(2048), 1}.work(500);
+        end_of(pager, vm);
+    }
+    // So long that there is time to do something meanwhile.
+    expect(truncate(file.c_str(), off_t{8} << 30) == 0, "no large file");
+    ends({}, "reading the template", 2, [&](pager_process& pager) {
+        expect(truncate(file.c_str(), 2048 * page) == 0, "truncate");
+        pager.wait_for("the file has become shorter");
+    });
+    expect(truncate(file.c_str(), off_t{8} << 30) == 0, "no large file");
+    ends({}, "reading the template", 0, [](pager_process& pager) { pager.send(SIGTERM); });
+    expect(access(folder.file("socket").c_str(), F_OK) != 0, "a socket was left behind");
+}
+
 struct bad_message {
     std::string text;
     const char* reason;
@@ -560,10 +868,25 @@ void exhausted(const char* program) {
 }
 
 const std::map<std::string, void (*)(const char*)> scenarios = {
-    {"regions", regions},           {"no_file", no_file},       {"snapshot", snapshot},   {"removals", removals},
-    {"silent", silent_changes},     {"full_store", full_store}, {"farewell", farewell},   {"killed", killed},
-    {"lost_page", lost_page},       {"idle_guest", idle_guest}, {"malformed", malformed}, {"descriptors", descriptors},
-    {"slow_clients", slow_clients}, {"writers", writers},       {"exhausted", exhausted}, {"steered", steered},
+    {"regions", regions},
+    {"no_file", no_file},
+    {"snapshot", snapshot},
+    {"removals", removals},
+    {"silent", silent_changes},
+    {"full_store", full_store},
+    {"farewell", farewell},
+    {"killed", killed},
+    {"lost_page", lost_page},
+    {"idle_guest", idle_guest},
+    {"malformed", malformed},
+    {"descriptors", descriptors},
+    {"slow_clients", slow_clients},
+    {"writers", writers},
+    {"exhausted", exhausted},
+    {"steered", steered},
+    {"templates", templates},
+    {"template_space", template_space},
+    {"template_refusals", template_refusals},
 };
 
 int run(int count, char** values) {
