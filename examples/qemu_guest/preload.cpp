@@ -8,6 +8,8 @@
 // registered with a userfaultfd before QEMU sees it, and introduced to the socket that VM_PAGER_SOCKET names. Every other call
 // goes to the kernel as it is. userfaultfd and socket stay open until QEMU ends: without them a guest whose handler
 // has died would read zeros, where it now waits.
+//
+// VM_PAGER_CONTENT names a file that is copied into the memory before: a guest that begins there with memory of its own.
 
 #include <pagefold/hosted/uffd.hpp>
 
@@ -15,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -64,6 +67,25 @@ void send_with(int socket, const char* text, const int (&descriptors)[2]) {
     }
 }
 
+/// Pages of zeros stay out of the memfd.
+void fill_from(const char* path) {
+    const int from = open(path, O_RDONLY | O_CLOEXEC);
+    if (from < 0) {
+        give_up(path);
+    }
+    constexpr std::size_t page = 4096;
+    static char bytes[page];
+    static const char zeros[page] = {};
+    off_t at = 0;
+    for (ssize_t got = 0; (got = pread(from, bytes, page, at)) > 0; at += got) {
+        const auto size = static_cast<std::size_t>(got);
+        if (std::memcmp(bytes, zeros, size) != 0 && pwrite(guest_file, bytes, size, at) != got) {
+            give_up("the guest's memory can't be filled");
+        }
+    }
+    close(from);
+}
+
 void hand_over(void* memory, std::size_t bytes, long long offset) {
     using namespace pagefold;
     faults = new uffd; // never closed
@@ -71,6 +93,9 @@ void hand_over(void* memory, std::size_t bytes, long long offset) {
                      uffd_abi::feature_wp_shmem) != status::ok) {
         errno = faults->error();
         give_up(faults->reason());
+    }
+    if (const char* const content = std::getenv("VM_PAGER_CONTENT")) {
+        fill_from(content);
     }
     const auto start = reinterpret_cast<std::uintptr_t>(memory);
     const uffd_outcome done =
