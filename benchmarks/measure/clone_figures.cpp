@@ -33,6 +33,7 @@
 // has it: entries come, change and go, the table is walked and sorted, files are read again into buffers that were something else.
 
 namespace pagefold::measure {
+namespace of_clones { // sources are compiled together
 namespace {
 
 constexpr std::size_t page_bytes = 4096, heap_bytes = std::size_t{48} << 20, heap_pages = heap_bytes / page_bytes;
@@ -354,8 +355,10 @@ void measure_decoding(const program& from, const std::vector<image>& clones, uns
 }
 
 } // namespace
+} // namespace of_clones
 
 void measure_clones(const support::corpus& pages, unsigned rounds, figures& out) {
+    using namespace of_clones;
     program from{pages};
     std::vector<image> clones;
     for (std::uint64_t i = 0; i < 50; ++i) {

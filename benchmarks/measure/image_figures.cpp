@@ -19,6 +19,7 @@
 #include <vector>
 
 namespace pagefold::measure {
+namespace of_images { // sources are compiled together
 namespace {
 
 constexpr std::size_t page_bytes = support::corpus::page_bytes;
@@ -73,8 +74,10 @@ void require(bool holds, const char* what) {
 }
 
 } // namespace
+} // namespace of_images
 
 void measure_image(const support::corpus& pages, unsigned rounds, std::size_t stored_pages, figures& out) {
+    using namespace of_images;
     mmap_source source;
     store_type store{source, {}};
     const pool_id pool = store.create_pool().value();
