@@ -185,7 +185,7 @@ private:
         return static_cast<std::uint32_t>(units < most ? units : most);
     }
     [[nodiscard]] static constexpr bool is_valid(const tier_file_options& options) noexcept {
-        constexpr std::uint64_t most = static_cast<std::uint64_t>(std::numeric_limits<::off_t>::max());
+        constexpr std::uint64_t most = static_cast<std::uint64_t>((std::numeric_limits<::off_t>::max)());
         return options.unit_bytes >= 64 && options.unit_bytes <= most_unit && is_power_of_two(options.unit_bytes) &&
                options.bytes <= most && options.first_byte <= most - options.bytes;
     }
