@@ -31,7 +31,9 @@ concept image_pools = requires(T& pools, const image_pool_info& info, std::uint3
 /// What becomes of an image that is damaged.
 enum class image_damage : std::uint8_t {
     stop, ///< the first damage is the answer, `corrupt`, and nothing behind it is read
-    skip  ///< pages that are damaged are left out and counted, as far as the next frame can be found
+    /// Pages that are damaged are left out and counted, as far as the next frame can be found; so are all of a pool whose beginning
+    /// is. What tells that pages went or changed, in a migration, can't be passed over: then it is `corrupt` as well.
+    skip
 };
 
 /// What a reader is told.
@@ -49,6 +51,7 @@ template <class Store, image_source Source, image_pools Pools>
 class image_reader {
     using stage = image_position::stage;
     static constexpr std::size_t page_size = Store::page_size;
+    static constexpr std::uint32_t none = 0xffffffff;
 
 public:
     /// `buffer`: room for the image's longest frame: as long as the writer's is always enough. It must outlive the reader.
@@ -66,8 +69,9 @@ public:
         if (end_ != status::busy) {
             return end_;
         }
+        is_of_source_ = false;
         const status s = advance();
-        switch (s) {
+        switch (is_of_source_ ? status::busy : s) {
         case status::ok:
         case status::corrupt:
         case status::invalid:
@@ -83,12 +87,14 @@ public:
         } while (s == status::busy);
         return s;
     }
-    /// After the header: goes on at a position of a reader of the same image. The host has the source go on at `from.bytes`.
+    /// After the header, and before anything else: goes on at a position, behind the header, of a reader of the same image. The host
+    /// has the source go on at `from.bytes`.
     status resume(const image_position& from) noexcept {
-        if (!has_header() || head_bytes_ != 0 || done_.sequence != 0 || from.sequence == 0) {
+        if (!has_header() || head_bytes_ != 0 || have_ != 0 || done_.sequence != 0 || from.next == stage::header) {
             return status::invalid;
         }
         done_ = from;
+        end_ = from.next == stage::done ? status::ok : end_;
         return status::ok;
     }
 
@@ -102,6 +108,8 @@ public:
     /// Pages that were left out as damaged, as far as their frames said; and those of pools that were passed over.
     [[nodiscard]] std::uint64_t damaged_pages() const noexcept { return damaged_; }
     [[nodiscard]] std::uint64_t skipped_pages() const noexcept { return skipped_; }
+    /// Frames that were passed over as damaged: of pages, and a pool's beginning or end.
+    [[nodiscard]] std::uint64_t damaged_frames() const noexcept { return damaged_frames_; }
 
 private:
     [[nodiscard]] bool skips() const noexcept { return how_.on_damage == image_damage::skip; }
@@ -116,6 +124,7 @@ private:
         while (have_ < size) {
             const result<std::size_t> got = source_.read(buffer_.subview(have_, size - have_));
             if (!got) {
+                is_of_source_ = true; // whatever it is, it says nothing of the image
                 return from_host(got.error());
             }
             if (*got == 0 || *got > size - have_) {
@@ -135,7 +144,7 @@ private:
                 return s;
             }
         }
-        const status s = is_payload_good_ ? obey() : status::busy;
+        const status s = is_payload_good_ ? obey() : pass_over();
         if (s != status::ok && s != status::busy) {
             return s;
         }
@@ -185,8 +194,8 @@ private:
             if (!skips()) {
                 return status::corrupt;
             }
+            ++damaged_frames_;
             damaged_ += head_.kind == image_frame::pages ? head_.count : 0;
-            has_lost_ = true;
         }
         head_bytes_ = head_bytes;
         return status::ok;
@@ -213,31 +222,41 @@ private:
         default: return status::corrupt;
         }
     }
-    /// Whether the frame's number of pages is that of those that were read; where some were lost it can't be.
+    /// Goes on behind a frame whose head alone is good.
+    status pass_over() noexcept {
+        switch (head_.kind) {
+        case image_frame::pool:
+            lost_pool_ = head_.pool;
+            begin_pool(head_.pool);
+            return status::busy;
+        case image_frame::pages: note_pages(); return status::busy;
+        case image_frame::pool_end: // the pool's beginning said the same
+            return info_.number == head_.pool || pools_.find(head_.pool) == pool_id{} ? end_pool() : status::corrupt;
+        case image_frame::round:
+        case image_frame::marks:
+        case image_frame::sweep:
+        case image_frame::end:
+        default: return status::corrupt;
+        }
+    }
+    /// Whether the frame's number of pages is that of those that were read or passed over.
     [[nodiscard]] bool has_total(std::size_t at, std::uint64_t pages) const noexcept {
         return payload().size() == at + image_format::total_bytes &&
-               (has_lost_ || little_endian::load<std::uint64_t>(payload().data() + at) == pages);
+               little_endian::load<std::uint64_t>(payload().data() + at) == pages;
     }
-    status open_pool() noexcept {
-        if (const status s = image_format::load_pool(payload(), head_.pool, info_); s != status::ok) {
-            return s;
-        }
-        const result<pool_id> opened = pools_.open(info_);
-        if (!opened && opened.error() != status::not_found) {
-            return from_host(opened.error());
-        }
+    void begin_pool(std::uint32_t number) noexcept {
         done_.next = stage::pages;
-        done_.pool = info_.number;
+        done_.pool = number;
         done_.pages = 0;
         done_.cursor = {};
-        return status::busy;
     }
-    status close_pool() noexcept {
-        using image_format::pool_bytes;
-        if (!has_total(pool_bytes, done_.pages) || head_.pool != done_.pool ||
-            image_format::load_pool(payload().first(pool_bytes), head_.pool, info_) != status::ok) {
-            return status::corrupt;
-        }
+    void note_pages() noexcept {
+        done_.pool = head_.pool;
+        done_.pages += head_.count;
+        done_.all_pages += head_.count;
+    }
+    /// Of the pool that `info_` is.
+    status end_pool() noexcept {
         if (pools_.find(head_.pool) != pool_id{}) {
             if (const status s = pools_.close(info_); s != status::ok) {
                 return from_host(s);
@@ -248,6 +267,25 @@ private:
         done_.cursor = {};
         done_.next = stage::pool;
         return status::busy;
+    }
+    status open_pool() noexcept {
+        if (const status s = image_format::load_pool(payload(), head_.pool, info_); s != status::ok) {
+            return s;
+        }
+        const result<pool_id> opened = pools_.open(info_);
+        if (!opened && opened.error() != status::not_found) {
+            return from_host(opened.error());
+        }
+        begin_pool(info_.number);
+        return status::busy;
+    }
+    status close_pool() noexcept {
+        using image_format::pool_bytes;
+        if (!has_total(pool_bytes, done_.pages) || head_.pool != done_.pool ||
+            image_format::load_pool(payload().first(pool_bytes), head_.pool, info_) != status::ok) {
+            return status::corrupt;
+        }
+        return end_pool();
     }
     status put_pages() noexcept {
         using namespace image_format;
@@ -264,7 +302,7 @@ private:
                 return head.error();
             }
             if (pool == pool_id{}) {
-                ++skipped_;
+                ++(head_.pool == lost_pool_ ? damaged_ : skipped_);
             } else {
                 const byte_view stream = all.subview(at_ + *head, page.stream);
                 const status s = store_.put_kept(pool, page, stream, how_.verifies);
@@ -284,9 +322,7 @@ private:
             return status::corrupt;
         }
         load_cursor(all.data(), done_.cursor);
-        done_.pool = head_.pool;
-        done_.pages += head_.count;
-        done_.all_pages += head_.count;
+        note_pages();
         return status::busy;
     }
 
@@ -297,7 +333,7 @@ private:
             return status::corrupt;
         }
         const auto words = little_endian::load<std::uint64_t>(payload().data());
-        if (!change_marks::is_count(static_cast<std::size_t>(words < change_marks::most_words ? words : 0))) {
+        if (!change_marks::is_count(static_cast<std::size_t>(words <= change_marks::most_words ? words : 0))) {
             return status::corrupt;
         }
         if (how_.marks == nullptr || words > how_.mark_words) {
@@ -360,7 +396,7 @@ private:
     image_reading how_;
     image_header header_{};
     image_frame_head head_{};
-    image_pool_info info_{};
+    image_pool_info info_{none}; // the last one that was read
     image_position done_{};
     kept_page last_{};
     pool_cursor sweeper_{};
@@ -368,9 +404,11 @@ private:
     std::size_t head_bytes_ = 0; // not 0: a frame is there
     std::size_t at_ = 0;         // in its payload
     std::uint32_t done_in_frame_ = 0, words_ = 0;
-    std::uint64_t restored_ = 0, damaged_ = 0, skipped_ = 0;
+    std::uint32_t lost_pool_ = none; // whose beginning was damaged
+    std::uint64_t restored_ = 0, damaged_ = 0, skipped_ = 0, damaged_frames_ = 0;
     status end_ = status::busy; // or what it ended with
-    bool is_cut_ = false, is_payload_good_ = true, has_lost_ = false, is_sweeping_ = false;
+    bool is_cut_ = false, is_payload_good_ = true, is_sweeping_ = false;
+    bool is_of_source_ = false; // the step's answer
 };
 
 } // namespace pagefold

@@ -225,4 +225,101 @@ TEST_CASE("image_reader: a buffer that is too short, and resuming where it can't
     CHECK(ids[0] == pool_id{});
 }
 
+TEST_CASE("image_reader: what the source answers says nothing of the image, whatever it is") {
+    saved f;
+    struct refusing {
+        result<std::size_t> read(byte_span to) noexcept {
+            if (next != status::ok) {
+                return std::exchange(next, status::ok);
+            }
+            return bytes.read(to);
+        }
+        image_bytes bytes;
+        status next = status::ok;
+    };
+    for (const status s : {status::invalid, status::corrupt, status::too_short, status::limit, status::not_found,
+                           status::unavailable, status::busy}) {
+        fixture g;
+        pool_id ids[1]{};
+        restored_pools pools{g.store, ids, 1};
+        refusing source{image_bytes{f.image}};
+        bytes buffer(good_image_buffer(4096));
+        image_reader reader{g.store, source, pools, buffer};
+        const status answer = s == status::busy ? status::unavailable : s;
+        source.next = s;
+        CHECK(reader.step() == answer);
+        REQUIRE(reader.step() == status::busy); // the header
+        source.next = s;
+        CHECK(reader.step() == answer);
+        REQUIRE(reader.run() == status::ok);
+        CHECK(reader.restored_pages() == 40);
+        CHECK(!reader.is_cut());
+    }
+}
+
+TEST_CASE("image_reader: a restore goes on right behind the header, and at the end") {
+    saved f;
+    fixture g;
+    restore first{g.store, f.image};
+    REQUIRE(first.reader.step() == status::busy);
+    restore second{g.store, f.image};
+    REQUIRE(second.reader.step() == status::busy);
+    CHECK(second.reader.resume({}) == status::invalid); // that is before the header
+    REQUIRE(second.reader.resume(first.reader.position()) == status::ok);
+    REQUIRE(second.reader.run() == status::ok);
+    CHECK(second.reader.restored_pages() == 40);
+    restore third{g.store, f.image};
+    REQUIRE(third.reader.step() == status::busy);
+    REQUIRE(third.reader.resume(second.reader.position()) == status::ok);
+    CHECK(third.reader.step() == status::ok);
+    CHECK(third.source.at == image_format::header_bytes);
+}
+
+TEST_CASE("image_reader: what is passed over is told, whichever frame it was, and the pool is sealed all the same") {
+    saved f;
+    REQUIRE(f.store.seal(f.pool) == status::ok);
+    const bytes image = f.save(4);
+    const std::vector<std::size_t> at = frames_of(image);
+    for (std::size_t i = 0; i + 1 < at.size(); ++i) {
+        CAPTURE(i);
+        bytes damaged = image;
+        damaged[at[i] + image_format::head_bytes] ^= std::byte{1};
+        const auto kind = static_cast<image_frame>(damaged[at[i] + 3]);
+        fixture g;
+        restore r{g.store, damaged, {.on_damage = image_damage::skip}};
+        const status s = r.reader.run();
+        CHECK(r.reader.damaged_frames() == 1);
+        if (kind == image_frame::end) {
+            CHECK(s == status::corrupt);
+            continue;
+        }
+        REQUIRE(s == status::ok);
+        CHECK(r.reader.restored_pages() + r.reader.damaged_pages() == 40);
+        CHECK(r.reader.skipped_pages() == 0);
+        if (kind == image_frame::pool) {
+            CHECK(r.reader.damaged_pages() == 40);
+            CHECK(r.ids[0] == pool_id{});
+        } else {
+            CHECK((kind == image_frame::pages) == (r.reader.damaged_pages() != 0));
+            CHECK(g.store.family_of(r.ids[0]).value().is_sealed);
+        }
+    }
+    // A restore that is broken off behind such a frame goes on.
+    bytes damaged = image;
+    damaged[at[3] + image_format::head_bytes + 60] ^= std::byte{1};
+    fixture g;
+    restore r{g.store, damaged, {.on_damage = image_damage::skip}};
+    while (r.reader.position().sequence != 5) {
+        REQUIRE(r.reader.step() == status::busy);
+    }
+    restored_pools pools{g.store, r.ids.data(), 1};
+    image_bytes source{damaged};
+    image_reader again{g.store, source, pools, r.buffer};
+    REQUIRE(again.step() == status::busy);
+    source.at = static_cast<std::size_t>(r.reader.position().bytes);
+    REQUIRE(again.resume(r.reader.position()) == status::ok);
+    REQUIRE(again.run() == status::ok);
+    CHECK(r.reader.restored_pages() + r.reader.damaged_pages() + again.restored_pages() == 40);
+}
+
 } // namespace unit_store_image_reader
