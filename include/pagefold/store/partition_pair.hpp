@@ -70,9 +70,13 @@ public:
     /// there still: nobody finds both.
     put_outcome put(const located_key& k, byte_view stream, std::uint64_t sum, std::size_t held_back,
                     put_terms terms) noexcept {
-        const result<pool_state*> leaves = from_.state_.enter(k.key.pool, k.route);
+        const result<pool_state*> leaves = from_.state_.enter_to_change(k.key.pool, k.route);
         if (!leaves) {
             return {leaves.error()};
+        }
+        const result<pool_state*> enters = to_.state_.enter_to_change(k.key.pool, k.route);
+        if (!enters) {
+            return {enters.error()}; // frozen: the old version is not for this put to take
         }
         bool is_damaged = false;
         const slot_id old = from_.state_.find(**leaves, k, is_damaged);
