@@ -364,8 +364,10 @@ result<std::size_t> basic_store<Config, Place>::erase_range(pool_id pool, std::u
 template <store_config Config, partition_policy Place>
 status basic_store<Config, Place>::sweep_range(const page_key& first, std::uint64_t last, std::uint32_t route,
                                                std::size_t& erased) noexcept {
+    // Not on behind one where the pool is sealed or frozen already, which it becomes partition by partition: what the last
+    // one answers must not stand for all.
     status s = status::ok;
-    for (std::size_t i = 0; i < partition_count_ && s != has_moved; ++i) {
+    for (std::size_t i = 0; i < partition_count_ && s == status::ok; ++i) {
         range_cursor cursor{first.index / extent_pages};
         do {
             s = partitions_[i].erase_range(first.pool, route, first.object, first.index, last, cursor, erased);
