@@ -51,7 +51,8 @@ result<std::size_t> basic_store<Config, Place>::walk_kept(pool_cursor& cursor, c
             }
             if (s == status::ok || s == status::busy) {
                 if (const status good = complete(lease, partition, at.pool, few, left); good != status::ok) {
-                    return good;
+                    return copied != 0 ? result<std::size_t>{copied}
+                                       : good; // what is behind the cursor is the caller's
                 }
             }
         }
@@ -59,8 +60,10 @@ result<std::size_t> basic_store<Config, Place>::walk_kept(pool_cursor& cursor, c
             return s;
         }
         for (std::size_t i = 0; i < few.count; ++i) {
-            out[copied] = few.pages[i];
-            out[copied++].at += static_cast<std::uint32_t>(used);
+            if (few.pages[i].content != page_content::away) { // or it went while it was read
+                out[copied] = few.pages[i];
+                out[copied++].at += static_cast<std::uint32_t>(used);
+            }
         }
         used += few.count != 0 ? few.bytes : 0;
         cursor = at;
@@ -86,7 +89,10 @@ status basic_store<Config, Place>::complete(const typename scratch_type::lease& 
                 if (s == status::unavailable || s == status::busy || s == status::invalid) {
                     return s;
                 }
-                one.content = s == status::ok ? one.content : page_content::damaged;
+                if (s != status::ok &&
+                    s != status::not_found) { // who was erased meanwhile is not damaged: it stays `away`
+                    one.content = page_content::damaged;
+                }
             }
             continue;
         }
@@ -97,8 +103,8 @@ status basic_store<Config, Place>::complete(const typename scratch_type::lease& 
             base_page base;
             const status s = look_at_base(lease, copies.parent, {copies.parent, one.base_object, one.base_index}, base,
                                           one.base_print);
-            if (s == status::busy) {
-                return s;
+            if (s == status::busy || (s == status::invalid && !is_valid({pool, 0, 0}))) {
+                return s; // it is destroyed, and its parent
             }
             const std::uint64_t check = one.content == page_content::delta ? checksum(stream, base.bind(k.sum_seed))
                                                                            : base.reference_check(k.sum_seed);

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <thread>
 #include <vector>
 
 namespace unit_store_store_images {
@@ -85,6 +86,54 @@ TEST_CASE("images: pages in a backing tier are saved as they are there, and one 
     for (std::uint64_t i = 0; i < 50; ++i) {
         CHECK(g.has({r.ids[0], 1, i}, page_kind::pointers, i));
     }
+}
+
+TEST_CASE("images: a page that is erased while the tier reads it is not damage, and what was copied before a refusal "
+          "counts") {
+    using store_type = partitioned_store<tiered_config>;
+    test_tier_memory memory;
+    test_source source;
+    store_type store{source, {.partitions = 2, .seed = 1}, {}, {}, {}, {}, test_tier{memory}};
+    const pool_id pool = store.create_pool({.on_pressure = pressure_action::demote}).value();
+    for (std::uint64_t i = 0; i < 50; ++i) {
+        REQUIRE(store.put({pool, 1, i}, page_of(4096, page_kind::pointers, i)) == status::ok);
+    }
+    REQUIRE(store.scan(20).freed != 0);
+    unsigned fetches = 0;
+    std::uint64_t gone = ~std::uint64_t{0};
+    memory.on_call = [&](test_tier_memory::call c, const page_key& key) {
+        ++fetches;
+        if (c == test_tier_memory::call::fetch && fetches == 3) {
+            gone = key.index;
+            std::thread{[&] { CHECK(store.erase(key) == status::ok); }}.join();
+        }
+    };
+    bytes room(16 * 4096), page(4096);
+    const auto walk = [&](std::vector<unsigned>& seen) {
+        pool_cursor cursor{pool};
+        while (!cursor.has_ended()) {
+            kept_page few[40];
+            const result<std::size_t> found = store.walk_kept(cursor, {}, few, 40, room);
+            REQUIRE((found || found.error() == status::unavailable));
+            for (std::size_t i = 0; i < found.value_or(0); ++i) {
+                CHECK(few[i].content != page_content::damaged);
+                CHECK(few[i].content != page_content::away);
+                ++seen[static_cast<std::size_t>(few[i].index)];
+            }
+        }
+    };
+    std::vector<unsigned> seen(50);
+    walk(seen);
+    memory.on_call = nullptr;
+    REQUIRE(gone < 50);
+    for (std::uint64_t i = 0; i < 50; ++i) {
+        CHECK(seen[static_cast<std::size_t>(i)] == (i == gone ? 0 : 1));
+    }
+    memory.set_faults({.unreadable = 3});
+    std::vector<unsigned> again(50);
+    walk(again);
+    CHECK(again == seen);
+    CHECK(store.check());
 }
 
 TEST_CASE("images: forms that can't be, and a base of another key, which is put by its content") {
