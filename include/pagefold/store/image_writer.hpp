@@ -37,8 +37,9 @@ public:
     ///
     /// Costs up to 256 holds of a lock, and what is copied to a frame.
     status step() noexcept {
-        if (!output_.check() || next_.pool > count_) {
-            return status::invalid;
+        const bool is_at_pool = next_.next == stage::pool || next_.next == stage::pages;
+        if (!output_.check() || next_.pool > count_ || (is_at_pool && next_.pool == count_)) {
+            return status::invalid; // the last two: a position of another image
         }
         if (const status s = settle(); s != status::ok) {
             return s;

@@ -98,4 +98,21 @@ TEST_CASE("image: a family is restored equal, in the same forms, with a buffer o
     CHECK(f.store.check());
 }
 
+TEST_CASE("image: no writer goes on at a pool that it doesn't have") {
+    family f;
+    const std::vector<image_pool> pools = f.all();
+    kept_image sink;
+    bytes buffer(good_image_buffer(4096));
+    for (const auto next : {image_position::stage::pool, image_position::stage::pages}) {
+        for (const std::uint32_t pool : {2u, 3u, ~0u}) {
+            image_position from;
+            from.next = next;
+            from.pool = pool;
+            image_writer writer{f.store, sink, buffer, pools.data(), 2, image_options{}, from};
+            CHECK(writer.step() == status::invalid);
+        }
+    }
+    CHECK(sink.bytes.empty());
+}
+
 } // namespace unit_store_image_writer
