@@ -54,11 +54,11 @@ public:
             return status::ok;
         }
     }
-    /// Destroys all of them, children first: for who doesn't want the good part of an image that is not whole.
+    /// Destroys all of them, children first: for who doesn't want the good part of an image that is not whole. One that can't be
+    /// now, as it has another child or this call interrupts another, stays in `ids`.
     void drop_all() noexcept {
         for (std::uint32_t i = count_; i-- > 0;) {
-            if (ids_[i] != pool_id{}) {
-                static_cast<void>(store_.destroy_pool(ids_[i]));
+            if (ids_[i] != pool_id{} && store_.destroy_pool(ids_[i]) != status::busy) {
                 ids_[i] = pool_id{};
             }
         }

@@ -49,4 +49,21 @@ TEST_CASE("restored_pools: of each kind and family, once, and all gone again") {
     pools.drop_all();
 }
 
+TEST_CASE("restored_pools: one that can't go stays known") {
+    store_fixture<store_type> f;
+    pool_id ids[1]{};
+    restored_pools pools{f.store, ids, 1};
+    image_pool_info parent;
+    parent.is_sealed = true;
+    REQUIRE(pools.open(parent));
+    REQUIRE(pools.close(parent) == status::ok);
+    const pool_id child = f.make_pool({.parent = ids[0]}), kept = ids[0];
+    pools.drop_all();
+    CHECK(ids[0] == kept);
+    REQUIRE(f.store.destroy_pool(child) == status::ok);
+    pools.drop_all();
+    CHECK(ids[0] == pool_id{});
+    CHECK(f.store.family_of(kept).error() == status::invalid);
+}
+
 } // namespace unit_store_restored_pools
