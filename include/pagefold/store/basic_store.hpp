@@ -276,8 +276,9 @@ public:
 
     /// From now on each page of the pool that comes, goes or changes is noted in `log`, under `tag`; with null in none, and nobody is
     /// at the log that was there before. With `is_frozen` nothing changes in the pool: put, take and erase are busy, until another
-    /// call says otherwise; but ephemeral pages may be dropped. invalid: no such pool. busy: this call interrupts another, and
-    /// nothing happened. Costs a hold of each partition's lock.
+    /// call says otherwise; but ephemeral pages may be dropped. invalid: no such pool, and nobody is at its log behind a call with
+    /// null; or it has another log, which has to go first. busy: this call interrupts another, and nothing happened. Costs a hold of
+    /// each partition's lock.
     status log_changes(pool_id id, change_log* log, std::uint32_t tag, bool is_frozen = false) noexcept
         requires(notes_changes<Config>);
 

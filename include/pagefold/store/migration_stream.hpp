@@ -58,13 +58,19 @@ public:
     migration_origin(const migration_origin&) = delete;
     migration_origin& operator=(const migration_origin&) = delete;
 
-    /// Begins to note changes, and the first round. invalid: as image_writer, or it has begun. busy: this call interrupts another, and
-    /// nothing happened.
+    /// Begins to note changes, and the first round. invalid: as image_writer, or it has begun, or a pool is there twice or is being
+    /// migrated by another object. busy: this call interrupts another, and nothing happened.
     status start() noexcept {
         if (now_ != stage::idle || has_begun_ || count_ > most_pools || !output_.check()) {
             return status::invalid;
         }
+        sealed_ = 0;
         for (std::uint32_t i = 0; i < count_; ++i) {
+            for (std::uint32_t k = 0; k < i; ++k) {
+                if (pools_[k].id == pools_[i].id) {
+                    return status::invalid; // its changes would be noted under one of the two numbers
+                }
+            }
             const result<pool_family> family = store_.family_of(pools_[i].id);
             if (!family) {
                 return family.error();
@@ -72,9 +78,13 @@ public:
             sealed_ |= std::uint64_t{(*family).is_sealed} << i;
         }
         log_.clear();
-        if (const status s = note(&log_, false); s != status::ok) {
-            static_cast<void>(note(nullptr, false));
-            return s;
+        for (std::uint32_t i = 0; i < count_; ++i) {
+            if (const status s = store_.log_changes(pools_[i].id, &log_, i); s != status::ok) {
+                while (i-- > 0) { // not of those behind: a log that they have is another's
+                    static_cast<void>(store_.log_changes(pools_[i].id, nullptr, 0));
+                }
+                return s;
+            }
         }
         has_begun_ = true;
         now_ = stage::header;
@@ -100,13 +110,17 @@ public:
     }
     /// Bits that are set by what changed since the round began: about so many pages, or fewer, are for the next one.
     [[nodiscard]] std::size_t marked() const noexcept { return log_.marked(); }
-    /// From here on nothing changes in the pools; what is under way comes first. Behind it a round is the last one. As log_changes.
+    /// From here on nothing changes in the pools; what is under way comes first. Behind it a round is the last one. As log_changes;
+    /// where a pool is gone none is frozen.
     status freeze() noexcept {
         if (now_ != stage::between) {
             return status::invalid;
         }
         const status s = note(&log_, true);
         is_frozen_ = s == status::ok;
+        if (!is_frozen_ && s != status::busy) {
+            static_cast<void>(note(&log_, false));
+        }
         return s;
     }
     /// Begins a round of what has changed since the last one began. invalid: that one isn't over.

@@ -104,6 +104,13 @@ public:
             pool->is_frozen = is_frozen;
         }
     }
+    /// Whether changes in the pool are noted elsewhere.
+    [[nodiscard]] bool has_other_log(pool_id id, const change_log* log) noexcept requires(state_type::has_log) {
+        const hold held{*this};
+        PAGEFOLD_CHECK(static_cast<bool>(held));
+        const pool_state* const pool = held ? state_.find_pool(id) : nullptr;
+        return pool != nullptr && pool->log != nullptr && pool->log != log;
+    }
     /// Waits for who is at the lock now.
     void pass() noexcept { const hold held{*this}; }
     /// No operation on the pool succeeds from here on; its pages are still there.

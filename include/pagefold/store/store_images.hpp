@@ -368,13 +368,19 @@ status basic_store<Config, Place>::log_changes(pool_id id, change_log* log, std:
     if (!held) {
         return status::busy;
     }
-    if (!is_valid({id, 0, 0})) {
+    if (!partitions_ready()) {
+        return status::invalid;
+    }
+    // One that is being destroyed takes no log. It may still be open in partitions, with who was on the way there before, and leaves
+    // the one that it has in each of them.
+    const bool is_there = is_valid({id, 0, 0});
+    if (log != nullptr && (!is_there || partitions_[0].has_other_log(id, log))) {
         return status::invalid;
     }
     for (std::size_t i = 0; i < partition_count_; ++i) {
         partitions_[i].log_pool(id, log, tag, is_frozen);
     }
-    return status::ok;
+    return is_there ? status::ok : status::invalid;
 }
 
 } // namespace pagefold

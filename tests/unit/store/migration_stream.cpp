@@ -216,4 +216,95 @@ TEST_CASE("migration: no log of a wrong size at the target, and none without a p
     CHECK(other.start() == status::invalid);
 }
 
+TEST_CASE("migration: a pool that is there twice is invalid, and so is one that another migration notes") {
+    moving f{10};
+    f.pools.push_back(f.pools[0]);
+    {
+        auto twice = f.origin();
+        CHECK(twice.start() == status::invalid);
+    }
+    f.pools.pop_back();
+    auto origin = f.origin();
+    REQUIRE(origin.start() == status::ok);
+    f.round(origin);
+    const pool_id other = f.make_pool();
+    const std::vector<image_pool> both{{other, 1}, {f.pool, 2}};
+    std::vector<atomic<std::uint32_t>> bits(words);
+    change_log log{bits.data(), words};
+    std::vector<std::uint32_t> room(words);
+    bytes buffer(good_image_buffer(4096));
+    {
+        migration_origin second{f.store, f.sink, buffer, both.data(), 2, log, room.data()};
+        CHECK(second.start() == status::invalid);
+    }
+    REQUIRE(f.put({other, 1, 3}, 3) == status::ok);
+    CHECK(log.marked() == 0); // nobody is at it
+    REQUIRE(f.put({f.pool, 1, 3}, 1003) == status::ok);
+    CHECK(origin.marked() == 1);
+}
+
+TEST_CASE("migration: where a pool is gone none is frozen, and the others go on after it is given up") {
+    moving f{10};
+    const pool_id other = f.make_pool();
+    f.pools.push_back({other, 6});
+    auto origin = f.origin();
+    REQUIRE(origin.start() == status::ok);
+    f.round(origin);
+    REQUIRE(f.store.destroy_pool(other) == status::ok);
+    CHECK(origin.freeze() == status::invalid);
+    CHECK(f.put({f.pool, 1, 1}, 9) == status::ok);
+    CHECK(origin.marked() == 1);
+    CHECK(origin.cancel() == status::ok);
+    CHECK(f.put({f.pool, 1, 2}, 9) == status::ok);
+    CHECK(f.log.marked() == 1);
+}
+
+TEST_CASE("migration: marks that are damaged can't be passed over, or what went would stay") {
+    moving f{20};
+    auto origin = f.origin();
+    REQUIRE(origin.start() == status::ok);
+    f.round(origin);
+    REQUIRE(f.store.erase({f.pool, 1, 4}) == status::ok);
+    REQUIRE(origin.freeze() == status::ok);
+    REQUIRE(origin.next_round() == status::ok);
+    f.round(origin);
+    REQUIRE(origin.finish() == status::ok);
+    for (const image_frame kind : {image_frame::round, image_frame::marks}) {
+        bytes& sent = f.sink.bytes;
+        std::size_t at = image_format::header_bytes;
+        while (sent[at + 3] != static_cast<std::byte>(kind)) {
+            at += image_format::head_bytes + little_endian::load<std::uint32_t>(sent.data() + at + 16);
+        }
+        sent[at + image_format::head_bytes] ^= std::byte{1};
+        arriving a{f};
+        image_reader reader{a.target.store,
+                            a.source,
+                            a.pools,
+                            a.buffer,
+                            {.on_damage = image_damage::skip, .marks = a.marks.data(), .mark_words = words}};
+        CHECK(reader.run() == status::corrupt);
+        CHECK(!reader.is_cut());
+        sent[at + image_format::head_bytes] ^= std::byte{1};
+    }
+}
+
+TEST_CASE("migration: a bitmap of the most words is one, which wants as much room") {
+    moving f{1};
+    auto origin = f.origin();
+    REQUIRE(origin.start() == status::ok);
+    REQUIRE(origin.step() == status::busy); // the header
+    bytes& sent = f.sink.bytes;
+    REQUIRE(sent.size() == image_format::header_bytes);
+    sent.resize(image_format::header_bytes + image_format::head_bytes + 8);
+    std::byte* const frame = sent.data() + image_format::header_bytes;
+    for (const std::uint64_t count :
+         {std::uint64_t{change_marks::most_words}, 2 * std::uint64_t{change_marks::most_words}, std::uint64_t{1} << 32,
+          (std::uint64_t{1} << 32) + 1, ~std::uint64_t{0}}) {
+        little_endian::store(frame + image_format::head_bytes, count);
+        image_format::store_head(frame, {image_frame::round, 8, 0, 0, 0}, 77);
+        arriving a{f};
+        CHECK(a.reader.run() == (count == change_marks::most_words ? status::too_short : status::corrupt));
+    }
+}
+
 } // namespace unit_store_migration_stream

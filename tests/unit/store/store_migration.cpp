@@ -83,6 +83,7 @@ struct calling_lock {
         }
         inner.lock();
         ++held;
+        ++takes;
     }
     void unlock() noexcept {
         inner.unlock();
@@ -90,12 +91,18 @@ struct calling_lock {
             is_within = true;
             after_unlock();
             is_within = false;
+        } else if (after_each && !is_within) {
+            is_within = true;
+            after_each();
+            is_within = false;
         }
     }
     spin_lock inner{};
     static inline unsigned held = 0; // of all locks: a move has two
+    static inline unsigned takes = 0;
     static inline bool is_within = false;
     static inline std::function<void()> before_lock, after_unlock;
+    static inline std::function<void()> after_each; // the registry's may be held still
 };
 /// Errs with every page, where it is told so.
 struct erring_codec : default_config::compressor_type {
@@ -111,6 +118,7 @@ struct calling_config : by_node_config {
     using compressor_type = erring_codec;
     using lock_type = calling_lock;
     using parking_type = spin_parking; // the lock calls the store, which would take that for a call within a call
+    static constexpr bool logs_changes = true;
 };
 
 /// Between the n-th and the next hold of an operation, or behind each from there on, `meanwhile` happens. The number of holds.
@@ -608,6 +616,68 @@ TEST_CASE("store_migration: a put that is refused leaves no version, though the 
         }
         CHECK(refused != 0);
     }
+}
+
+TEST_CASE("store_migration: a put that finds its pool frozen leaves the version that has not moved") {
+    stuck_move f{false};
+    const page_key key{f.pool, 1, 39};
+    std::vector<std::byte> out(4096);
+    REQUIRE(f.store.log_changes(f.pool, nullptr, 0, true) == status::ok);
+    CHECK(f.store.put(key, f.raw(99)) == status::busy);
+    CHECK(f.store.get(key, out) == status::ok);
+    CHECK(out == f.raw(39));
+    REQUIRE(f.store.log_changes(f.pool, nullptr, 0) == status::ok);
+    CHECK(f.store.get(key, out) == status::ok);
+    CHECK(f.store.check());
+}
+
+TEST_CASE("store_migration: a range that is erased while its pool freezes, partition by partition, is busy") {
+    unsigned holds = 1;
+    for (unsigned n = 1; n <= holds; ++n) {
+        CAPTURE(n);
+        machine source{plenty};
+        partitioned_store<calling_config> store{source, {.partitions = 6, .seed = 1}, {}, {}, by_node{source}};
+        const pool_id pool = store.create_pool().value();
+        for (std::uint64_t i = 0; i < 40; ++i) {
+            REQUIRE(store.put({pool, 1, i * 64}, page_of(4096, page_kind::pointers, i)) == status::ok);
+        }
+        result<std::size_t> erased{0};
+        unsigned at = 0;
+        calling_lock::after_each = [&] {
+            if (++at == n) {
+                erased = store.erase_object(pool, 1);
+            }
+        };
+        CHECK(store.log_changes(pool, nullptr, 0, true) == status::ok);
+        calling_lock::after_each = nullptr;
+        holds = at;
+        CHECK(erased.error() == status::busy); // and not what the last partition said
+    }
+    CHECK(holds == 6 + 1);
+}
+
+TEST_CASE("store_migration: of a pool that is being destroyed nobody is at the log behind its end") {
+    machine source{plenty};
+    partitioned_store<calling_config> store{source, {.partitions = 6, .seed = 1}, {}, {}, by_node{source}};
+    const pool_id pool = store.create_pool().value();
+    atomic<std::uint32_t> word{0};
+    change_log log{&word, 1}, other{&word, 1};
+    REQUIRE(store.log_changes(pool, &log, 0) == status::ok);
+    CHECK(store.log_changes(pool, &other, 0) == status::invalid);
+    CHECK(store.log_changes(pool, &log, 0) == status::ok);
+    unsigned takes = 0;
+    calling_lock::after_unlock = [&] { // the id is gone, and the pool is open still
+        if (takes == 0) {
+            const unsigned before = calling_lock::takes;
+            CHECK(store.log_changes(pool, &log, 0) == status::invalid);
+            CHECK(calling_lock::takes == before + 1);
+            CHECK(store.log_changes(pool, nullptr, 0) == status::invalid);
+            takes = calling_lock::takes - before - 1;
+        }
+    };
+    CHECK(store.destroy_pool(pool) == status::ok);
+    calling_lock::after_unlock = nullptr;
+    CHECK(takes == 1 + 6); // who came by the id before has left each partition
 }
 
 TEST_CASE("store_migration: whatever moves between two holds of an operation, it does what it says") {
