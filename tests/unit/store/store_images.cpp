@@ -108,7 +108,7 @@ TEST_CASE("images: a page that is erased while the tier reads it is not damage, 
             std::thread{[&] { CHECK(store.erase(key) == status::ok); }}.join();
         }
     };
-    bytes room(16 * 4096), page(4096);
+    bytes room(16 * 4096);
     const auto walk = [&](std::vector<unsigned>& seen) {
         pool_cursor cursor{pool};
         while (!cursor.has_ended()) {
@@ -127,9 +127,9 @@ TEST_CASE("images: a page that is erased while the tier reads it is not damage, 
     memory.on_call = nullptr;
     REQUIRE(gone < 50);
     for (std::uint64_t i = 0; i < 50; ++i) {
-        CHECK(seen[static_cast<std::size_t>(i)] == (i == gone ? 0 : 1));
+        CHECK(seen[static_cast<std::size_t>(i)] == (i == gone ? 0u : 1u));
     }
-    memory.set_faults({.unreadable = 3});
+    memory.set_faults({.unreadable = 10});
     std::vector<unsigned> again(50);
     walk(again);
     CHECK(again == seen);
