@@ -84,9 +84,8 @@ public:
             terms.elsewhere = {true, from_.state_.occupied_by(from_.state_.index.get(old))};
         }
         const put_outcome outcome = to_.put_held(k, stream, sum, held_back, terms);
-        const bool tries_again =
-            !terms.is_last && (outcome.result == status::limit || outcome.result == status::no_memory);
-        if (old != no_slot && !tries_again && outcome.result != has_moved && outcome.result != status::invalid) {
+        const bool is_refused = outcome.result == status::limit || outcome.result == status::no_memory;
+        if (old != no_slot && (outcome.result == status::ok || (is_refused && terms.is_last))) {
             from_.state_.remove(**leaves, old);
             ++from_.state_.erased_pages;
         }

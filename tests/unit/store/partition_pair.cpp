@@ -2,6 +2,7 @@
 #include <pagefold/store/partition_pair.hpp>
 
 #include "support/partition_fixture.hpp"
+#include "support/store_configs.hpp"
 
 #include <pagefold/store/default_config.hpp>
 
@@ -126,6 +127,25 @@ TEST_CASE("partition_pair: a put takes the place of the version that has not mov
         CHECK(s.is_in(s.other, 1) == has_room);
         CHECK(s.part.check());
         CHECK(s.other.check());
+    }
+}
+
+TEST_CASE("partition_pair: a put that is busy, as the pool is frozen, leaves the version that has not moved") {
+    for (const bool is_last : {false, true}) {
+        two_partitions<migrating_config> s{pool_kind::persistent};
+        const std::vector<std::byte> stream = page_of(4096, page_kind::random, 9);
+        const located_key k = s.at(1, 1);
+        REQUIRE(s.put(1, 800) == status::ok);
+        s.other.log_pool(s.id, nullptr, 0, true);
+        {
+            partition_pair<migrating_config> pair{s.part, s.other, true};
+            CHECK(pair.put(k, stream, checksum(stream, k.sum_seed), 0,
+                           {partition<migrating_config>::no_pool, false, is_last, {}})
+                      .result == status::busy);
+        }
+        CHECK(s.is_in(s.part, 1));
+        CHECK(!s.is_in(s.other, 1));
+        CHECK(s.part.check());
     }
 }
 
