@@ -43,8 +43,7 @@ void partition_state<Config>::discard(pool_state& pool, std::uint32_t id) noexce
         lost.away_pages = others < pool.counts.away_pages ? others : pool.counts.away_pages;
         lost.stored_pages -= lost.away_pages;
     }
-    pool.counts.add_pages(lost, false);
-    totals.add_pages(lost, false);
+    pool.counts.add_pages(lost, false, totals);
     if (pool.is_ephemeral()) {
         ephemeral_pages -= lost.stored_pages < ephemeral_pages ? lost.stored_pages : ephemeral_pages;
     }

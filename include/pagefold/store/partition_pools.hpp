@@ -50,6 +50,11 @@ bool partition<Config>::drain_pool(std::uint32_t slot) noexcept {
     }
     pool_state& pool = state_.pools[slot];
     const bool done = range_erase<Config>{state_}.drain(pool, slot);
+    if (done) {
+        // What damage left counted is nobody's, and no later pool's of this slot.
+        const partition_counters left = pool.counts;
+        pool.counts.add_pages(left, false, state_.totals);
+    }
     state_.settle(pool, state_.table.records[slot], static_cast<std::size_t>(pool.counts.payload_bytes),
                   pool.ring.bytes);
     return done && state_.trim_ghost() && state_.trim_order();

@@ -359,8 +359,7 @@ struct partition_state : partition_source, partition_tier<typename Config::tier_
         ++changes;
         partition_counters one;
         add_page(e, one);
-        pool.counts.add_pages(one, arrives);
-        totals.add_pages(one, arrives);
+        pool.counts.add_pages(one, arrives, totals);
         if (pool.is_ephemeral()) {
             ephemeral_pages += arrives ? 1u : ephemeral_pages != 0 ? ~std::uint64_t{0} : 0u;
         }

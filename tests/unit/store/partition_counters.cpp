@@ -19,6 +19,24 @@ TEST_CASE("partition_counters: counts of pages that leave never fall below 0") {
     CHECK(counts.same_pages_as({}));
 }
 
+TEST_CASE("partition_counters: a sum of two stays their sum, whatever leaves one of them") {
+    partition_counters a, b, totals, one;
+    one.stored_pages = one.away_pages = 1;
+    one.compr_data_size = 500;
+    a.add_pages(one, true, totals);
+    b.add_pages(one, true, totals);
+    CHECK(totals.stored_pages == 2);
+    CHECK(totals.compr_data_size == 1000);
+    for (unsigned i = 0; i < 2; ++i) { // the second time there is nothing of it
+        a.add_pages(one, false, totals);
+        CHECK(a.same_pages_as({}));
+        CHECK(totals.same_pages_as(b));
+    }
+    one.compr_data_size = 501;
+    b.add_pages(one, false, totals);
+    CHECK(totals.same_pages_as({}));
+}
+
 TEST_CASE("partition_counters: each count of pages makes a difference, and what was done makes none") {
     std::uint64_t partition_counters::*const pages[] = {
         &partition_counters::stored_pages,    &partition_counters::same_pages,    &partition_counters::huge_pages,

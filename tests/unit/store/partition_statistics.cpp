@@ -275,6 +275,32 @@ TEST_CASE("partition_statistics: check looks at each pool's counts, not only at 
     CHECK(f.part.check());
 }
 
+TEST_CASE("partition_statistics: what damage left counted goes with its pool, and nothing of another's") {
+    fixture f{persistent};
+    pool_record records[2]; // in place of the one
+    records[0].id = f.id;
+    records[1].id = pool_ids::next(pool_id{}, 1, persistent);
+    f.table.records = records;
+    f.table.count = 2;
+    REQUIRE(f.part.open_pool(records[1].id) == status::ok);
+    extent& x = f.put_marked(1, 1000);
+    unit_store_partition_statistics::put_marked(f, records[1].id, 1, min_stream_size);
+    flip_meta(x, 1); // a same-filled page, of which the pool has none
+    REQUIRE(f.part.erase(f.hasher.locate({f.id, marked, extent_pages})) == status::ok);
+    CHECK(f.of_pool().same_pages == 0);
+    CHECK(f.of_pool().compr_data_size == 1000); // nobody knows what it was
+    CHECK(f.stats().same_pages == 1);
+    CHECK(f.stats().compr_data_size == 1000);
+    f.part.close_pool(f.id);
+    CHECK(f.part.drain_pool(0));
+    CHECK(f.stats().stored_pages == 1);
+    CHECK(f.stats().same_pages == 1);
+    CHECK(f.stats().compr_data_size == 0);
+    CHECK(f.part.share_of(0).payload == 0); // or the slot's next pool would be charged with it
+    CHECK(records[0].payload.load(memory_order::relaxed) == 0);
+    CHECK(records[0].tables.load(memory_order::relaxed) == 0);
+}
+
 TEST_CASE("partition_statistics: check sees two pages with one object") {
     fixture f{persistent};
     extent &x = f.put_marked(1, 1000), &y = f.put_marked(2, 1000);
