@@ -274,6 +274,76 @@ TEST_CASE("store_clones: a process that is forked while a pool is sealed has no 
     }
     CHECK(halves > 0);
 }
+
+namespace {
+
+/// A lock at which one thread stops until it is told to go on.
+struct gated_lock {
+    void lock() noexcept {
+        if (is_gated) {
+            const unsigned number = arrived.fetch_add(1) + 1;
+            while (granted.load() < number) {
+                std::this_thread::yield();
+            }
+        }
+        inner.lock();
+    }
+    void unlock() noexcept { inner.unlock(); }
+
+    default_config::lock_type inner{};
+    static inline thread_local bool is_gated = false;
+    static inline std::atomic<unsigned> arrived{0}, granted{0};
+};
+struct gated_config : cloning_config {
+    using lock_type = gated_lock;
+};
+
+} // namespace
+
+TEST_CASE("store_clones: a process that is forked just when an index is whole has it, and the pages that it keeps") {
+    test_source source;
+    partitioned_store<gated_config> store{source, {.partitions = 2, .seed = 5}};
+    const pool_id parent = store.create_pool().value();
+    for (std::uint64_t at = 0; at < 20; ++at) {
+        REQUIRE(store.put({parent, 1, at}, page_of(at, 0)) == status::ok);
+    }
+    REQUIRE(store.seal(parent) == status::ok);
+    const pool_id clone = store.create_pool({.parent = parent}).value();
+    std::thread sealer{[&] {
+        gated_lock::is_gated = true;
+        static_cast<void>(store.seal(parent, {.by_content = true}));
+    }};
+    for (unsigned step = 1;; ++step) { // until it stands between the one and the other
+        REQUIRE(step < 10'000);
+        while (gated_lock::arrived.load() < step) {
+            std::this_thread::yield();
+        }
+        REQUIRE(store.put({clone, 9, 9}, page_of(3, 0)) == status::ok);
+        if (store.statistics_of(clone).value().reference_pages != 0) {
+            break;
+        }
+        gated_lock::granted.store(step);
+    }
+    REQUIRE(store.quiesce() == status::ok);
+    const pid_t child = fork();
+    if (child == 0) {
+        alarm(60);
+        store.resume_alone();
+        std::vector<std::byte> out(page_size);
+        const bool has_page = store.get({clone, 9, 9}, out) == status::ok && out == page_of(3, 0) && store.check();
+        const bool goes = store.destroy_pool(clone) == status::ok && store.destroy_pool(parent) == status::ok &&
+                          store.check() && store.stats().total_bytes == source.bytes_held();
+        _exit(has_page && goes ? 0 : has_page ? 1 : 2);
+    }
+    store.resume();
+    gated_lock::granted.store(~0u);
+    sealer.join();
+    int how = 0;
+    REQUIRE(waitpid(child, &how, 0) == child);
+    REQUIRE(WIFEXITED(how));
+    CHECK(WEXITSTATUS(how) == 0);
+    CHECK(store.check());
+}
 #endif
 
 TEST_CASE("store_clones: threads at one child, while others come and go") {

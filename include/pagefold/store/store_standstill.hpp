@@ -60,8 +60,11 @@ void basic_store<Config, Place>::resume_alone() noexcept {
     for (std::uint32_t slot = 0; slot < table.count; ++slot) {
         table.records[slot].route.forget_holds();
         if (table.records[slot].is_indexing) { // who made it is gone
-            drain_content(table.records[slot].id);
-            free_content(table.records[slot].id);
+            const content_index* const content = table.records[slot].content.load(memory_order::relaxed);
+            if (content == nullptr || !content->is_ready()) { // else pages may be kept by it
+                drain_content(table.records[slot].id);
+                free_content(table.records[slot].id);
+            }
             registry_.end_indexing(table.records[slot].id);
         }
         if (table.records[slot].stage == pool_stage::dying) {
