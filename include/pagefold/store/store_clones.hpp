@@ -7,7 +7,7 @@
 //
 // Who makes a pool's content index counts as its child until it is whole, so that the pool stays. What it takes of memory it takes
 // while it has a scratch, or the registry's lock, and says at once in the pool's record: so it is whole in a standstill, and a process
-// that is forked meanwhile gives it back.
+// that is forked meanwhile gives it back; but not one that is published, as pages of children may be kept by it.
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -179,8 +179,9 @@ status basic_store<Config, Place>::make_content_index(pool_id id) noexcept {
             return status::ok;
         }
         const located_key any = hasher_.locate({id, 0, 0});
-        const result<content_index*> made =
-            content_index::make(source_ref_, budget_, (*s).stored_pages - (*s).same_pages, held_back_from(any));
+        // Of an extent that was lost nobody knows how many pages were same-filled: what is told may be more than there are.
+        const std::uint64_t pages = (*s).stored_pages > (*s).same_pages ? (*s).stored_pages - (*s).same_pages : 0;
+        const result<content_index*> made = content_index::make(source_ref_, budget_, pages, held_back_from(any));
         if (!made) {
             return made.error();
         }
@@ -198,6 +199,7 @@ status basic_store<Config, Place>::make_content_index(pool_id id) noexcept {
     if (s != status::ok) {
         free_content(id);
     }
+    pool_charge::renew_unmet(registry_.table(), registry_.table().records[pool_ids::slot(id)]);
     registry_.end_indexing(id);
     return s;
 }

@@ -725,6 +725,56 @@ TEST_CASE("clone: a pool that names a wrong parent, for damage, has corrupt page
     CHECK(f.has({f.child, 1, 8}, f.base(8)));
 }
 
+TEST_CASE("clone: a content index is paid from what its pool has reserved, and others get the rest") {
+    std::uint64_t full[2] = {};
+    for (const bool by : {false, true}) {
+        test_source source;
+        partitioned_store<cloning_config> store{source, {.limit_bytes = 2 << 20, .partitions = 1, .seed = 1}};
+        const pool_id parent = store.create_pool({.reserved_bytes = std::size_t{256} << 10}).value();
+        REQUIRE(store.put({parent, 0, 0}, page_of(page_kind::pointers, 1)) == status::ok);
+        REQUIRE(store.seal(parent, {.by_content = by}) == status::ok);
+        const pool_id other = store.create_pool().value();
+        std::uint64_t pages = 0;
+        while (store.put_raw({other, 0, pages}, page_of(page_kind::random, pages)) == status::ok) {
+            REQUIRE(++pages < 512);
+        }
+        full[by ? 1 : 0] = store.stats().total_bytes;
+        CHECK(store.check());
+    }
+    CHECK(full[1] >= full[0] + 2 * page_size);
+}
+
+TEST_CASE("clone: a pool that lost same-filled pages to damage gets a content index of what it has") {
+    test_source source;
+    partitioned_store<cloning_config> store{source, {.limit_bytes = 8 << 20, .partitions = 1, .seed = 1}};
+    const pool_id parent = store.create_pool().value();
+    constexpr std::uint64_t marked = 0xfedcba9876543210;
+    for (std::uint64_t i = 0; i < 64; ++i) {
+        REQUIRE(store.put({parent, marked, i}, page_of(page_kind::zeros, 0)) == status::ok);
+    }
+    REQUIRE(store.put({parent, 2, 0}, page_of(page_kind::pointers, 1)) == status::ok);
+    source.for_each_run([&](std::byte* memory, std::size_t length) {
+        for (std::size_t at = 0; at + 8 <= length; at += 4) {
+            if (std::memcmp(memory + at, &marked, 8) == 0) {
+                memory[at] ^= std::byte{4};
+            }
+        }
+    });
+    bytes out(page_size);
+    CHECK(store.get({parent, marked, 1}, out) == status::corrupt);
+    const pool_stats damaged = store.statistics_of(parent).value();
+    REQUIRE(damaged.stored_pages < damaged.same_pages); // nobody knows what the lost ones were
+    CHECK(store.seal(parent, by_content) == status::ok);
+    CHECK(store.statistics_of(parent).value().content_index_size == 3 * page_size);
+    const pool_id child = store.create_pool({.parent = parent}).value();
+    CHECK(store.put({child, 9, 9}, page_of(page_kind::pointers, 1)) == status::ok);
+    CHECK(store.statistics_of(child).value().reference_pages == 1);
+    CHECK(store.stats().total_bytes == source.bytes_held());
+    CHECK(store.destroy_pool(child) == status::ok);
+    CHECK(store.destroy_pool(parent) == status::ok);
+    CHECK(store.stats().stored_pages + store.stats().same_pages == 0);
+}
+
 TEST_CASE("clone: what is in the parent twice is found, and a page that is no page of it is not") {
     test_source source;
     partitioned_store<cloning_config> store{source, {.seed = 4}};
