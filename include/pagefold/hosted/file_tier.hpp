@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <fcntl.h>
 #include <limits>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -73,9 +74,11 @@ public:
         return is_valid(options) ? file_places::memory_for(units_of(options)) : 0;
     }
     /// Uses a part of the file from now on, whatever is in it. Once, before the store is made. invalid: options outside their
-    /// range, too little memory, or memory that is not aligned to 8 bytes. Descriptor and memory are the caller's, and stay.
+    /// range, too little memory, memory that is not aligned to 8 bytes, or a descriptor that appends: Linux writes to the end then,
+    /// whatever place it is told. Descriptor and memory are the caller's, and stay.
     status open(int descriptor, const tier_file_options& options, byte_span memory) noexcept {
-        if (!is_valid(options)) {
+        const int flags = ::fcntl(descriptor, F_GETFL);
+        if (!is_valid(options) || (flags != -1 && (flags & O_APPEND) != 0)) {
             return status::invalid;
         }
         const status s = places_.open(units_of(options), memory);

@@ -177,6 +177,13 @@ TEST_CASE("file_tier: options outside their range, and memory that is too little
     if (sizeof(::off_t) == 8) {
         CHECK(tier_file::memory_for({.bytes = std::uint64_t{1} << 60}) == std::size_t{1} << 29); // 2^31 places
     }
+    const int appends = ::open("/dev/null", O_WRONLY | O_APPEND | O_CLOEXEC);
+    REQUIRE(appends >= 0);
+    std::uint64_t two[2] = {};
+    tier_file file;
+    CHECK(file.open(appends, {.bytes = 512}, {reinterpret_cast<std::byte*>(two), sizeof two}) == status::invalid);
+    CHECK(file.open(on.descriptor(), {.bytes = 512}, {reinterpret_cast<std::byte*>(two), sizeof two}) == status::ok);
+    ::close(appends);
     fixture none{{.bytes = 511}};
     CHECK(none.offer(1, 1).error() == status::limit);
 }
