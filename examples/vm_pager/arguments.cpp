@@ -46,6 +46,10 @@ arguments parse_arguments(int count, char** values) {
             given.snapshot = line.value();
         } else if (option == "--template") {
             given.template_file = line.value();
+        } else if (option == "--save") {
+            given.save = line.value();
+        } else if (option == "--restore") {
+            given.restore = line.value();
         } else if (option == "--resident") {
             given.resident = parse_size(option, line.value());
         } else if (option == "--memory") {
@@ -81,6 +85,11 @@ userfaultfd and, if pages are to be evicted, the guest's memfd.
   --snapshot FILE   what an untouched page has; without it, zeros
   --template FILE   the same, for many guests: read whole into the store first,
                     where a guest's page is kept as what differs from it
+  --save FILE       at the end the compressed pages are written there, and the
+                    guests wait for the next vm_pager: only for monitors that
+                    keep their own copy of the userfaultfd
+  --restore FILE    begins with what --save wrote: a guest that connects again
+                    goes on, and a template is taken from there
   --resident SIZE   most memory for all guests' pages
   --memory SIZE     most memory for those and the compressed pages together
   --store SIZE      most memory for the compressed pages
@@ -92,8 +101,8 @@ userfaultfd and, if pages are to be evicted, the guest's memfd.
 SIZE is a number with K, M or G behind it. Guests without a memfd are served,
 but their pages can't be evicted. SIGUSR1 puts away all pages that can be, and
 tells what each guest has. SIGTERM and SIGINT bring every page of every guest
-back into its memory, so that the guests live on, and end; a second one ends at
-once.
+back into its memory, so that the guests live on, and end (or save, with
+--save); a second one ends at once.
 Ends with 0, 2 for a mistake, 77 where the machine lacks what it needs.
 )";
 }

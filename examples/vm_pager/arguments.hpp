@@ -14,6 +14,8 @@ struct arguments {
     std::string socket;               ///< path; required
     std::string snapshot;             ///< path, or empty: untouched pages read as zeros
     std::string template_file;        ///< path, or empty; not besides `snapshot`
+    std::string save;                 ///< path, or empty: at the end all pages are brought back
+    std::string restore;              ///< path, or empty
     std::size_t resident = unlimited; ///< most bytes of all guests' pages in memory
     std::size_t memory = unlimited;   ///< most bytes of those and of the store together
     std::size_t store = unlimited;    ///< most bytes of the store

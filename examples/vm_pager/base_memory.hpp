@@ -21,6 +21,8 @@ public:
     [[nodiscard]] virtual std::size_t read(std::uint64_t offset, std::byte* to, std::size_t count) noexcept = 0;
     /// Pages that were read from a file.
     [[nodiscard]] virtual std::uint64_t file_pages() const noexcept = 0;
+    /// Tells one file from another; 0 where the pages are in a pool.
+    [[nodiscard]] virtual std::uint64_t identity() const noexcept { return 0; }
     /// The sealed pool that has it all, by offset in pages, for the guests' pools to be clones of; or none.
     [[nodiscard]] virtual pagefold::pool_id parent() const noexcept { return {}; }
 };

@@ -24,7 +24,8 @@ constexpr std::size_t most_recent_refaults = std::size_t{1} << 20;
 
 } // namespace
 
-guest::guest(unsigned number, guest_memory memory, unique_fd socket, store_type& store, base_memory* base)
+guest::guest(unsigned number, guest_memory memory, unique_fd socket, store_type& store, base_memory* base,
+             const saved_guest* saved)
     : number_{number}, memory_{std::move(memory)}, socket_{std::move(socket)}, store_{store}, base_{base},
       is_clone_{base != nullptr && base->parent() != pagefold::pool_id{}}, traits_{static_cast<std::uint8_t*>(
                                                                                        std::calloc(memory_.pages(), 1)),
@@ -38,6 +39,11 @@ guest::guest(unsigned number, guest_memory memory, unique_fd socket, store_type&
         if (base_ != nullptr && base_->bytes() < region.offset + region.bytes) {
             throw refusal("the snapshot ends before a region does");
         }
+    }
+    if (saved != nullptr) {
+        take_over(*saved);
+        look_at_file();
+        return;
     }
     pagefold::pool_options options;
     options.parent = is_clone_ ? base_->parent() : pagefold::pool_id{};
@@ -54,6 +60,26 @@ guest::guest(unsigned number, guest_memory memory, unique_fd socket, store_type&
 guest::~guest() {
     if (pool_ != pagefold::pool_id{}) {
         static_cast<void>(store_.destroy_pool(pool_));
+    }
+}
+
+/// What is in the file as well is found there after this, and its page in the store goes.
+void guest::take_over(const saved_guest& saved) {
+    if (!memory_.can_evict()) {
+        throw refusal("it was saved as one whose pages can be evicted");
+    }
+    pool_ = saved.pool;
+    for (slot_id page = 0; page < set_.pages(); ++page) {
+        const page_state state = saved.state(page);
+        if (state != page_state::base) {
+            add_trait(page, zero_base);
+        }
+        if (state == page_state::stored && store_.contains(key(page)) == status::ok) {
+            set_place(page, page_place::stored);
+            set_copy(page, true, true);
+        } else if (state == page_state::lost || state == page_state::stored) {
+            set_place(page, page_place::lost);
+        }
     }
 }
 
@@ -426,6 +452,31 @@ bool guest::give_back() noexcept {
     }
     memory_.unregister(); // lifts what protection is left, and wakes everybody
     return stats_.lost_pages == lost;
+}
+
+saved_guest guest::save() {
+    guest_identity who;
+    if (!memory_.identify(who)) {
+        throw failure("nothing tells its memfd from others");
+    }
+    saved_guest out{std::move(who)};
+    out.pool = pool_;
+    for (slot_id page = 0; page < set_.pages(); ++page) {
+        switch (set_.place(page)) {
+        case page_place::resident: forget_copy(page); break; // older than the guest's page soon; zeros, should that go
+        case page_place::stored: out.set_state(page, page_state::stored); break;
+        case page_place::lost: out.set_state(page, page_state::lost); break;
+        default:
+            out.set_state(page, base_ != nullptr && !has_trait(page, zero_base) ? page_state::base : page_state::zeros);
+        }
+    }
+    return out;
+}
+void guest::let_wait() noexcept {
+    for (const fault& f : faults_) {
+        memory_.wake(f.page, 1);
+    }
+    faults_.clear();
 }
 
 bool guest::check() noexcept {

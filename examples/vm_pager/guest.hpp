@@ -3,6 +3,7 @@
 
 #include "base_memory.hpp"
 #include "guest_memory.hpp"
+#include "saved_guests.hpp"
 #include "store.hpp"
 
 #include <pagefold/evict/clock.hpp>
@@ -28,6 +29,7 @@
 //   eviction   clean → where it came from     a hole in the file
 //              dirty → stored                 protect, read, put, then the hole; or back, where the store refuses
 //   REMOVE     any → nowhere, zeros
+//   return     of a guest that was saved: what its memfd has is resident, all else as saved_guests.hpp says
 //
 // With a template the guest's pool is a clone of the template's, and an eviction's put compares: a page that was written and
 // equals the template's is a reference there, one that is near it a delta. The store doesn't fall through, and what is nowhere
@@ -72,7 +74,9 @@ public:
 
     /// Takes over memory that was registered. Throws refusal where the store has no room for a pool, the system none for the
     /// tables, or a region lies outside of what it begins as. `base` may be null.
-    guest(unsigned number, guest_memory memory, unique_fd socket, store_type& store, base_memory* base);
+    /// `saved`: it was here before, and goes on with that pool; or null. Who is refused leaves the pool as it was.
+    guest(unsigned number, guest_memory memory, unique_fd socket, store_type& store, base_memory* base,
+          const saved_guest* saved);
     ~guest();
     guest(const guest&) = delete;
     guest& operator=(const guest&) = delete;
@@ -117,6 +121,11 @@ public:
     /// Brings everything back and lets the guest go. False where pages could not be brought.
     [[nodiscard]] bool give_back() noexcept;
 
+    /// Makes ready to be saved: from here on nothing is served. Throws failure where nobody would know it again.
+    [[nodiscard]] saved_guest save();
+    /// It is saved: who waits for a page asks again, and the next vm_pager hears it.
+    void let_wait() noexcept;
+
     /// Walks everything and compares every counter, for tests.
     [[nodiscard]] bool check() noexcept;
 
@@ -145,6 +154,7 @@ private:
 
     void clear_trait(slot_id page, trait t) noexcept { traits_[page] = static_cast<std::uint8_t>(traits_[page] & ~t); }
 
+    void take_over(const saved_guest& saved);
     void note_message(const uffd_msg& message) noexcept;
     void remove(std::uint64_t start, std::uint64_t end) noexcept;
 

@@ -118,6 +118,21 @@ bool guest_memory::is_alive() noexcept {
     return fd_.copy(regions_[0].address, unreadable == MAP_FAILED ? nullptr : unreadable, page_bytes).error != ESRCH;
 }
 
+bool guest_memory::identify(guest_identity& who) const {
+    struct statx is {};
+    if (statx(file_.get(), "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &is) != 0 || (is.stx_mask & STATX_INO) == 0) {
+        return false;
+    }
+    const bool has_birth = (is.stx_mask & STATX_BTIME) != 0;
+    who.device = std::uint64_t{is.stx_dev_major} << 32 | is.stx_dev_minor;
+    who.inode = is.stx_ino;
+    who.born = has_birth ? static_cast<std::uint64_t>(is.stx_btime.tv_sec) * 1'000'000'000 + is.stx_btime.tv_nsec : 0;
+    who.regions.clear();
+    for (const guest_region& region : regions_) {
+        who.regions.emplace_back(region.offset, region.bytes);
+    }
+    return true;
+}
 bool guest_memory::read(std::size_t page, std::byte* to, std::size_t count) const noexcept {
     std::size_t done = 0;
     const std::size_t bytes = count * page_bytes;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "guest_identity.hpp"
 #include "message.hpp"
 #include "unique_fd.hpp"
 
@@ -34,6 +35,7 @@ public:
     [[nodiscard]] const std::vector<guest_region>& regions() const noexcept { return regions_; }
     /// Whether pages can be dropped, and writes noticed.
     [[nodiscard]] bool can_evict() const noexcept { return can_evict_; }
+    [[nodiscard]] bool has_file() const noexcept { return static_cast<bool>(file_); }
     /// Why not.
     [[nodiscard]] const char* objection() const noexcept { return objection_; }
 
@@ -57,6 +59,8 @@ public:
 
     // With the file only.
 
+    /// By what the guest is known again; false where the system doesn't say.
+    [[nodiscard]] bool identify(guest_identity& who) const;
     /// False where the file has no such bytes any more.
     [[nodiscard]] bool read(std::size_t page, std::byte* to, std::size_t count) const noexcept;
     [[nodiscard]] bool drop(std::size_t page, std::size_t count) noexcept;

@@ -52,7 +52,7 @@ host::host(const arguments& given)
     : given_{given}, store_{source_, {store_limit(given), 1}, {}, admission(given)}, listener_{given.socket} {
     if (!given.snapshot.empty()) {
         base_ = std::make_unique<snapshot>(store_, given.snapshot);
-    } else if (!given.template_file.empty()) {
+    } else if (!given.template_file.empty() && given.restore.empty()) {
         auto made = std::make_unique<template_memory>(store_, given.template_file);
         template_ = made.get();
         base_ = std::move(made);
@@ -66,7 +66,7 @@ host::host(const arguments& given)
 }
 
 bool host::run(int signals) {
-    if (template_ != nullptr && !read_template(signals)) {
+    if ((!given_.restore.empty() && !restore(signals)) || (template_ != nullptr && !read_template(signals))) {
         return true;
     }
     std::printf("listening on %s\n", given_.socket.c_str());
@@ -83,7 +83,7 @@ bool host::run(int signals) {
                 continue;
             }
             const std::string why = std::strerror(errno); // EINVAL: RLIMIT_NOFILE was lowered
-            static_cast<void>(give_all_back());
+            static_cast<void>(end());
             throw failure("nothing tells of faults any more: ppoll: " + why);
         }
         serve_guests();
@@ -99,10 +99,10 @@ bool host::run(int signals) {
             put_away();
         }
         if (polled_[0].revents != 0 && hear_signal(signals)) {
-            return give_all_back();
+            return end();
         }
     }
-    return true;
+    return drop_unclaimed();
 }
 
 /// False where a signal came that ends it. Clients that come meanwhile wait in the listener's queue.
@@ -244,12 +244,17 @@ void host::look_around() {
     }
     show_line();
 }
-bool host::give_all_back() {
+bool host::end() {
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
     sigprocmask(SIG_UNBLOCK, &ends, nullptr); // a second one needs no answer
+    const bool is_saved = !given_.save.empty() && save();
+    const bool is_whole = give_all_back(); // of a save: those that it is not for
+    return (drop_unclaimed() || is_saved) && is_whole;
+}
+bool host::give_all_back() {
     bool is_whole = true;
     for (guest& g : guests_) {
         g.look_at_file();
@@ -298,12 +303,18 @@ void host::hear_clients() {
 }
 void host::introduce(connection& client, introduction who) {
     guest_memory memory{std::move(who.regions), std::move(who.faults), std::move(who.file)};
-    guest& g = guests_.emplace_back(arrived_ + 1, std::move(memory), client.take(), store_, base_.get());
+    const saved_guest* const saved = find_saved(memory);
+    guest& g = guests_.emplace_back(arrived_ + 1, std::move(memory), client.take(), store_, base_.get(), saved);
     ++arrived_;
     fit_steering(g.memory().pages() * page_bytes);
     std::printf("guest %u: %zu regions, %.1f MiB", g.number(), g.memory().regions().size(),
                 mib(g.memory().pages() * page_bytes));
     std::printf(g.memory().can_evict() ? "\n" : "; its pages can't be evicted: %s\n", g.memory().objection());
+    if (saved != nullptr) {
+        saved_.remove_if([saved](const saved_guest& s) { return &s == saved; });
+        std::printf("guest %u goes on: resident=%zu stored=%zu; %zu have not come back\n", g.number(),
+                    g.resident() * page_bytes, g.stored() * page_bytes, saved_.size());
+    }
 }
 
 // The budget.

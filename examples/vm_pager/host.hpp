@@ -25,6 +25,9 @@
 //
 // With --auto the bound of the guests' pages is steered besides: by how long faults take, and by the pages that come straight back.
 //
+// The end. With --save the guests' pages stay where they are, and those in the store go to a file. A file is for one restart:
+// it loses its name before the first guest goes on with its pages, because from there on it is older than they are.
+//
 // Who loses pages. The guest with most of them, each divided by how much it lately missed what it lost: a guest that never
 // misses its pages is idle, or has too many. No guest is pressed below a share of its own while others are above theirs.
 
@@ -35,8 +38,9 @@ public:
     /// Throws failure.
     explicit host(const arguments& given);
 
-    /// Reads the template, if there is one. Then serves until the signals' descriptor has one that ends it, after which every
-    /// guest is given back, or all guests that were to come are gone. False where a guest could not be given back.
+    /// Reads what was saved and the template, if there are any. Then serves until the signals' descriptor has one that ends it,
+    /// after which every guest is saved or given back, or all guests that were to come are gone. False where a guest could not be
+    /// given back, or one that was saved did not come back.
     /// Throws failure.
     [[nodiscard]] bool run(int signals);
 
@@ -55,6 +59,13 @@ private:
     void put_away() noexcept;
     void show_guests();
     void look_around();
+    [[nodiscard]] bool end();
+    [[nodiscard]] bool restore(int signals);
+    void take_base(const saved_base& base);
+    [[nodiscard]] saved_guest* find_saved(const guest_memory& memory);
+    void spend_image();
+    [[nodiscard]] bool save();
+    [[nodiscard]] bool drop_unclaimed();
     [[nodiscard]] bool give_all_back();
 
     [[nodiscard]] std::size_t resident() const noexcept;
@@ -74,6 +85,8 @@ private:
     template_memory* template_ = nullptr; // the same, while it is read
     listener listener_;
     std::list<connection> clients_;
+    std::list<saved_guest> saved_; // that have not come back; not destroyed before the guests' base by themselves
+    bool has_spent_image_ = false;
     std::list<guest> guests_;
     std::vector<pollfd> polled_;
     clock::time_point next_look_ = clock::now();

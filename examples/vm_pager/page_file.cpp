@@ -4,6 +4,8 @@
 #include "failure.hpp"
 #include "message.hpp"
 
+#include <pagefold/core/bits.hpp>
+
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -22,6 +24,9 @@ page_file::page_file(const std::string& path) : fd_{::open(path.c_str(), O_RDONL
         throw failure(path + ": not a file of one or more pages of 4096 bytes");
     }
     bytes_ = static_cast<std::uint64_t>(status.st_size);
+    const std::uint64_t written = static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
+                                  static_cast<std::uint64_t>(status.st_mtim.tv_nsec);
+    identity_ = pagefold::mix(pagefold::mix(status.st_dev, status.st_ino), written);
 }
 
 std::size_t page_file::read(std::uint64_t offset, std::byte* to, std::size_t count) noexcept {

@@ -19,12 +19,15 @@ public:
     /// How many of the pages from `offset` on it could read, the first ones. Where that is fewer, errno says why; 0 there means
     /// that the file has become shorter.
     [[nodiscard]] std::size_t read(std::uint64_t offset, std::byte* to, std::size_t count) noexcept;
+    /// Of which file this is, and when it was written last.
+    [[nodiscard]] std::uint64_t identity() const noexcept { return identity_; }
     /// Pages that were read.
     [[nodiscard]] std::uint64_t pages_read() const noexcept { return pages_read_; }
 
 private:
     unique_fd fd_;
     std::uint64_t bytes_ = 0;
+    std::uint64_t identity_ = 0;
     std::uint64_t pages_read_ = 0;
 };
 

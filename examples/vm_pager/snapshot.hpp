@@ -23,6 +23,7 @@ public:
     [[nodiscard]] std::uint64_t bytes() const noexcept override { return file_.bytes(); }
     [[nodiscard]] std::size_t read(std::uint64_t offset, std::byte* to, std::size_t count) noexcept override;
     [[nodiscard]] std::uint64_t file_pages() const noexcept override { return file_.pages_read(); }
+    [[nodiscard]] std::uint64_t identity() const noexcept override { return file_.identity(); }
 
 private:
     store_type& store_;

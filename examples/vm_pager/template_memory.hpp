@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base_memory.hpp"
+#include "message.hpp"
 #include "page_file.hpp"
 #include "store.hpp"
 
@@ -23,6 +24,9 @@ class template_memory final : public base_memory {
 public:
     /// Throws failure where the file can't be read or is no whole number of pages, or the store has no room for a pool.
     template_memory(store_type& store, const std::string& path);
+    /// One that was read, by an earlier vm_pager: its sealed pool.
+    template_memory(store_type& store, pagefold::pool_id pool, std::uint64_t bytes) noexcept
+        : store_{store}, bytes_{bytes}, pages_{bytes / page_bytes}, pool_{pool} {}
     ~template_memory() override;
 
     /// Reads the next piece, of up to 64 pages; true once all is read and sealed. Throws failure where the file or the store

@@ -5,6 +5,8 @@
 
 #include "guest_model.hpp"
 
+#include <pagefold/core/checksum.hpp>
+
 #include <algorithm>
 #include <atomic>
 #include <fcntl.h>
@@ -677,6 +679,379 @@ void template_refusals(const char* program) {
     expect(access(folder.file("socket").c_str(), F_OK) != 0, "a socket was left behind");
 }
 
+// --- Over a restart -------------------------------------------------------------------------------------------------------
+
+/// Has it save so many guests, and end.
+std::string save_and_end(pager_process& pager, int guests) {
+    pager.send(SIGTERM);
+    for (int i = 0; i < guests; ++i) {
+        expect(figure(pager.wait_for("left: "), "lost") == 0, "pages were lost");
+        expect(figure(pager.wait_for("so far: "), "whole") == 1, "the pager's books are wrong");
+    }
+    const std::string line = pager.wait_for("saved: ");
+    expect(figure(line, "guests") == guests, "not so many guests were saved");
+    expect(pager.wait_for_end() == 0, "vm_pager's status");
+    return line;
+}
+/// The line about what it had.
+std::string come_back(monitor& vm, pager_process& pager) {
+    vm.introduce(pager);
+    return pager.wait_for("goes on: ");
+}
+/// Nothing is to be had from the file; the reason is among what is said.
+void expect_unrestored(const char* program, const scratch_folder& folder, const char* reason,
+                       std::vector<std::string> arguments) {
+    pager_process pager{program, folder.file("socket"), std::move(arguments), true, reason};
+    expect(pager.wait_for_end() == 2, "vm_pager's status");
+}
+bool is_there(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
+/// Two guests that work on while vm_pager is exchanged twice, and one that can't be evicted. What happens to a guest's memory
+/// meanwhile counts: a page given back, a hole, a page written into the file.
+void restart(const char* program) {
+    const scratch_folder folder;
+    const std::string image = folder.file("image");
+    std::optional<pager_process> pager{std::in_place, program, folder.file("socket"),
+                                       std::vector<std::string>{"--resident", "2M", "--save", image}};
+    monitor one{{{std::size_t{6} << 20, std::size_t{2} << 20}}}, two, fixed{{{std::size_t{2} << 20}, false}};
+    guest_model of_one{one}, of_two{two}, of_fixed{fixed};
+    one.introduce(*pager);
+    two.introduce(*pager);
+    fixed.introduce(*pager);
+    of_one.work(2, 3'000, one.pages());
+    of_fixed.work(2, 1'000, fixed.pages());
+    for (std::size_t i = 0; i < two.pages() - 100; ++i) {
+        of_two.write(i);
+    }
+    for (std::size_t i = 100; i < 200; ++i) {
+        of_two.remove(i, MADV_REMOVE);
+    }
+    for (int round = 0; round < 2; ++round) {
+        std::jthread worker{[&] { of_one.work(3, 3'000, one.pages()); }}; // waits while nobody serves it
+        save_and_end(*pager, 2);
+        expect(is_there(image) && !is_there(image + ".new"), "no image");
+        of_fixed.check_all();                                          // without a handler from now on
+        std::jthread remover{[&] { of_two.remove(20, MADV_REMOVE); }}; // comes back when that was heard
+        std::byte bytes[page];
+        write_page(bytes, 7, 500);
+        expect(pwrite(two.file(), bytes, page, 7 * page) == static_cast<ssize_t>(page), "pwrite");
+        const off_t hole = lseek(two.file(), 300 * page, SEEK_DATA); // a page that is in memory
+        expect(hole >= 0 && fallocate(two.file(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, hole, page) == 0,
+               "no hole");
+        const std::size_t emptied = static_cast<std::size_t>(hole) / page;
+        usleep(100'000);
+        pager.emplace(program, folder.file("socket"),
+                      std::vector<std::string>{"--resident", "2M", "--restore", image, "--save", image}, true,
+                      "restored: guests=2");
+        pager->wait_for("listening on ");
+        expect(is_there(image), "the image was used before a guest came");
+        // In another order than they came first.
+        const std::string of_second = come_back(two, *pager);
+        expect(figure(of_second, "stored") > 1'000 << 12, "nothing of it was stored");
+        expect(!is_there(image) && is_there(image + ".used"), "an old image can be restored again");
+        come_back(one, *pager);
+        remover.join();
+        worker.join();
+        expect(is_page(two.at(7), 7, 500), "what was written into the file");
+        expect(is_zeros(two.at(emptied)), "a hole made meanwhile");
+        for (const std::size_t i : {emptied, std::size_t{7}}) {
+            of_two.remove(i, MADV_REMOVE);
+        }
+        of_one.check_all();
+        of_two.check_all();
+        of_two.write(emptied);
+        of_two.work(2, 2'000, two.pages());
+        pager->send(SIGUSR1); // all that can be
+        pager->wait_for("now: guests=2");
+    }
+    of_one.check_all();
+    of_two.check_all();
+    save_and_end(*pager, 2);
+    pager.emplace(program, folder.file("socket"), std::vector<std::string>{"--restore", image});
+    come_back(one, *pager);
+    come_back(two, *pager);
+    of_one.work(2, 1'000, one.pages());
+    pager->send(SIGTERM); // not saved: all comes back
+    pager->wait_for("guest 1 has all");
+    pager->wait_for("guest 2 has all");
+    expect(pager->wait_for_end() == 0, "vm_pager's status");
+    of_one.check_all();
+    of_two.check_all();
+}
+
+/// Clones, and their template, which comes from the image: the file is gone.
+void restart_templates(const char* program) {
+    const scratch_folder folder;
+    const std::string image = folder.file("image");
+    const std::vector<std::byte> begin = make_template(2048);
+    write_file(folder.file("template"), begin);
+    std::optional<pager_process> pager{
+        std::in_place, program, folder.file("socket"),
+        std::vector<std::string>{"--template", folder.file("template"), "--save", image, "--resident", "3M"}};
+    expect(unlink(folder.file("template").c_str()) == 0, "unlink");
+    monitor first{{{std::size_t{6} << 20, std::size_t{2} << 20}}}, second, idle;
+    clone one{first, begin, 1}, two{second, begin, 2}, untouched{idle, begin, 3};
+    first.introduce(*pager);
+    second.introduce(*pager);
+    idle.introduce(*pager);
+    one.work(4'000);
+    two.work(4'000);
+    const auto expect_as_written = [&] {
+        pager->send(SIGUSR1);
+        expect_kept(*pager, "guest 1", {one.written(true), one.written(false)});
+        expect_kept(*pager, "guest 2", {two.written(true), two.written(false)});
+        expect(figure(pager->wait_for("guest 3 now: "), "own") == 0, "an idle clone has pages");
+        pager->wait_for("now: guests=");
+    };
+    expect_as_written();
+    for (int round = 0; round < 2; ++round) {
+        if (round == 1) { // some of it in memory
+            one.work(500);
+        }
+        save_and_end(*pager, 3);
+        std::vector<std::string> arguments{"--restore", image, "--save", image, "--resident", "3M"};
+        if (round == 1) { // as it was started first
+            arguments.insert(arguments.end(), {"--template", folder.file("template")});
+        }
+        pager.emplace(program, folder.file("socket"), arguments);
+        come_back(first, *pager);
+        come_back(second, *pager);
+        expect(figure(come_back(idle, *pager), "stored") == 0, "an idle clone has pages");
+        expect_as_written();
+        one.check_all();
+        two.check_all();
+        untouched.check_all();
+    }
+    one.work(2'000);
+    two.work(2'000);
+    monitor late;
+    clone another{late, begin, 4};
+    late.introduce(*pager);
+    another.work(1'000);
+    for (const clone* const c : {&one, &two, &untouched, &another}) {
+        c->check_all();
+    }
+    save_and_end(*pager, 4);
+    const std::string other = folder.file("other");
+    write_snapshot(other, 2048);
+    expect_unrestored(program, folder, "its guests began as a template", {"--restore", image, "--snapshot", other});
+}
+
+/// Guests from a file, which has to be the same file again.
+void restart_snapshot(const char* program) {
+    const scratch_folder folder;
+    const std::string image = folder.file("image"), file = folder.file("snapshot"), other = folder.file("other");
+    write_snapshot(file, 2048);
+    write_snapshot(other, 2048);
+    monitor vm;
+    guest_model model{vm, is_snapshot};
+    {
+        pager_process pager{program, folder.file("socket"), {"--snapshot", file, "--save", image, "--resident", "2M"}};
+        vm.introduce(pager);
+        model.work(2, 2'000, vm.pages());
+        expect(madvise(vm.at(100), 50 * page, MADV_REMOVE) == 0, "madvise failed");
+        save_and_end(pager, 1);
+    }
+    expect_unrestored(program, folder, "its guests began as a snapshot", {"--restore", image});
+    expect_unrestored(program, folder, "its guests began as a snapshot", {"--restore", image, "--template", file});
+    expect_unrestored(program, folder, "not the snapshot", {"--restore", image, "--snapshot", other});
+    pager_process pager{program, folder.file("socket"), {"--restore", image, "--snapshot", file, "--resident", "2M"}};
+    come_back(vm, pager);
+    for (std::size_t i = 0; i < vm.pages(); ++i) {
+        if (i >= 100 && i < 150) {
+            expect(is_zeros(vm.at(i)), "a removed page came back from the snapshot");
+        } else {
+            model.check(i);
+        }
+    }
+    pager.send(SIGTERM);
+    expect(pager.wait_for_end() == 0, "vm_pager's status");
+}
+
+std::vector<std::byte> read_file(const std::string& path) {
+    const unique_fd file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    struct stat status {};
+    expect(fstat(file.get(), &status) == 0, "no file");
+    std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
+    expect(read(file.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()), "no file was read");
+    return bytes;
+}
+
+/// Files that are cut, damaged, put together from two, of another start of the machine: none is used, not by half.
+void restart_damaged(const char* program) {
+    const scratch_folder folder;
+    const std::string image = folder.file("image"), bad = folder.file("bad");
+    monitor vm;
+    guest_model model{vm, {}, true};
+    std::vector<std::byte> first;
+    for (int round = 0; round < 2; ++round) {
+        std::vector<std::string> arguments{"--resident", "2M", "--save", image};
+        if (round == 1) {
+            arguments.insert(arguments.end(), {"--restore", image});
+        }
+        pager_process pager{program, folder.file("socket"), arguments};
+        vm.introduce(pager);
+        model.work(2, 2'000, vm.pages());
+        save_and_end(pager, 1);
+        first = round == 0 ? read_file(image) : first;
+    }
+    const std::vector<std::byte> good = read_file(image);
+    const auto is_refused = [&](const std::vector<std::byte>& bytes, const char* reason) {
+        unlink(bad.c_str());
+        write_file(bad, bytes);
+        expect_unrestored(program, folder, reason, {"--restore", bad});
+        expect(read_file(bad) == bytes, "a file that was refused is not as it was");
+    };
+    std::uint64_t book = 0;
+    std::memcpy(&book, good.data() + 16, sizeof book);
+    const auto cut = [&](std::size_t bytes) {
+        return std::vector<std::byte>(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(bytes));
+    };
+    for (const std::size_t bytes : {std::size_t{0}, std::size_t{79}}) {
+        is_refused(cut(bytes), "not a file that --save wrote");
+    }
+    for (const std::size_t bytes : {std::size_t{80}, book - 1}) {
+        is_refused(cut(bytes), "damaged or cut");
+    }
+    for (const std::size_t bytes : {book, book + 64, good.size() / 2, good.size() - 1}) {
+        is_refused(cut(bytes), "cut: its end is missing");
+    }
+    const auto flipped = [&](std::size_t at) {
+        std::vector<std::byte> bytes = good;
+        bytes[at] ^= std::byte{4};
+        return bytes;
+    };
+    is_refused(flipped(0), "not a file that --save wrote");
+    is_refused(flipped(8), "of version");
+    is_refused(flipped(23), "damaged or cut");
+    for (std::size_t at = 24; at < book; at += book / 7) {
+        is_refused(flipped(at), "damaged: the book");
+    }
+    for (std::size_t at = book; at < good.size(); at += good.size() / 13) {
+        is_refused(flipped(at), ": damaged");
+    }
+    std::vector<std::byte> other = good;
+    other.push_back(std::byte{});
+    is_refused(other, ": damaged");
+    other = cut(book); // and the image of the time before
+    std::memcpy(&book, first.data() + 16, sizeof book);
+    other.insert(other.end(), first.begin() + static_cast<std::ptrdiff_t>(book), first.end());
+    is_refused(other, ": damaged");
+    other = good;
+    other[40] ^= std::byte{1};
+    std::memcpy(&book, good.data() + 16, sizeof book);
+    const std::uint64_t check = pagefold::checksum({other.data(), book - 8}, 0x677565737420626f);
+    std::memcpy(other.data() + book - 8, &check, sizeof check);
+    is_refused(other, "from before this machine was started");
+    is_refused(make_template(4), "not a file that --save wrote");
+    expect_unrestored(program, folder, "No such file", {"--restore", folder.file("absent")});
+    expect_unrestored(program, folder, "no room for all of it: limit", {"--restore", image, "--store", "1M"});
+    pager_process pager{program, folder.file("socket"), {"--restore", image}};
+    come_back(vm, pager);
+    model.check_all();
+    pager.send(SIGTERM);
+    expect(pager.wait_for_end() == 0, "vm_pager's status");
+    model.check_all();
+}
+
+/// What can't be written is brought back, and the guest lives on without a handler, as ever.
+void restart_disk_full(const char* program) {
+    const scratch_folder folder;
+    const std::string image = folder.file("image");
+    struct {
+        std::string path;
+        const char* reason;
+    } const cases[] = {{image, "No space left"}, {folder.file("no/folder"), "No such file"}};
+    for (const auto& [path, reason] : cases) {
+        pager_process pager{program, folder.file("socket"), {"--resident", "2M", "--save", path}};
+        monitor vm;
+        vm.introduce(pager);
+        guest_model model{vm};
+        model.work(2, 3'000, vm.pages());
+        if (path == image) {
+            expect(symlink("/dev/full", (image + ".new").c_str()) == 0, "symlink");
+        }
+        pager.send(SIGTERM);
+        const std::string line = pager.wait_for("NOT SAVED: ");
+        expect(line.find(reason) != std::string::npos, std::string("not '") + reason + "'");
+        pager.wait_for("guest 1 has all");
+        expect(pager.wait_for_end() == 0, "vm_pager's status");
+        model.check_all();
+        model.work(2, 1'000, vm.pages());
+        expect(!is_there(path) && unlink((path + ".new").c_str()) != 0, "a file was left behind");
+    }
+}
+
+/// Guests that don't come back. While none has, all of them are saved again; then those that have not are dropped, and it is said.
+void restart_absent(const char* program) {
+    const scratch_folder folder;
+    const std::string image = folder.file("image");
+    const std::vector<std::string> again{"--resident", "2M", "--save", image, "--restore", image};
+    monitor one, two;
+    guest_model of_one{one}, of_two{two};
+    std::optional<pager_process> pager{std::in_place, program, folder.file("socket"),
+                                       std::vector<std::string>{"--resident", "2M", "--save", image}};
+    one.introduce(*pager);
+    two.introduce(*pager);
+    of_one.work(2, 2'000, one.pages());
+    of_two.work(2, 2'000, two.pages());
+    const long long pages = figure(save_and_end(*pager, 2), "pages");
+    for (int round = 0; round < 2; ++round) {
+        pager.emplace(program, folder.file("socket"), again);
+        pager->send(SIGTERM);
+        pager->wait_for("none of 2 guests has come back");
+        const std::string line = pager->wait_for("saved: guests=2");
+        expect(figure(line, "pages") == pages, "not the same pages");
+        expect(pager->wait_for_end() == 0, "vm_pager's status");
+    }
+    pager.emplace(program, folder.file("socket"), again);
+    expect(come_back(one, *pager).find("; 1 have not come back") != std::string::npos, "not one is awaited");
+    of_one.check_all();
+    monitor fresh; // is nobody's successor
+    guest_model of_fresh{fresh};
+    fresh.introduce(*pager);
+    of_fresh.work(2, 1'000, fresh.pages());
+    pager->send(SIGTERM);
+    pager->wait_for("saved: guests=2");
+    pager->wait_for("a guest of 8.0 MiB did not come back");
+    expect(pager->wait_for_end() == 0, "vm_pager's status");
+    pager.emplace(program, folder.file("socket"), again);
+    come_back(fresh, *pager);
+    expect(come_back(one, *pager).find("; 0 have not come back") != std::string::npos, "the other was kept");
+    of_one.check_all();
+    of_fresh.check_all();
+    // Without --save what is restored is dropped at once, and the status says so.
+    save_and_end(*pager, 2);
+    pager.emplace(program, folder.file("socket"), std::vector<std::string>{"--restore", image});
+    pager->send(SIGTERM);
+    pager->wait_for("did not come back");
+    expect(pager->wait_for_end() == 1, "vm_pager's status");
+    expect(is_there(image), "the image is gone, and nobody used it");
+}
+
+/// The same file with other regions is not served as another guest: it would read zeros.
+void restart_regions(const char* program) {
+    const scratch_folder folder;
+    const std::string image = folder.file("image");
+    monitor vm;
+    guest_model model{vm};
+    {
+        pager_process pager{program, folder.file("socket"), {"--resident", "2M", "--save", image}};
+        vm.introduce(pager);
+        model.work(2, 2'000, vm.pages());
+        save_and_end(pager, 1);
+    }
+    pager_process pager{program, folder.file("socket"), {"--resident", "2M", "--restore", image}};
+    const std::string here = std::to_string(reinterpret_cast<std::uintptr_t>(vm.at(0)));
+    const unique_fd socket = send_message(
+        pager.socket(), "[{\"base_host_virt_addr\":" + here + ",\"size\":4194304,\"offset\":0}]", vm.descriptors());
+    pager.wait_for("refused: its regions are not those");
+    come_back(vm, pager);
+    model.check_all();
+    pager.send(SIGTERM);
+    expect(pager.wait_for_end() == 0, "vm_pager's status");
+}
+
 struct bad_message {
     std::string text;
     const char* reason;
@@ -887,6 +1262,13 @@ const std::map<std::string, void (*)(const char*)> scenarios = {
     {"templates", templates},
     {"template_space", template_space},
     {"template_refusals", template_refusals},
+    {"restart", restart},
+    {"restart_templates", restart_templates},
+    {"restart_snapshot", restart_snapshot},
+    {"restart_damaged", restart_damaged},
+    {"restart_disk_full", restart_disk_full},
+    {"restart_absent", restart_absent},
+    {"restart_regions", restart_regions},
 };
 
 int run(int count, char** values) {
