@@ -727,7 +727,12 @@ void restart(const char* program) {
         of_two.remove(i, MADV_REMOVE);
     }
     for (int round = 0; round < 2; ++round) {
-        std::jthread worker{[&] { of_one.work(3, 3'000, one.pages()); }}; // waits while nobody serves it
+        std::jthread worker;
+        const auto work = [&] { of_one.work(3, 3'000, one.pages()); }; // waits while nobody serves it
+        if (round == 1) {
+            worker = std::jthread{work};
+        }
+        of_two.check(300);
         save_and_end(*pager, 2);
         expect(is_there(image) && !is_there(image + ".new"), "no image");
         of_fixed.check_all();                                          // without a handler from now on
@@ -735,10 +740,14 @@ void restart(const char* program) {
         std::byte bytes[page];
         write_page(bytes, 7, 500);
         expect(pwrite(two.file(), bytes, page, 7 * page) == static_cast<ssize_t>(page), "pwrite");
-        const off_t hole = lseek(two.file(), 300 * page, SEEK_DATA); // a page that is in memory
-        expect(hole >= 0 && fallocate(two.file(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, hole, page) == 0,
-               "no hole");
-        const std::size_t emptied = static_cast<std::size_t>(hole) / page;
+        std::size_t emptied = 3; // or a page that is in memory
+        if (round == 0) {
+            const off_t hole = lseek(two.file(), 300 * page, SEEK_DATA);
+            expect(hole >= 0 && fallocate(two.file(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, hole, page) == 0,
+                   "no hole");
+            emptied = static_cast<std::size_t>(hole) / page;
+            worker = std::jthread{work};
+        }
         usleep(100'000);
         pager.emplace(program, folder.file("socket"),
                       std::vector<std::string>{"--resident", "2M", "--restore", image, "--save", image}, true,
@@ -753,7 +762,7 @@ void restart(const char* program) {
         remover.join();
         worker.join();
         expect(is_page(two.at(7), 7, 500), "what was written into the file");
-        expect(is_zeros(two.at(emptied)), "a hole made meanwhile");
+        expect(round == 1 || is_zeros(two.at(emptied)), "a hole made meanwhile");
         for (const std::size_t i : {emptied, std::size_t{7}}) {
             of_two.remove(i, MADV_REMOVE);
         }
@@ -817,7 +826,9 @@ void restart_templates(const char* program) {
         come_back(first, *pager);
         come_back(second, *pager);
         expect(figure(come_back(idle, *pager), "stored") == 0, "an idle clone has pages");
-        expect_as_written();
+        if (round == 0) { // what is in memory over a restart counts as written after it
+            expect_as_written();
+        }
         one.check_all();
         two.check_all();
         untouched.check_all();
