@@ -502,6 +502,9 @@ using pagefold::uffd_pager_options;
 using pagefold::uffd_pager_stats;
 using pagefold::uffd_reclaim;
 using pagefold::uffd_rights;
+using pagefold::uffd_snapshot;
+using pagefold::uffd_snapshot_stats;
+using pagefold::unsaved_pages;
 using pagefold::write_json;
 using pagefold::write_prometheus;
 #endif

@@ -76,6 +76,8 @@
 #include <pagefold/hosted/uffd_pager.hpp>
 #include <pagefold/hosted/uffd_pager_options.hpp>
 #include <pagefold/hosted/uffd_reclaim.hpp>
+#include <pagefold/hosted/uffd_snapshot.hpp>
+#include <pagefold/hosted/unsaved_pages.hpp>
 
 #if __has_include(<lz4.h>)
 #include <pagefold/compress/lz4.hpp>

@@ -172,8 +172,10 @@ public:
     }
     /// To be asked for the page that move_out stopped at, and its frame, which was empty before. Linux 6.18 moves pages in
     /// batches; where it has to begin a batch again it meets in the frames what it had moved itself, answers EEXIST, and has
-    /// counted nothing. So where the frame is taken the page is brought back from there, unless it is in its place after all.
-    [[nodiscard]] refused_move look_after(std::size_t page_number, std::size_t frame_number) noexcept {
+    /// counted nothing. So where the frame is taken the page is brought back from there, unless it is in its place after all;
+    /// write-protected or not.
+    [[nodiscard]] refused_move look_after(std::size_t page_number, std::size_t frame_number,
+                                          bool protect = false) noexcept {
         const uffd_outcome again = fd_.move(address(options_.pages + frame_number), address(page_number), page_bytes_,
                                             uffd_abi::move_dont_wake);
         if (again.ok()) {
@@ -182,7 +184,7 @@ public:
         if (again.error != EEXIST) {
             return refused_move::stays;
         }
-        const uffd_outcome brought = bring(page_number, frame(frame_number), 1, false);
+        const uffd_outcome brought = bring(page_number, frame(frame_number), 1, protect);
         if (!brought.ok() && brought.error != EEXIST) {
             return refused_move::in_frame; // no memory for a copy
         }

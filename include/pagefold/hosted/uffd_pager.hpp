@@ -17,7 +17,7 @@
 #include <pagefold/hosted/steady_clock.hpp>
 #include <pagefold/hosted/uffd_memory.hpp>
 #include <pagefold/hosted/uffd_pager_options.hpp>
-#include <pagefold/hosted/uffd_reclaim.hpp>
+#include <pagefold/hosted/uffd_snapshot.hpp>
 #include <pagefold/platform/concept.hpp>
 #include <pagefold/store/pool.hpp>
 #include <pagefold/store/stats.hpp>
@@ -65,7 +65,8 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// What the program may not do with the region: change its mapping (munmap, mremap, mprotect), or touch it in the thread in run(),
 /// signal handlers that run there included. With faults by signal neither a thread's stack may lie in it, nor may a thread that
 /// touches it block SIGBUS; a system call that meets a missing page answers EFAULT there, see populate.
-/// Memory is given up with discard. MADV_DONTNEED does as well where eviction moves pages (they read as zeros, or once as they
+/// Memory is given up with discard; while a snapshot is made, with nothing else.
+/// MADV_DONTNEED does as well where eviction moves pages (they read as zeros, or once as they
 /// were), and hangs the pager where it protects them. Memory under device I/O (O_DIRECT, io_uring, RDMA) needs eviction by moving,
 /// too, which leaves it alone: protecting would lose what arrives.
 ///
@@ -73,8 +74,8 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// With one (and others on the store and its source) memory() says what it has, all else answers as if closed, and close gives
 /// back what it can.
 template <class Store, eviction_policy Policy = clock>
-class uffd_pager : uffd_reclaim<Store, Policy> {
-    using base = uffd_reclaim<Store, Policy>;
+class uffd_pager : uffd_snapshot<Store, Policy> {
+    using base = uffd_snapshot<Store, Policy>;
 
 public:
     using base::least_budget_pages;
@@ -124,6 +125,7 @@ public:
         if (stop_ >= 0) {
             ::close(std::exchange(stop_, -1));
         }
+        end_moment();
         set_.close();
         queue_.close();
         inherited_ = byte_span{};
@@ -152,6 +154,7 @@ public:
         inherited_ = has_any ? memory() : byte_span{};
         is_inherited_ = false;
         memory_.abandon();
+        end_moment();
         set_.close();
         queue_.close();
         stats_ = {};
@@ -271,6 +274,35 @@ public:
         return status::ok;
     }
 
+    // A snapshot of the region as it is at one moment, made while it is in use (uffd_snapshot.hpp).
+
+    /// The moment. Nobody may write to the region during the call, or each page is of another moment within it; afterwards everybody
+    /// may. Pages go into the pool `into`, each under the number that it has in the region and object 0; those of zeros are not
+    /// put. The pool is the caller's, and nobody else changes it until the snapshot has ended.
+    ///
+    /// invalid: no pool of somebody else's, closed, or a region without clean_tracking::protect. busy: a snapshot is being made, or the
+    /// kernel refused. no_memory: of the system. corrupt: a page of the region is lost. O(pages), and one call of the kernel.
+    status begin_snapshot(pool_id into) noexcept {
+        const caller_guard guard{lock_};
+        return is_open() ? this->note_moment(into) : status::invalid;
+    }
+    /// Saves some pages (at most 16 are compressed or copied in a hold of the lock). ok: the snapshot is whole; or there was none.
+    /// busy: there is more, the call is to come again. Else the snapshot has failed, and the region goes on without it: limit or no_memory
+    /// of the store, corrupt: a page was lost.
+    status advance_snapshot() noexcept {
+        const caller_guard guard{lock_};
+        return is_open() ? this->save_some() : status::invalid;
+    }
+    /// Gives a snapshot up that is being made. What is in the pool is of no use then.
+    void end_snapshot() noexcept {
+        const caller_guard guard{lock_};
+        end_moment();
+    }
+    [[nodiscard]] uffd_snapshot_stats snapshot_statistics() const noexcept {
+        const caller_guard guard{lock_};
+        return this->moment();
+    }
+
     [[nodiscard]] uffd_pager_stats statistics() const noexcept {
         const caller_guard guard{lock_};
         uffd_pager_stats s = stats_;
@@ -305,7 +337,10 @@ private:
     using base::budget_;
     using base::buffer_;
     using base::buffer_pages;
+    using base::bytes_of;
     using base::clock_;
+    using base::end_moment;
+    using base::fail_moment;
     using base::forget_copy;
     using base::in_memory;
     using base::is_zeros;
@@ -317,10 +352,12 @@ private:
     using base::pool_;
     using base::queue_;
     using base::reclaim_some;
+    using base::save_first;
     using base::set_;
     using base::set_copy;
     using base::stats_;
     using base::store_;
+    using base::unsaved_;
     using base::window_page;
     using base::zeros;
 
@@ -481,7 +518,10 @@ private:
     bool resolve(slot_id page, bool is_write) noexcept {
         switch (set_.place(page)) {
         case page_place::resident:
-            if (is_write && memory_.tracking() == clean_tracking::protect && set_.has_copy(page)) {
+            if (is_write && unsaved_.has(page)) {
+                save_first(page, memory_.page(page));
+                allow_writing(page);
+            } else if (is_write && memory_.tracking() == clean_tracking::protect && set_.has_copy(page)) {
                 allow_writing(page);
             } else {
                 find_again(page, is_write);
@@ -520,7 +560,10 @@ private:
         // A frame of zeros whose copy is something else: the program dropped the page itself. It has seen the zeros now.
         const bool was_dropped = set_.is_stored(page) && is_zeros(memory_.frame(frame));
         const bool stays_clean = set_.has_copy(page) && !is_write && !was_dropped;
-        const uffd_outcome done = memory_.bring(page, memory_.frame(frame), 1, stays_clean);
+        if (is_write || was_dropped) {
+            save_first(page, memory_.frame(frame));
+        }
+        const uffd_outcome done = memory_.bring(page, memory_.frame(frame), 1, stays_clean || unsaved_.has(page));
         if (done.ok()) {
             if (!stays_clean) {
                 forget_copy(page);
@@ -550,6 +593,9 @@ private:
             if (count == 0) { // for now; who waits comes back
                 memory_.wake(page, 1);
                 return true;
+            }
+            if (is_write) {
+                save_first(page, buffer_);
             }
         } else if (count > 1) {
             std::memset(buffer_, 0, count * page_size);
@@ -620,6 +666,9 @@ private:
         return done;
     }
     PAGEFOLD_COLD void lose(slot_id page) noexcept {
+        if (unsaved_.has(page)) {
+            fail_moment(status::corrupt);
+        }
         ++stats_.lost_pages;
         --stats_.stored_pages;
         ++stats_.copied_pages;
@@ -630,6 +679,15 @@ private:
         }
     }
     [[nodiscard]] bool discard_page(slot_id page) noexcept {
+        if (unsaved_.has(page)) {
+            status s = status::ok;
+            const std::byte* const bytes = bytes_of(page, buffer_, s);
+            if (s != status::ok) {
+                fail_moment(s);
+            } else {
+                save_first(page, bytes);
+            }
+        }
         switch (set_.place(page)) {
         case page_place::nowhere: return true;
         case page_place::resident:

@@ -8,6 +8,7 @@
 #include <pagefold/hosted/steady_clock.hpp>
 #include <pagefold/hosted/uffd_memory.hpp>
 #include <pagefold/hosted/uffd_pager_options.hpp>
+#include <pagefold/hosted/unsaved_pages.hpp>
 #include <pagefold/store/pool.hpp>
 
 #include <algorithm>
@@ -83,6 +84,21 @@ protected:
         set_copy(page, false, false);
     }
 
+    /// Erases copies of pages that are in memory, some at a time, where the store has no room; false where there are none.
+    [[nodiscard]] bool drop_copies() noexcept {
+        std::size_t dropped = 0;
+        for (std::size_t seen = 0; stats_.copied_pages != 0 && seen < set_.pages() && dropped < copies_a_refusal;
+             ++seen) {
+            copy_hand_ = copy_hand_ + 1 < set_.pages() ? copy_hand_ + 1 : 0;
+            const page_place place = set_.place(copy_hand_); // a victim that is on its way out is in neither
+            if ((place == page_place::resident || place == page_place::queued) && set_.is_stored(copy_hand_)) {
+                forget_copy(copy_hand_);
+                ++dropped;
+            }
+        }
+        return dropped != 0;
+    }
+
     /// Evicts until `pages` more fit into the budget, if the store takes what must go.
     void make_room(std::size_t pages) noexcept {
         while (in_memory() + pages > budget_ && reclaim_some(1)) {
@@ -110,6 +126,7 @@ protected:
     uffd_memory memory_{};
     resident_set<Policy> set_{};
     frame_queue queue_{};
+    unsaved_pages unsaved_{}; // of a snapshot (uffd_snapshot.hpp): none of them may be written before it is saved
     pool_id pool_{};
     std::byte* buffer_ = nullptr; // buffer_pages
     steady_clock clock_{};
@@ -215,8 +232,9 @@ private:
         }
     }
     void refused(const victim& one, std::uint32_t frame) noexcept {
-        const refused_move where =
-            frame == frame_queue::empty ? refused_move::stays : memory_.look_after(one.page, frame);
+        const refused_move where = frame == frame_queue::empty
+                                       ? refused_move::stays
+                                       : memory_.look_after(one.page, frame, unsaved_.has(one.page));
         if (where == refused_move::in_frame) {
             note_queued(one, frame);
             return;
@@ -269,7 +287,7 @@ private:
             note_left(page, set_.is_stored(page));
             return true;
         }
-        if (memory_.bring(page, bytes, 1, false).ok()) {
+        if (memory_.bring(page, bytes, 1, unsaved_.has(page)).ok()) {
             stays(page);
         }
         return false;
@@ -300,20 +318,10 @@ private:
             }
         }
     }
-    [[nodiscard]] bool drop_copies() noexcept {
-        std::size_t dropped = 0;
-        for (std::size_t seen = 0; stats_.copied_pages != 0 && seen < set_.pages() && dropped < copies_a_refusal;
-             ++seen) {
-            copy_hand_ = copy_hand_ + 1 < set_.pages() ? copy_hand_ + 1 : 0;
-            const page_place place = set_.place(copy_hand_); // a victim that is on its way out is in neither
-            if ((place == page_place::resident || place == page_place::queued) && set_.is_stored(copy_hand_)) {
-                forget_copy(copy_hand_);
-                ++dropped;
-            }
-        }
-        return dropped != 0;
-    }
     void note_left(slot_id page, bool is_stored) noexcept {
+        if (!is_stored) {
+            unsaved_.remove(page); // zeros, which a snapshot has by not having the page
+        }
         set_copy(page, false, false);
         stats_.stored_pages += is_stored ? 1u : 0u;
         set_.set_copy(page, is_stored, is_stored);
@@ -362,7 +370,9 @@ private:
                 stats_.pinned_pages += goes[i] || !is_protected ? 1u : 0u;
                 forget_copy(page);
                 stays(page);
-                memory_.unprotect(page, 1);
+                if (!unsaved_.has(page)) {
+                    memory_.unprotect(page, 1);
+                }
             }
         }
         memory_.wake(run[0].page, count);
