@@ -38,6 +38,10 @@ arguments parse_arguments(int count, char** values) {
             given.first_guest = line.choice<death>({{"bad-instruction", death::bad_instruction},
                                                     {"stop", death::stop},
                                                     {"stop-in-fault", death::stop_in_fault}});
+        } else if (option == "--snapshot-while-running") {
+            given.snapshots_while_running = true;
+        } else if (option == "--snapshots") {
+            given.snapshots = static_cast<unsigned>(line.number(1, 100));
         } else if (option == "--numa") {
             given.uses_nodes = true;
         } else if (option == "--help" || option == "-h") {
@@ -79,6 +83,11 @@ check every page and rewrite some; the monitor reads all of it again.
                        (while it waits for a page); the others must not notice
   --numa               each guest's memory and its pool on a memory node of its
                        own, by turns, with what they have in the store
+  --snapshot-while-running
+                       one guest, of which snapshots are made while it runs,
+                       each checked to be of one moment; a second guest goes
+                       on from the last, --steps steps as the first does
+  --snapshots N        how many, and as many by stop and copy (default 5)
   --help               this
 
 Ends with 0 when every page was right, 1 when one was not, 2 for a mistake, 77

@@ -20,6 +20,8 @@ struct arguments {
     pagefold::eviction_method eviction = pagefold::eviction_method::automatic;
     pagefold::uffd_backing backing = pagefold::uffd_backing::anonymous;
     death first_guest = death::none;
+    bool snapshots_while_running = false;
+    unsigned snapshots = 5;  ///< of each kind
     bool uses_nodes = false; ///< a guest on a memory node, by turns
     bool wants_help = false;
 };

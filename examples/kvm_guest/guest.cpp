@@ -77,6 +77,29 @@ void hammer_only(volatile mailbox& box) noexcept {
     compare(box, hammered_pages);
 }
 
+/// Step after step: says which, checks its page, and writes it, the number of the step last.
+void stamp(volatile mailbox& box) noexcept {
+    const std::uint64_t pages = box.pages, seed = box.seed;
+    for (std::uint64_t step = 1; step <= box.steps; ++step) {
+        const std::uint64_t page = stamped_page(step, pages);
+        volatile std::uint64_t* const words = words_of(page);
+        const std::uint64_t before = words[content_words];
+        for (std::uint64_t i = 0; i < content_words; ++i) {
+            if (words[i] != (before == 0 ? 0 : word_of(seed, page, before, i))) {
+                tell(port_wrong, static_cast<std::uint32_t>(page));
+            }
+        }
+        box.now = step;
+        for (std::uint64_t i = 0; i < content_words; ++i) {
+            words[i] = word_of(seed, page, step, i);
+        }
+        words[content_words] = step;
+    }
+    for (;;) {
+        tell(port_done, 0);
+    }
+}
+
 } // namespace
 
 extern "C" [[noreturn, gnu::section(".text.start")]] void guest_main() {
@@ -84,6 +107,9 @@ extern "C" [[noreturn, gnu::section(".text.start")]] void guest_main() {
     const std::uint64_t pages = box.pages;
     if (box.hammers != 0) {
         hammer_only(box);
+    }
+    if (box.stamps != 0) {
+        stamp(box);
     }
     for (std::uint64_t page = 0; page < pages; ++page) {
         write(box, page);

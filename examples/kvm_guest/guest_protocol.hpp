@@ -30,17 +30,26 @@ struct mailbox {
     std::uint64_t steps;
     std::uint64_t seed;
     std::uint64_t hammers; ///< if not 0: counts so often on each of hammered_pages pages, and does nothing else
+    std::uint64_t stamps;  ///< if not 0: stamps pages up to step `steps`, and does nothing else
     std::uint64_t dies_at; ///< step at which the guest executes what is no instruction; 0: never
 
     std::uint64_t written;
     std::uint64_t checked;
     std::uint64_t counts; ///< additions to the last words of all pages
+    std::uint64_t now;    ///< of a guest that stamps: the step that it has begun
 };
 
 /// The words of a page that are written with it; the last one counts, and is not.
 inline constexpr std::uint64_t content_words = page_size / 8 - 1;
 
 inline constexpr std::uint64_t hammered_pages = 8;
+
+/// The page that a guest which stamps writes at a step, from 1 on: all once, then three times of four one of a quarter. So what
+/// each page has to hold follows from the step alone.
+inline std::uint64_t stamped_page(std::uint64_t step, std::uint64_t pages) noexcept {
+    constexpr std::uint64_t stride = 2'654'435'761u;
+    return step <= pages ? step - 1 : step % 4 == 0 ? step / 4 * stride % pages : step * stride % (pages / 4);
+}
 
 inline std::uint64_t next_random(std::uint64_t& state) noexcept {
     state ^= state << 13;

@@ -2,6 +2,7 @@
 #include "arguments.hpp"
 #include "failure.hpp"
 #include "paged_guest.hpp"
+#include "snapshots.hpp"
 
 #include <pagefold/core/status.hpp>
 
@@ -93,6 +94,9 @@ int run(int count, char** values) {
         return 0;
     }
     take_interrupts();
+    if (given.snapshots_while_running) {
+        return snapshot_while_running(given);
+    }
     examples::memory_nodes nodes{given.uses_nodes};
     store_type store{nodes.source(),
                      {.limit_bytes = given.store_bytes, .partitions = nodes.partitions(2 * given.guests)},

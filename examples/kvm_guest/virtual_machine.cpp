@@ -173,6 +173,20 @@ void virtual_machine::take_memory_errors() {
     sigaction(SIGBUS, &wanted, nullptr);
 }
 
+processor_state virtual_machine::state() const {
+    processor_state state{};
+    checked(ioctl(processor_.number(), KVM_GET_REGS, &state.general), "KVM_GET_REGS");
+    checked(ioctl(processor_.number(), KVM_GET_SREGS, &state.system), "KVM_GET_SREGS");
+    return state;
+}
+
+void virtual_machine::set_state(const processor_state& state) {
+    checked(ioctl(processor_.number(), KVM_SET_SREGS, &state.system), "KVM_SET_SREGS");
+    checked(ioctl(processor_.number(), KVM_SET_REGS, &state.general), "KVM_SET_REGS");
+}
+
+void virtual_machine::let_run() noexcept { __atomic_store_n(&run_->immediate_exit, std::uint8_t{0}, __ATOMIC_RELEASE); }
+
 void virtual_machine::stop() noexcept { __atomic_store_n(&run_->immediate_exit, std::uint8_t{1}, __ATOMIC_RELEASE); }
 
 } // namespace kvm_guest

@@ -37,6 +37,12 @@ struct exit_report {
     std::uint64_t number;
 };
 
+/// What a processor of ours is besides its memory. Its guests have general registers only: no FPU state goes with it.
+struct processor_state {
+    kvm_regs general;
+    kvm_sregs system;
+};
+
 /// One virtual machine of one processor, in long mode from the first instruction on: no firmware, no device.
 class virtual_machine {
 public:
@@ -55,6 +61,11 @@ public:
     [[nodiscard]] exit_report run() noexcept;
     /// From any thread: run() ends before it enters the guest again. To get it out of the guest, a signal is needed too.
     void stop() noexcept;
+    /// run() may enter the guest again.
+    void let_run() noexcept;
+    /// While nobody is in run(). Throws unavailable.
+    [[nodiscard]] processor_state state() const;
+    void set_state(const processor_state& state);
 
 private:
     void write_tables() noexcept;

@@ -77,20 +77,21 @@ protected:
         }
         moment_ = {};
         outcome_ = status::ok;
+        status s = status::ok;
         for (slot_id page = 0; page < set_.pages(); ++page) {
             const page_place place = set_.place(page);
             if (place == page_place::lost) {
-                outcome_ = status::corrupt;
+                s = status::corrupt;
             } else if (place != page_place::nowhere) {
                 unsaved_.add(page);
             }
         }
-        if (outcome_ == status::ok && !memory_.protect(0, set_.pages())) {
-            outcome_ = status::busy;
+        if (s == status::ok && !memory_.protect(0, set_.pages())) {
+            s = status::busy;
         }
-        if (outcome_ != status::ok) {
+        if (s != status::ok) {
             unsaved_.close();
-            return outcome_;
+            return s;
         }
         into_ = into;
         walk_ = pool_cursor{};
