@@ -128,9 +128,11 @@ made_snapshot make(store_type& store, pausable_guest& guest, bool stops) {
         throw wrong{"no snapshot can be begun"};
     }
     const auto save = [&] {
-        do {
-            s = guest.pager().advance_snapshot();
-        } while (s == status::busy);
+        while ((s = guest.pager().advance_snapshot()) == status::busy) {
+            if (!stops) { // a fault that waits for the pager's lock has it now
+                std::this_thread::sleep_for(std::chrono::microseconds{50});
+            }
+        }
     };
     if (stops) {
         save();

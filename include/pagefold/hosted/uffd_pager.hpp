@@ -288,7 +288,8 @@ public:
     }
     /// Saves some pages (at most 16 are compressed or copied in a hold of the lock). ok: the snapshot is whole; or there was none.
     /// busy: there is more, the call is to come again. Else the snapshot has failed, and the region goes on without it: limit or no_memory
-    /// of the store, corrupt: a page was lost.
+    /// of the store, corrupt: a page was lost. The lock is not fair: who calls this without a moment's sleep in between keeps faults
+    /// waiting.
     status advance_snapshot() noexcept {
         const caller_guard guard{lock_};
         return is_open() ? this->save_some() : status::invalid;
