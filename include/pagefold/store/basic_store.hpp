@@ -587,6 +587,9 @@ private:
         return pool_ids::slot(parent) < table.count &&
                table.records[pool_ids::slot(parent)].content.load(memory_order::relaxed) != nullptr;
     }
+    /// Finds a parent's page, without a use of it, and copies its stream out; says in which partition it is.
+    status fetch_base(located_key& k, byte_span out, byte_span buffer, partition_type*& partition,
+                      typename partition_type::fetched& found) noexcept;
     /// Reads a page of the parent; not_found, corrupt, busy, or invalid where the parent is gone, as its children are. Counts the
     /// damage that it finds.
     status read_base(const typename scratch_type::lease& lease, pool_id parent, const page_key& key, byte_span out,

@@ -12,6 +12,25 @@
 namespace pagefold::inline PAGEFOLD_ABI {
 
 template <store_config Config, partition_policy Place>
+status basic_store<Config, Place>::fetch_base(located_key& k, byte_span out, byte_span buffer,
+                                              partition_type*& partition,
+                                              typename partition_type::fetched& found) noexcept {
+    found.is_use = false;
+    route_tries tries{route_of(k.pool)};
+    status s;
+    do {
+        const homes at = find_homes(k);
+        partition = &partitions_[at.before];
+        s = partition->fetch(k, out, buffer, false, found);
+        if (s == status::not_found && at.before != at.now) {
+            partition = &partitions_[at.now];
+            s = partition->fetch(k, out, buffer, false, found);
+        }
+    } while (tries.has_next(s == has_moved));
+    return s;
+}
+
+template <store_config Config, partition_policy Place>
 status basic_store<Config, Place>::read_base(const typename scratch_type::lease& lease, pool_id parent,
                                              const page_key& key, byte_span out, base_page& base) noexcept {
     if constexpr (!has_clones) {
@@ -21,18 +40,7 @@ status basic_store<Config, Place>::read_base(const typename scratch_type::lease&
         const scratch_of_clones room{lease.extra()};
         partition_type* partition = nullptr;
         typename partition_type::fetched found;
-        found.is_use = false;
-        route_tries tries{route_of(k.pool)};
-        status s;
-        do {
-            const homes at = find_homes(k);
-            partition = &partitions_[at.before];
-            s = partition->fetch(k, out, room.stream(), false, found);
-            if (s == status::not_found && at.before != at.now) {
-                partition = &partitions_[at.now];
-                s = partition->fetch(k, out, room.stream(), false, found);
-            }
-        } while (tries.has_next(s == has_moved));
+        status s = fetch_base(k, out, room.stream(), partition, found);
         if (s != status::ok) {
             return s;
         }

@@ -186,18 +186,7 @@ status basic_store<Config, Place>::look_at_base(const typename scratch_type::lea
         const scratch_of_clones room{lease.extra()};
         partition_type* partition = nullptr;
         typename partition_type::fetched found;
-        found.is_use = false;
-        route_tries tries{route_of(k.pool)};
-        status s;
-        do {
-            const homes at = find_homes(k);
-            partition = &partitions_[at.before];
-            s = partition->fetch(k, room.base(), room.stream(), false, found);
-            if (s == status::not_found && at.before != at.now) {
-                partition = &partitions_[at.now];
-                s = partition->fetch(k, room.base(), room.stream(), false, found);
-            }
-        } while (tries.has_next(s == has_moved));
+        const status s = fetch_base(k, room.base(), room.stream(), partition, found);
         if (s != status::ok) {
             return s;
         }
