@@ -20,6 +20,7 @@ set(rank_place 3)
 set(rank_tier 3)
 set(rank_store 4)
 set(rank_control 5)
+set(rank_paging 5)
 
 set(policy_folders compress alloc evict admit place tier)
 set(freestanding_std concepts type_traits cstddef cstdint bit compare new utility initializer_list)

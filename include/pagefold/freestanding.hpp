@@ -125,6 +125,7 @@
 #include <pagefold/evict/s3_fifo.hpp>
 #include <pagefold/evict/sieve.hpp>
 #include <pagefold/evict/slot_list.hpp>
+#include <pagefold/paging/concept.hpp>
 #include <pagefold/place/by_node.hpp>
 #include <pagefold/place/concept.hpp>
 #include <pagefold/place/hashed.hpp>

@@ -432,6 +432,14 @@ using pagefold::sampled_counter;
 using pagefold::saturated_sum;
 using pagefold::scaled;
 
+// paging/
+using pagefold::accessed_backend;
+using pagefold::based_backend;
+using pagefold::page_access;
+using pagefold::paged_store;
+using pagefold::pages_done;
+using pagefold::paging_backend;
+
 #if __STDC_HOSTED__ && defined(__linux__)
 // hosted/
 using pagefold::any_placement;

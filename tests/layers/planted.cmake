@@ -35,6 +35,7 @@ plant(refused platform/concept.hpp "<pagefold/ds/planted.hpp>")     # sibling
 plant(refused evict/concept.hpp "<pagefold/alloc/concept.hpp>")     # sibling
 plant(refused core/types.hpp "<pagefold/hosted/planted.hpp>")       # hosted from below
 plant(refused store/stats.hpp "<pagefold/control/planted.hpp>")     # upward
+plant(refused paging/concept.hpp "<pagefold/control/budget.hpp>")   # sibling
 plant(refused store/planted.hpp "<pagefold/evict/clock.hpp>")       # a concrete policy outside default_config
 plant(refused store/planted.hpp "<pagefold/place/single.hpp>")      # page_store alone may
 plant(refused compress/planted.hpp "<lz4.h>")                       # a foreign header outside its adapter
