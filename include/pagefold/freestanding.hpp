@@ -126,6 +126,7 @@
 #include <pagefold/evict/sieve.hpp>
 #include <pagefold/evict/slot_list.hpp>
 #include <pagefold/paging/concept.hpp>
+#include <pagefold/paging/stride_read_ahead.hpp>
 #include <pagefold/place/by_node.hpp>
 #include <pagefold/place/concept.hpp>
 #include <pagefold/place/hashed.hpp>

@@ -439,6 +439,8 @@ using pagefold::page_access;
 using pagefold::paged_store;
 using pagefold::pages_done;
 using pagefold::paging_backend;
+using pagefold::read_ahead_advice;
+using pagefold::stride_read_ahead;
 
 #if __STDC_HOSTED__ && defined(__linux__)
 // hosted/
