@@ -126,7 +126,12 @@
 #include <pagefold/evict/sieve.hpp>
 #include <pagefold/evict/slot_list.hpp>
 #include <pagefold/paging/concept.hpp>
+#include <pagefold/paging/page_states.hpp>
+#include <pagefold/paging/region_pager.hpp>
+#include <pagefold/paging/region_pager_options.hpp>
+#include <pagefold/paging/resident_pages.hpp>
 #include <pagefold/paging/stride_read_ahead.hpp>
+#include <pagefold/paging/transit_queue.hpp>
 #include <pagefold/place/by_node.hpp>
 #include <pagefold/place/concept.hpp>
 #include <pagefold/place/hashed.hpp>

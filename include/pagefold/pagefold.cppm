@@ -436,11 +436,19 @@ using pagefold::scaled;
 using pagefold::accessed_backend;
 using pagefold::based_backend;
 using pagefold::page_access;
+using pagefold::page_state;
+using pagefold::page_states;
 using pagefold::paged_store;
 using pagefold::pages_done;
+using pagefold::pages_freed;
 using pagefold::paging_backend;
 using pagefold::read_ahead_advice;
+using pagefold::region_pager;
+using pagefold::region_pager_options;
+using pagefold::region_pager_stats;
+using pagefold::resident_pages;
 using pagefold::stride_read_ahead;
+using pagefold::transit_queue;
 
 #if __STDC_HOSTED__ && defined(__linux__)
 // hosted/

@@ -20,8 +20,8 @@ struct test_paging_kind {
     std::size_t most_place = 4; ///< pages that a place is of
 };
 
-/// A paging backend in memory, with the program's side of it. It keeps the contract, refuses as it is told, and notes where the
-/// pager breaks its side. Pages have 16 bytes.
+/// A paging backend in memory, with the program's side of it. It keeps the contract, refuses as it is told, and notes
+/// where the pager breaks its side. Pages have 16 bytes.
 class test_paging_backend {
 public:
     static constexpr std::size_t page_size = 16;
@@ -186,10 +186,10 @@ protected:
         const bool is_next = refusal_in_ != 0 && --refusal_in_ == 0;
         const bool denied = is_next || is_refused_[static_cast<std::size_t>(which)] ||
                             (refuses_one_in != 0 && random_.one_in(refuses_one_in));
-        refusals_ += denied ? 1 : 0;
+        refusals_ += denied ? 1u : 0u;
         return denied;
     }
-    void expect(bool holds) noexcept { misuses_ += holds ? 0 : 1; }
+    void expect(bool holds) noexcept { misuses_ += holds ? 0u : 1u; }
     [[nodiscard]] page_of& page(std::size_t number) noexcept { return pages_[number]; }
 
 private:
@@ -199,8 +199,8 @@ private:
     }
     void go(std::size_t page, state to) {
         const auto takes = [](state s) { return s == state::present || s == state::taken; };
-        in_memory_ -= takes(pages_[page].is) ? 1 : 0;
-        in_memory_ += takes(to) ? 1 : 0;
+        in_memory_ -= takes(pages_[page].is) ? 1u : 0u;
+        in_memory_ += takes(to) ? 1u : 0u;
         if (!takes(to)) {
             fill_bytes(at(page), 0xdd, page_size); // who reads it nevertheless sees it
         }

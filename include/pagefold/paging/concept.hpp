@@ -10,12 +10,13 @@
 #include <cstddef>
 #include <cstdint>
 
-// paging_backend: what moves pages in and out of a region, and nothing else: userfaultfd in one process, the memory of somebody
-// else's process, a kernel's page tables. Which page is where, which one goes and what it is worth is the pager's (paging/pager.hpp).
-// Pages have numbers from 0; a run is `first` and `count`, at least 1 unless it says otherwise.
+// paging_backend: what moves pages in and out of a region, and nothing else: userfaultfd in one process, the memory of
+// somebody else's process, a kernel's page tables. Which page is where, which one goes and what it is worth is the
+// pager's (paging/pager.hpp). Pages have numbers from 0; a run is `first` and `count`, at least 1 unless it says
+// otherwise.
 //
-// A page is missing, present, taken out, or lost. Of a present page the program's reads never fail; whoever touches a missing page,
-// or writes to one that takes no writes yet, waits and asks the pager (a fault).
+// A page is missing, present, taken out, or lost. Of a present page the program's reads never fail; whoever touches a
+// missing page, or writes to one that takes no writes yet, waits and asks the pager (a fault).
 //
 //   b.place(first, count)     | result<byte_span> | room for the content of the first pages of the run, which are missing: a whole
 //                             |                   | number of pages, from 1 to count, as the backend likes. Whatever is written
@@ -43,9 +44,10 @@
 //
 // page_access: read says that the pager wants to know whether the page is written, write that it does not.
 //
-// pages_done: the first `done` pages of the run are as was asked, the others as they were; `why` is ok where done is count, else
-// what the next one met. busy, no_memory, limit and unavailable mean not now; invalid, that the page can't be had at all (its
-// mapping is gone). Any call that answers may refuse, at any time, and as often as it likes. A refusal changes nothing.
+// pages_done: the first `done` pages of the run are as was asked, the others as they were; `why` is ok where done is
+// count, else what the next one met. busy, no_memory, limit and unavailable mean not now; invalid, that the page can't
+// be had at all (its mapping is gone). Any call that answers may refuse, at any time, and as often as it likes. A
+// refusal changes nothing.
 //
 // based_backend: pages that nobody has touched are not zeros but what a file, a snapshot or a template has.
 //
@@ -56,8 +58,8 @@
 //   b.was_accessed(page)      | bool              | of a present page: whether it was used since it came or since this was asked
 //                             |                   | last
 //
-// The pager calls with the host's lock held (paging/pager.hpp). No call may wait for a thread that needs that lock; one that comes
-// back to the pager is answered busy there.
+// The pager calls with the host's lock held (paging/pager.hpp). No call may wait for a thread that needs that lock; one
+// that comes back to the pager is answered busy there.
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -99,8 +101,9 @@ concept accessed_backend = paging_backend<B> && requires(B& b, slot_id page) {
     { b.was_accessed(page) } noexcept -> std::same_as<bool>;
 };
 
-/// What a pager keeps pages in: a page_store or partitioned_store, or what looks like one. A put that is refused leaves no older
-/// version behind; a page that was put is there until it is erased, but where the pager is told that it may go.
+/// What a pager keeps pages in: a page_store or partitioned_store, or what looks like one. A put that is refused leaves
+/// no older version behind; a page that was put is there until it is erased, but where the pager is told that it may
+/// go.
 template <class S>
 concept paged_store = requires(S& s, const page_key& key, byte_view in, byte_span out) {
     { S::page_size } -> std::convertible_to<std::size_t>;

@@ -6,19 +6,19 @@
 #include <cstddef>
 #include <cstdint>
 
-// Tells faults that go through memory at equal steps, forwards or backwards, from random ones, and says which pages to bring
-// besides the one that faulted. It brings nothing and decodes nothing itself: whether a page that it names costs a decoding now, or
-// only a hint to the processor, is the caller's choice.
+// Tells faults that go through memory at equal steps, forwards or backwards, from random ones, and says which pages to
+// bring besides the one that faulted. It brings nothing and decodes nothing itself: whether a page that it names costs
+// a decoding now, or only a hint to the processor, is the caller's choice.
 //
-// A stream is a few faults at one distance. Neighbours (a step of 1 or -1) make one at the second fault, other steps at the third: a
-// random fault near another is likely, two at the same distance are not. The next fault that a stream expects lies behind what was
-// brought for it. When it comes, what was brought was read, and the window doubles; a stream that is given up before that
-// brought its pages in vain. These two say how large windows may become: each page moves the rate by a thirty-second of what is
-// left to 1, or to 0. A rate of 0 does not stay: a stream that goes on without anything brought counts as one page, so that a
-// program which turns sequential is met again.
+// A stream is a few faults at one distance. Neighbours (a step of 1 or -1) make one at the second fault, other steps at
+// the third: a random fault near another is likely, two at the same distance are not. The next fault that a stream
+// expects lies behind what was brought for it. When it comes, what was brought was read, and the window doubles; a
+// stream that is given up before that brought its pages in vain. These two say how large windows may become: each page
+// moves the rate by a thirty-second of what is left to 1, or to 0. A rate of 0 does not stay: a stream that goes on
+// without anything brought counts as one page, so that a program which turns sequential is met again.
 //
-// Cost: a fault looks at 8 streams, 256 bytes in all, and divides once. (Linux keeps one stream a file and reads forwards
-// only, mm/readahead.c; its window, too, doubles.)
+// Cost: a fault looks at 8 streams, 256 bytes in all, and divides once. (Linux keeps one stream a file and reads
+// forwards only, mm/readahead.c; its window, too, doubles.)
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -68,9 +68,7 @@ public:
     void wasted(unsigned pages) noexcept { rate_ -= rate_ * bounded(pages) / inertia; }
 
     /// Pages that a fault brings at most for now, besides itself.
-    [[nodiscard]] unsigned limit() const noexcept {
-        return static_cast<unsigned>((most_ * rate_ + full_rate / 2) / full_rate);
-    }
+    [[nodiscard]] unsigned limit() const noexcept { return (most_ * rate_ + full_rate / 2) / full_rate; }
     /// The part of pages that were of use, in 65536ths.
     [[nodiscard]] std::uint32_t hit_rate() const noexcept { return rate_; }
 

@@ -27,7 +27,7 @@ struct reader {
         const advice a = ahead.on_fault(page);
         largest = a.count > largest ? a.count : largest;
         for (unsigned i = 1; i <= a.count; ++i) {
-            brought += present.insert(page + static_cast<std::uint64_t>(a.stride * i)).second ? 1 : 0;
+            brought += present.insert(page + static_cast<std::uint64_t>(a.stride * i)).second ? 1u : 0u;
         }
         ahead.brought(a.count);
     }
