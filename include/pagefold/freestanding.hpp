@@ -132,6 +132,7 @@
 #include <pagefold/paging/resident_pages.hpp>
 #include <pagefold/paging/stride_read_ahead.hpp>
 #include <pagefold/paging/transit_queue.hpp>
+#include <pagefold/paging/working_set_recorder.hpp>
 #include <pagefold/place/by_node.hpp>
 #include <pagefold/place/concept.hpp>
 #include <pagefold/place/hashed.hpp>

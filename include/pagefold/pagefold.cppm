@@ -436,6 +436,7 @@ using pagefold::scaled;
 using pagefold::accessed_backend;
 using pagefold::based_backend;
 using pagefold::page_access;
+using pagefold::page_run;
 using pagefold::page_state;
 using pagefold::page_states;
 using pagefold::paged_store;
@@ -449,6 +450,7 @@ using pagefold::region_pager_stats;
 using pagefold::resident_pages;
 using pagefold::stride_read_ahead;
 using pagefold::transit_queue;
+using pagefold::working_set_recorder;
 
 #if __STDC_HOSTED__ && defined(__linux__)
 // hosted/
