@@ -10,21 +10,16 @@
 namespace kernel {
 
 /// The page-table entries of the paged region: a GiB of addresses behind the first 512 GiB.
-///
-/// An entry that is not present keeps where the page is instead. That is one bit: the store's key is the page's number.
 class page_table {
 public:
     static constexpr std::uintptr_t first_address = std::uintptr_t{1} << 39;
     static constexpr std::size_t max_pages = std::size_t{1} << 18;
 
-    // The processor's bits.
+    // The processor's bits. An entry that has a frame and is not present is a page on its way out.
     static constexpr std::uint64_t present = 1u << 0;
     static constexpr std::uint64_t writable = 1u << 1;
     static constexpr std::uint64_t accessed = 1u << 5;
     static constexpr std::uint64_t dirty = 1u << 6;
-    // Ours.
-    static constexpr std::uint64_t has_copy = 1u << 9;   ///< the store has the page as it was when dirty was last clear
-    static constexpr std::uint64_t is_stored = 1u << 10; ///< not present: the page is in the store
 
     /// Makes tables for as many pages; false where there are no frames for them.
     [[nodiscard]] bool open(frame_allocator& frames, std::size_t pages) noexcept;

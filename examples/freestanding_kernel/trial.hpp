@@ -100,7 +100,7 @@ private:
         for (std::size_t page = region_.anonymous(); page < region_.pages(); ++page) {
             read(page);
         }
-        require(region_.statistics().evicted_pages != 0,
+        require(region_.of_anonymous().evicted_pages + region_.of_file().evicted_pages != 0,
                 "the machine has too much memory for this: nothing was evicted");
     }
     /// Reads pages at random, three of four from a quarter of them, and writes one in four of the anonymous ones.
@@ -117,7 +117,7 @@ private:
     }
     /// The store may not have what it has: what reclaim offers is refused, and stays.
     void work_while_full() noexcept {
-        const std::uint64_t before = region_.statistics().refused_pages;
+        const std::uint64_t before = region_.of_anonymous().refused_pages;
         const pagefold::store_stats full = store_.stats();
         is_shrinking_ = true;
         pagefold::status s = pagefold::status::busy;
@@ -141,7 +141,7 @@ private:
                 read(page);
             }
         }
-        const std::uint64_t refused = region_.statistics().refused_pages - before;
+        const std::uint64_t refused = region_.of_anonymous().refused_pages - before;
         require(refused != 0, "a full store refused nothing");
         require(store_.stats().evicted_pages != 0 || full.evicted_pages != 0, "no page of the page cache made room");
         console::line("  store full: ", refused, " evictions refused, pages stayed");
@@ -203,9 +203,9 @@ private:
     void meet_corruption(bool planted) noexcept {
         const std::size_t cached = make_stored(region_.anonymous(), region_.pages());
         require(spoil(cached) != 0, "the stream of page ", cached, " is nowhere");
-        const region_statistics before = region_.statistics();
+        const std::uint64_t before = region_.of_file().vanished_pages;
         read(cached);
-        require(region_.statistics().corrupt_pages == before.corrupt_pages + 1, "a corrupt page was not told");
+        require(region_.of_file().vanished_pages == before + 1, "a corrupt page was not told");
 
         const std::size_t lost = make_stored(0, region_.anonymous());
         require(spoil(lost) != 0, "the stream of page ", lost, " is nowhere");
@@ -213,10 +213,11 @@ private:
             read(lost);
             panic("a corrupt page was read");
         }
-        const pagefold::status s = region_.bring(lost);
+        const pagefold::status s = region_.bring(lost, false);
         require(s == pagefold::status::corrupt && !region_.is_resident(lost), "a corrupt page was answered ", s);
         console::line("  corrupt streams told: an anonymous page, and one of the page cache, read from the file again");
-        region_.forget(lost); // as a kernel does when it ends the process
+        require(region_.forget(lost) == pagefold::status::ok,
+                "a lost page can't be forgotten"); // as when its process ends
         versions[lost] = 0;
         write(lost, 1);
     }
@@ -225,10 +226,10 @@ private:
 
     void print(const char* when) noexcept {
         const pagefold::store_stats s = store_.stats();
-        const region_statistics r = region_.statistics();
+        const pagefold::region_pager_stats a = region_.of_anonymous(), f = region_.of_file();
         const std::uint64_t kib = 1024;
-        console::line("  ", when, ": ", region_.pages(), " pages, ", r.resident_pages, " resident, ", s.stored_pages,
-                      " stored (", s.same_pages, " same-filled, ", s.huge_pages, " raw)");
+        console::line("  ", when, ": ", region_.pages(), " pages, ", a.resident_pages + f.resident_pages, " resident, ",
+                      s.stored_pages, " stored (", s.same_pages, " same-filled, ", s.huge_pages, " raw)");
         console::print("    ");
         console::print(s.orig_data_size / kib);
         console::print(" KiB in ");
@@ -236,10 +237,11 @@ private:
         console::print(" KiB, tables and slack included: ratio ");
         console::print_permille(s.ratio_permille());
         console::line("; ", s.metadata_bytes / kib, " KiB are metadata");
-        console::line("    faults ", r.faults, ": ", r.zero_faults, " zeros, ", r.store_faults, " from the store, ",
-                      r.file_reads, " from the file");
-        console::line("    evicted ", r.evicted_pages, " (", r.clean_pages, " without a put), refused ",
-                      r.refused_pages, ", page cache dropped by the store ", s.evicted_pages);
+        console::line("    faults ", a.faults + f.faults, ": ", a.zero_faults, " zeros, ",
+                      a.store_faults + f.store_faults, " from the store, ", f.base_faults, " from the file");
+        console::line("    evicted ", a.evicted_pages + f.evicted_pages, " (", a.clean_pages + f.clean_pages,
+                      " without a put), refused ", a.refused_pages, ", page cache dropped by the store ",
+                      s.evicted_pages);
     }
     /// Means over pages of all kinds, in a store that is still empty.
     void print_times() noexcept {

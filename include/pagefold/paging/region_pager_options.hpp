@@ -20,7 +20,7 @@ struct region_pager_options {
     std::size_t batch = 16;   ///< pages that an eviction frees at once, if it can; from 1 to 64
     unsigned read_ahead = 1;  ///< pages that a fault brings at most, itself included; from 1 to 64
     bool keeps_copies = true; ///< what the store has of a page stays there until the page is written
-    bool may_vanish = false;  ///< the pool is ephemeral: what the store has lost is as the base has it
+    bool may_vanish = false;  ///< the pool is ephemeral: what it loses, the base has; a page that was written stays
     bool stores_base =
         false; ///< pages that are as the base has them go to the store, too, if it takes them: the base is slow
     bool memory_is_zero = false; ///< the memory for the tables is zeros already, and is not touched

@@ -422,6 +422,14 @@ TEST_CASE("duplicate faults wake and change nothing") {
     CHECK_FALSE(f.backend.is_waited_for(0));
     // A read fault leaves a clean page clean, a write ends it once.
     CHECK(f.read(1) == 0);
+    f.backend.refuse(call::let_write, true);
+    f.backend.wait(1);
+    CHECK(f.pager.fault(1, true) == status::busy);
+    CHECK(f.backend.is_waited_for(1));
+    CHECK(f.pager.statistics().write_faults == 0);
+    f.backend.refuse(call::let_write, false);
+    f.evict({1});
+    CHECK(f.read(1) == 0);
     CHECK(f.pager.fault(1, false) == status::ok);
     CHECK(f.pager.state(1) == page_state::clean);
     CHECK(f.pager.fault(1, true) == status::ok);
