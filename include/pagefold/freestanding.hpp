@@ -127,6 +127,8 @@
 #include <pagefold/evict/slot_list.hpp>
 #include <pagefold/paging/concept.hpp>
 #include <pagefold/paging/page_states.hpp>
+#include <pagefold/paging/region_evictions.hpp>
+#include <pagefold/paging/region_faults.hpp>
 #include <pagefold/paging/region_pager.hpp>
 #include <pagefold/paging/region_pager_options.hpp>
 #include <pagefold/paging/resident_pages.hpp>

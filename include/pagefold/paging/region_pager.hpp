@@ -432,501 +432,67 @@ private:
 
     // Faults.
 
-    status resolve(slot_id page, bool is_write) noexcept {
-        status s = status::ok;
-        switch (states_.at(page)) {
-        case page_states::lost: return tell_lost(page);
-        case page_states::in_transit: s = return_page(page, is_write); break;
-        case page_states::resident: s = is_write ? allow_writing(page) : duplicate(); break;
-        case page_states::absent:
-        case page_states::stored:
-        default: s = bring(page, is_write); break;
-        }
-        if (states_.at(page) == page_states::lost) {
-            return tell_lost(page);
-        }
-        return s == status::ok ? told(backend_.wake(page, 1)) : s;
-    }
-    status tell_lost(slot_id page) noexcept {
-        if (told(backend_.set_lost(page, true)) == status::ok) {
-            static_cast<void>(told(backend_.wake(page, 1)));
-        }
-        return status::corrupt;
-    }
-    status duplicate() noexcept {
-        ++stats_.duplicate_faults;
-        return status::ok;
-    }
+    status resolve(slot_id page, bool is_write) noexcept;
+    status tell_lost(slot_id page) noexcept;
+    status duplicate() noexcept;
     /// The copy is given up first: whatever becomes of the call, the page costs a put and is never taken for its copy.
-    status allow_writing(slot_id page) noexcept {
-        const bool was_clean = states_.has(page, page_states::good);
-        states_.set(page, page_states::good, false);
-        if (const status s = told(backend_.let_write(page)); s != status::ok) {
-            return s;
-        }
-        note_written(page);
-        ++(was_clean ? stats_.write_faults : stats_.duplicate_faults);
-        return status::ok;
-    }
-    void note_written(slot_id page) noexcept {
-        states_.set(page, page_states::good, false);
-        states_.set(page, page_states::barred, false);
-        if (states_.has(page, page_states::ahead)) {
-            states_.set(page, page_states::ahead, false);
-            ahead_.used(1);
-        }
-        static_cast<void>(erase_entry(page)); // an older version stays where the store refuses: it is not read
-    }
+    status allow_writing(slot_id page) noexcept;
+    void note_written(slot_id page) noexcept;
     /// Out of transit, as it was.
-    status return_page(slot_id page, bool is_write) noexcept {
-        const bool stays_clean = !is_write && states_.has(page, page_states::good);
-        if (const status s = told(backend_.put_back(page, stays_clean ? page_access::read : page_access::write));
-            s != status::ok) {
-            return s;
-        }
-        leave_memory(page);
-        become_resident(page, true);
-        if (!stays_clean) {
-            note_written(page);
-        }
-        ++stats_.faults;
-        ++stats_.queue_faults;
-        return status::ok;
-    }
-    [[nodiscard]] bool is_from_base(slot_id page) const noexcept {
-        return based_backend<Backend> && !states_.has(page, page_states::zero_base);
-    }
+    status return_page(slot_id page, bool is_write) noexcept;
+    [[nodiscard]] bool is_from_base(slot_id page) const noexcept;
     /// How many pages from there on, at most `most` of the region, are out of memory and come from the same place.
-    [[nodiscard]] std::size_t run_from(slot_id page, std::size_t most) const noexcept {
-        std::size_t count = 1;
-        while (count < most && is_like(static_cast<slot_id>(page + count), page)) {
-            ++count;
-        }
-        return count;
-    }
-    [[nodiscard]] bool is_like(slot_id one, slot_id other) const noexcept {
-        return states_.at(one) == states_.at(other) &&
-               (states_.at(one) == page_states::stored || is_from_base(one) == is_from_base(other));
-    }
+    [[nodiscard]] std::size_t run_from(slot_id page, std::size_t most) const noexcept;
+    [[nodiscard]] bool is_like(slot_id one, slot_id other) const noexcept;
 
-    status bring(slot_id page, bool is_write) noexcept {
-        const read_ahead_advice advice = ahead_.on_fault(page);
-        const std::size_t others = others_to_bring(page, advice);
-        make_room(1 + others);
-        const bool is_zero = states_.at(page) == page_states::absent && !is_from_base(page);
-        const page_access access = is_write ? page_access::write : page_access::read;
-        // Who writes to one page of zeros writes to the next ones, too: each would be a fault of its own. Who reads
-        // forwards needs one call for all.
-        const bool is_one_run = advice.stride == 1 && (!is_write || is_zero);
-        const pages_done done = bring_run(page, is_one_run ? 1 + others : 1, access, true);
-        if (done.done == 0) {
-            ahead_.brought(0);
-            return done.why;
-        }
-        std::size_t more = done.done - 1;
-        if (!is_one_run && others != 0) {
-            more = bring_others(page, advice.stride, others);
-        }
-        for (std::size_t i = 1; i <= more; ++i) {
-            const auto other = static_cast<slot_id>(page + advice.stride * static_cast<std::int64_t>(i));
-            states_.set(other, page_states::ahead, true);
-        }
-        ahead_.brought(static_cast<unsigned>(more));
-        ++stats_.faults;
-        stats_.read_ahead_pages += more;
-        return status::ok;
-    }
+    status bring(slot_id page, bool is_write) noexcept;
     /// As many of the advice, from its first on, as are like the page, fit into the region, and are no eighth of the
     /// limit.
-    [[nodiscard]] std::size_t others_to_bring(slot_id page, const read_ahead_advice& advice) const noexcept {
-        const std::size_t most = options_.limit / 8 < advice.count ? options_.limit / 8 : advice.count;
-        std::size_t count = 0;
-        while (count < most) {
-            const std::int64_t other =
-                static_cast<std::int64_t>(page) + advice.stride * static_cast<std::int64_t>(count + 1);
-            if (other < 0 || static_cast<std::uint64_t>(other) >= pages_ ||
-                !is_like(static_cast<slot_id>(other), page)) {
-                break;
-            }
-            ++count;
-        }
-        return count;
-    }
+    [[nodiscard]] std::size_t others_to_bring(slot_id page, const read_ahead_advice& advice) const noexcept;
     /// How many of them came, from the nearest on.
-    [[nodiscard]] std::size_t bring_others(slot_id page, std::int64_t stride, std::size_t count) noexcept {
-        if (stride == 1) {
-            return bring_run(page + 1, count, page_access::read, false).done;
-        }
-        for (std::size_t i = 1; i <= count; ++i) { // one by one: the nearest come first
-            const auto other = static_cast<slot_id>(page + stride * static_cast<std::int64_t>(i));
-            if (bring_run(other, 1, page_access::read, false).done == 0) {
-                return i - 1;
-            }
-        }
-        return count;
-    }
+    [[nodiscard]] std::size_t bring_others(slot_id page, std::int64_t stride, std::size_t count) noexcept;
     /// Brings pages that are alike. May evict where the backend has no memory.
-    pages_done bring_run(slot_id first, std::size_t count, page_access access, bool may_evict) noexcept {
-        std::size_t at = 0;
-        for (unsigned tries = may_evict ? evictions_a_fault : 0; at < count;) {
-            const pages_done done = bring_part(static_cast<slot_id>(first + at), count - at, access);
-            at += done.done;
-            if (done.why == status::ok || done.done != 0) {
-                continue; // what stopped it tells so again
-            }
-            const bool is_short = done.why == status::no_memory || done.why == status::limit;
-            if (at != 0 || !is_short || tries == 0 || evict_some(options_.batch).freed == 0) {
-                return {at, done.why};
-            }
-            --tries;
-        }
-        return {at, status::ok};
-    }
+    pages_done bring_run(slot_id first, std::size_t count, page_access access, bool may_evict) noexcept;
     /// As many of them as one place of the backend has.
-    pages_done bring_part(slot_id first, std::size_t count, page_access access) noexcept {
-        if (states_.at(first) == page_states::lost) { // just now, behind pages that could be read
-            return {0, status::corrupt};
-        }
-        const bool is_stored = states_.at(first) == page_states::stored;
-        if (!is_stored && !is_from_base(first)) {
-            const pages_done done = told(backend_.bring_zeros(first, count, access), count);
-            for (std::size_t i = 0; i < done.done; ++i) {
-                note_brought(static_cast<slot_id>(first + i), access);
-            }
-            stats_.zero_faults += done.done;
-            return done;
-        }
-        const result<byte_span> place = backend_.place(first, count);
-        if (!place) {
-            return {0, told(place.error())};
-        }
-        std::size_t room = place.value().size() / page_size;
-        room = room < count ? room : count;
-        if (room == 0) {
-            static_cast<void>(backend_.bring(first, 0, access));
-            return {0, refused(status::busy)};
-        }
-        std::size_t read = 0;
-        status why = status::ok;
-        while (read < room && why == status::ok) {
-            why = read_page(static_cast<slot_id>(first + read), place.value().subview(read * page_size, page_size));
-            read += why == status::ok ? 1u : 0u;
-        }
-        const pages_done done = told(backend_.bring(first, read, access), read);
-        for (std::size_t i = 0; i < done.done; ++i) {
-            const auto page = static_cast<slot_id>(first + i);
-            ++(states_.at(page) == page_states::stored ? stats_.store_faults : stats_.base_faults);
-            note_brought(page, access);
-        }
-        return {done.done, done.done < read ? done.why : read < room ? why : status::ok};
-    }
+    pages_done bring_part(slot_id first, std::size_t count, page_access access) noexcept;
     /// Where neither the store nor the base has it, it is lost.
-    status read_page(slot_id page, byte_span out) noexcept {
-        if (states_.at(page) == page_states::stored) {
-            const status s = store_.get(key(page), out);
-            if (s != status::corrupt && s != status::not_found && s != status::invalid) {
-                return s;
-            }
-            if (!options_.may_vanish) {
-                lose(page);
-                return status::corrupt;
-            }
-            if (const status erased = erase_entry(page); erased != status::ok) {
-                return erased;
-            }
-            ++stats_.vanished_pages;
-            set_place(page, page_states::absent);
-        }
-        if constexpr (based_backend<Backend>) {
-            if (is_from_base(page)) {
-                return told(backend_.fill(page, out));
-            }
-        }
-        fill_bytes(out.data(), 0, page_size);
-        return status::ok;
-    }
-    PAGEFOLD_COLD void lose(slot_id page) noexcept {
-        ++stats_.lost_pages;
-        set_place(page, page_states::lost);
-        static_cast<void>(erase_entry(page));
-    }
-    void note_brought(slot_id page, page_access access) noexcept {
-        const std::uint32_t stamp = states_.stamp(page);
-        const bool is_refault = stamp != 0 && evictions_ - stamp <= set_.size();
-        stats_.refaults += is_refault ? 1u : 0u;
-        const bool was_stored = states_.at(page) == page_states::stored;
-        become_resident(page, is_refault);
-        states_.set(page, page_states::barred, false);
-        states_.set(page, page_states::ahead, false);
-        states_.set(page, page_states::good, access == page_access::read);
-        if (access == page_access::write) {
-            note_written(page);
-        } else if (was_stored && !options_.keeps_copies) {
-            static_cast<void>(erase_entry(page)); // which says that there is no copy, but
-            states_.set(page, page_states::good, states_.has(page, page_states::has_entry) || options_.may_vanish);
-        }
-    }
+    status read_page(slot_id page, byte_span out) noexcept;
+    PAGEFOLD_COLD void lose(slot_id page) noexcept;
+    void note_brought(slot_id page, page_access access) noexcept;
 
     // Evictions.
 
-    void make_room(std::size_t pages) noexcept {
-        for (unsigned tries = 0; tries < evictions_a_fault && is_over(pages); ++tries) {
-            const std::size_t excess = in_memory() - (pages < options_.limit ? options_.limit - pages : 0);
-            const pages_freed done = evict_some(excess < options_.batch ? batch() : excess);
-            if (done.freed == 0 && !done.goes_on) {
-                return;
-            }
-        }
-    }
-    [[nodiscard]] bool is_over(std::size_t more) const noexcept {
-        return in_memory() != 0 && (more > options_.limit || in_memory() > options_.limit - more);
-    }
+    void make_room(std::size_t pages) noexcept;
+    [[nodiscard]] bool is_over(std::size_t more) const noexcept;
     /// A small region does not lose all that it has at once.
-    [[nodiscard]] std::size_t batch() const noexcept {
-        const std::size_t part = options_.limit / 16 < 1 ? 1 : options_.limit / 16;
-        return part < options_.batch ? part : options_.batch;
-    }
+    [[nodiscard]] std::size_t batch() const noexcept;
     [[nodiscard]] std::size_t room_in_queue() const noexcept { return queue_.capacity() - queue_.length(); }
-    [[nodiscard]] bool has_room_in_queue() noexcept {
-        while (queue_.length() != 0 && !is_front_in_transit()) {
-            queue_.pop();
-        }
-        return room_in_queue() != 0;
-    }
-    [[nodiscard]] bool is_front_in_transit() const noexcept {
-        return states_.at(queue_.front()) == page_states::in_transit &&
-               states_.stamp(queue_.front()) == queue_.front_number();
-    }
+    [[nodiscard]] bool has_room_in_queue() noexcept;
+    [[nodiscard]] bool is_front_in_transit() const noexcept;
 
-    pages_freed evict_some(std::size_t wanted) noexcept {
-        if (pages_ == 0 || wanted == 0) {
-            return {};
-        }
-        wanted = wanted < max_batch ? wanted : max_batch;
-        is_store_full_ = false;
-        const std::size_t target = options_.queue + wanted;
-        search found;
-        if (in_transit_ < target) {
-            found = take_victims(target - in_transit_);
-        }
-        pages_freed done;
-        done.freed = settle(wanted);
-        if (done.freed == 0 && found.looks == 0) { // what is in transit can go nowhere
-            found = take_victims(wanted);
-            done.freed = settle(wanted);
-        }
-        vain_looks_ = done.freed != 0 ? 0 : vain_looks_ + found.looks;
-        // Two rounds clear every mark that a page was used, and meet it again.
-        done.goes_on =
-            done.freed != 0 || (!found.is_over && !is_store_full_ && vain_looks_ <= 2 * set_.size() + most_looks);
-        if (!done.goes_on) {
-            vain_looks_ = 0;
-        }
-        return done;
-    }
+    pages_freed evict_some(std::size_t wanted) noexcept;
     struct search {
         std::size_t looks = 0;
         bool is_over = false; // no page is left that may go
     };
     /// Takes pages out and puts them into the queue, runs in the order of their addresses.
-    search take_victims(std::size_t most) noexcept {
-        most = !has_room_in_queue() ? 0 : most < max_batch ? most : max_batch;
-        most = most < room_in_queue() ? most : room_in_queue();
-        slot_id victims[max_batch];
-        std::size_t count = 0, steps = most_looks;
-        bool is_over = most == 0;
-        while (count < most && steps != 0) {
-            const slot_id page =
-                set_.evict([this](slot_id p) noexcept { return !states_.has(p, page_states::barred); }, steps);
-            if (page == no_slot) {
-                is_over = count == 0 && steps != 0;
-                break;
-            }
-            if (was_used(page)) {
-                set_.insert(page, false);
-                continue;
-            }
-            std::size_t at = count++;
-            for (; at != 0 && victims[at - 1] > page; --at) {
-                victims[at] = victims[at - 1];
-            }
-            victims[at] = page;
-        }
-        for (std::size_t first = 0; first < count;) {
-            std::size_t run = 1;
-            while (first + run < count && victims[first + run] == victims[first] + run) {
-                ++run;
-            }
-            const pages_done done = told(backend_.take_out(victims[first], run), run);
-            for (std::size_t i = 0; i < done.done; ++i) {
-                note_taken(victims[first + i]);
-            }
-            if (done.done < run) {
-                set_.insert(victims[first + done.done], true); // pinned
-            }
-            first += done.done < run ? done.done + 1 : run;
-        }
-        return {most_looks - steps, is_over};
-    }
-    [[nodiscard]] bool was_used(slot_id page) noexcept {
-        if constexpr (accessed_backend<Backend>) {
-            const bool was = backend_.was_accessed(page);
-            if (states_.has(page, page_states::ahead)) {
-                states_.set(page, page_states::ahead, false);
-                if (was) {
-                    ahead_.used(1);
-                } else {
-                    ahead_.wasted(1);
-                }
-            }
-            return was;
-        } else {
-            return false;
-        }
-    }
+    search take_victims(std::size_t most) noexcept;
+    [[nodiscard]] bool was_used(slot_id page) noexcept;
     /// The oldest in transit go where they are to go; how many have left. Each is met once.
-    std::size_t settle(std::size_t most) noexcept {
-        std::size_t freed = 0;
-        for (std::size_t left = queue_.length(); left != 0 && freed < most;) {
-            slot_id run[max_run];
-            std::size_t count = 0;
-            while (left != 0 && count < max_run && count < most - freed) {
-                const slot_id page = queue_.front();
-                const bool is_there = is_front_in_transit();
-                if (is_there && count != 0 && page != run[0] + count) {
-                    break;
-                }
-                queue_.pop();
-                --left;
-                if (is_there) {
-                    run[count++] = page;
-                }
-            }
-            freed += settle_run(run, count);
-        }
-        return freed;
-    }
+    std::size_t settle(std::size_t most) noexcept;
     /// Pages side by side that have left the queue.
-    std::size_t settle_run(const slot_id* run, std::size_t count) noexcept {
-        bool goes[max_run] = {};
-        bool is_put[max_run] = {};
-        for (std::size_t i = 0; i < count; ++i) {
-            goes[i] = find_copy(run[i], is_put[i]) == status::ok;
-        }
-        std::size_t freed = 0;
-        for (std::size_t i = 0; i < count;) {
-            std::size_t end = i;
-            while (end < count && goes[end]) {
-                ++end;
-            }
-            if (end != i) {
-                const std::size_t done = told(backend_.drop(run[i], end - i), end - i).done;
-                for (const std::size_t gone = i + done; i < gone; ++i, ++freed) {
-                    note_gone(run[i], is_put[i]);
-                }
-            }
-            if (i < count && (i < end || !goes[i])) {
-                stays(run[i]);
-                ++i;
-            }
-        }
-        return freed;
-    }
+    std::size_t settle_run(const slot_id* run, std::size_t count) noexcept;
     /// One page in transit, wherever it is in the queue.
-    status settle_page(slot_id page) noexcept {
-        bool is_put = false;
-        status s = find_copy(page, is_put);
-        if (s == status::ok) {
-            const pages_done done = told(backend_.drop(page, 1), 1);
-            if (done.done == 1) {
-                note_gone(page, is_put);
-                return status::ok;
-            }
-            s = done.why;
-        }
-        put_back(page);
-        return s;
-    }
+    status settle_page(slot_id page) noexcept;
     /// A good copy of a page in transit is somewhere. Else why there is none.
-    status find_copy(slot_id page, bool& is_put) noexcept {
-        const bool is_good = states_.has(page, page_states::good);
-        const bool is_base = is_good && !states_.has(page, page_states::has_entry) && is_from_base(page);
-        if (is_good && !(is_base && options_.stores_base)) {
-            return status::ok;
-        }
-        if (options_.may_vanish && !is_good) {
-            states_.set(page, page_states::barred, true); // the pool may lose it, and the base has an older one
-            return status::unavailable;
-        }
-        const result<byte_view> bytes = backend_.read(page);
-        if (!bytes || bytes.value().size() != page_size) {
-            const status why = bytes ? status::busy : bytes.error();
-            return is_good ? status::ok : told(why);
-        }
-        if (!is_good && is_zeros(bytes.value())) {
-            const status s = erase_entry(page);
-            if (s == status::ok) {
-                states_.set(page, page_states::zero_base, true);
-                states_.set(page, page_states::good, true);
-                ++stats_.zero_pages;
-            }
-            return s;
-        }
-        const status s = put(page, bytes.value(), !is_base);
-        is_put = s == status::ok;
-        return is_base ? status::ok : s;
-    }
+    status find_copy(slot_id page, bool& is_put) noexcept;
     /// Where the store has no room, copies of pages that are in memory give theirs.
-    status put(slot_id page, byte_view bytes, bool must) noexcept {
-        for (;;) {
-            const status s = store_.put(key(page), bytes);
-            if (s == status::ok) {
-                set_entry(page, true);
-                states_.set(page, page_states::good, true);
-                states_.set(page, page_states::barred, false);
-                return s;
-            }
-            static_cast<void>(erase_entry(page)); // the store has done so itself, if it keeps its word
-            if (!must) {
-                return s;
-            }
-            states_.set(page, page_states::barred, s == status::incompressible && backend_.tells_writes());
-            const bool is_full = s == status::limit || s == status::no_memory;
-            if (!is_full || drop_some_copies(copies_a_refusal) == 0) {
-                is_store_full_ = is_store_full_ || is_full;
-                ++stats_.refused_pages;
-                return s;
-            }
-        }
-    }
-    void note_gone(slot_id page, bool was_put) noexcept {
-        const bool has_entry = states_.has(page, page_states::has_entry);
-        leave_memory(page);
-        set_place(page, has_entry ? page_states::stored : page_states::absent);
-        states_.set(page, page_states::good, false);
-        states_.set(page, page_states::barred, false);
-        states_.set(page, page_states::ahead, false);
-        states_.set_stamp(page, evictions_);
-        evictions_ = evictions_ + 1 == 0 ? 1 : evictions_ + 1;
-        ++stats_.evicted_pages;
-        stats_.clean_pages += was_put ? 0u : 1u;
-    }
+    status put(slot_id page, byte_view bytes, bool must) noexcept;
+    void note_gone(slot_id page, bool was_put) noexcept;
     /// A page in transit that is in no place of the queue.
-    void stays(slot_id page) noexcept {
-        if (!put_back(page)) {
-            states_.set_stamp(page, queue_.push(page)); // it has just left a place
-        }
-    }
+    void stays(slot_id page) noexcept;
     /// A page that waits for a write is protected; one that has a good copy as well.
-    bool put_back(slot_id page) noexcept {
-        const bool is_watched = states_.has(page, page_states::good) || states_.has(page, page_states::barred);
-        if (told(backend_.put_back(page, is_watched ? page_access::read : page_access::write)) != status::ok) {
-            return false;
-        }
-        leave_memory(page);
-        become_resident(page, true);
-        return true;
-    }
+    bool put_back(slot_id page) noexcept;
 
     // Drops.
 
@@ -977,3 +543,6 @@ private:
 };
 
 } // namespace pagefold
+
+#include <pagefold/paging/region_evictions.hpp>
+#include <pagefold/paging/region_faults.hpp>

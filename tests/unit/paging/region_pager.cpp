@@ -446,6 +446,9 @@ TEST_CASE("the limit holds while something can go") {
         f.write(page, static_cast<unsigned char>(page + 1));
         CHECK(f.pager.in_memory() <= 10);
     }
+    f.pager.set_limit(1);
+    CHECK(f.read(50) == 51);
+    CHECK(f.pager.in_memory() == 1);
     f.pager.set_limit(4);
     CHECK(f.read(0) == 1);
     CHECK(f.pager.in_memory() <= 4);
