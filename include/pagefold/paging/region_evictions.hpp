@@ -54,8 +54,10 @@ pages_freed region_pager<Store, Backend, Policy>::evict_some(std::size_t wanted)
     is_store_full_ = false;
     const std::size_t target = options_.queue + wanted;
     search found;
-    if (in_transit_ < target) {
-        found = take_victims(target - in_transit_);
+    for (unsigned i = 0; i < 2 && in_transit_ < target && !found.is_over; ++i) { // twice what leaves: the queue grows
+        const std::size_t looks = found.looks;
+        found = take_victims(target - in_transit_ < wanted ? target - in_transit_ : wanted);
+        found.looks += looks;
     }
     pages_freed done;
     done.freed = settle(wanted);
@@ -135,7 +137,8 @@ bool region_pager<Store, Backend, Policy>::was_used(slot_id page) noexcept {
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
 std::size_t region_pager<Store, Backend, Policy>::settle(std::size_t most) noexcept {
     std::size_t freed = 0;
-    for (std::size_t left = queue_.length(); left != 0 && freed < most;) {
+    for (std::size_t left = queue_.length() < 2 * max_batch ? queue_.length() : 2 * max_batch;
+         left != 0 && freed < most;) {
         slot_id run[max_run];
         std::size_t count = 0;
         while (left != 0 && count < max_run && count < most - freed) {
@@ -230,7 +233,7 @@ status region_pager<Store, Backend, Policy>::find_copy(slot_id page, bool& is_pu
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
 status region_pager<Store, Backend, Policy>::put(slot_id page, byte_view bytes, bool must) noexcept {
-    for (;;) {
+    for (unsigned tries = 1;; ++tries) {
         const status s = store_.put(key(page), bytes);
         if (s == status::ok) {
             set_entry(page, true);
@@ -244,7 +247,7 @@ status region_pager<Store, Backend, Policy>::put(slot_id page, byte_view bytes, 
         }
         states_.set(page, page_states::barred, s == status::incompressible && backend_.tells_writes());
         const bool is_full = s == status::limit || s == status::no_memory;
-        if (!is_full || drop_some_copies(copies_a_refusal) == 0) {
+        if (!is_full || tries == tries_a_put || drop_some_copies(copies_a_refusal) == 0) {
             is_store_full_ = is_store_full_ || is_full;
             ++stats_.refused_pages;
             return s;

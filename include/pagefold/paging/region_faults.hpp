@@ -13,7 +13,11 @@ status region_pager<Store, Backend, Policy>::resolve(slot_id page, bool is_write
     status s = status::ok;
     switch (states_.at(page)) {
     case page_states::lost: return tell_lost(page);
-    case page_states::in_transit: s = return_page(page, is_write); break;
+    case page_states::in_transit:
+        s = return_page(page, is_write);
+        stats_.faults += s == status::ok ? 1u : 0u;
+        stats_.queue_faults += s == status::ok ? 1u : 0u;
+        break;
     case page_states::resident: s = is_write ? allow_writing(page) : duplicate(); break;
     case page_states::absent:
     case page_states::stored:
@@ -74,8 +78,6 @@ status region_pager<Store, Backend, Policy>::return_page(slot_id page, bool is_w
     if (!stays_clean) {
         note_written(page);
     }
-    ++stats_.faults;
-    ++stats_.queue_faults;
     return status::ok;
 }
 

@@ -49,9 +49,10 @@
 // frees nothing, and changes nothing: it is told by a mark, which is no lock. The program's accesses need no lock: the
 // backend orders them. Who was answered busy asks again, or the faulting thread does, by its next access.
 //
-// Costs. A fault: a page's get, at most 4 evictions of a batch, and the read-ahead. An eviction: at most 64 puts, and
-// 256 looks at resident pages. drop, forget, prefetch: their pages. drop_copies: a look at each page. Memory: see
-// bytes_for.
+// Costs. A fault: a page's get, at most 8 evictions of a batch, and the read-ahead; where 1024 looks at pages that were
+// used found no victim, the limit gives way by one. An eviction: at most 256 pages are put or put back, each put is
+// tried again 4 times after copies were dropped for it, and 512 looks. drop, forget, prefetch: their pages.
+// drop_copies: a look at each page in memory. Memory: see bytes_for.
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -76,9 +77,9 @@ public:
         return resident_pages<Policy>::bytes_for(pages) + round_up(page_states::bytes_for(pages), sizeof(slot_id)) +
                transit_queue::bytes_for(places_for(options));
     }
-    /// All pages are nowhere. `memory` is the host's, aligned to `alignment`, with bytes_for(pages, options) bytes, and
-    /// outlives the pager or the next open. A region may have no page. invalid: an argument; then it is as if it had
-    /// none.
+    /// All pages are nowhere: for a backend whose pages are missing, and keys that the pool has none of. `memory` is
+    /// the host's, aligned to `alignment`, with bytes_for(pages, options) bytes, and outlives the pager or the next
+    /// open. A region may have no page. invalid: an argument; then it is as if it had none.
     status open(byte_span memory, std::size_t pages, const region_pager_options& options) noexcept {
         if (is_entered_) {
             return status::busy;
@@ -255,8 +256,8 @@ public:
         }
         return status::ok;
     }
-    /// The pages have come by themselves: somebody else brought them, and what they have is newer than any copy.
-    /// O(count).
+    /// The pages have come by themselves: somebody else brought them, and what they have is newer than any copy. Of
+    /// pages that are in memory already, that the copy is not to be believed. O(count).
     status appeared(slot_id first, std::size_t count) noexcept {
         const entry in{*this};
         if (!in) {
@@ -267,8 +268,9 @@ public:
         }
         for (std::size_t at = 0; at < count; ++at) {
             const auto page = static_cast<slot_id>(first + at);
-            const page_states::place place = states_.at(page);
-            if (place != page_states::resident && place != page_states::in_transit) {
+            if (states_.at(page) == page_states::resident) {
+                note_written(page);
+            } else if (states_.at(page) != page_states::in_transit) {
                 note_brought(page, page_access::write);
             }
         }
@@ -310,6 +312,7 @@ private:
     static constexpr std::size_t most_looks = 256;
     static constexpr std::size_t copies_a_refusal = 64;
     static constexpr unsigned evictions_a_fault = 4;
+    static constexpr unsigned tries_a_put = 5;
 
     /// Holds while nobody else is inside.
     class entry {

@@ -342,8 +342,10 @@ TEST_CASE("who comes back from the queue pays no codec, and the oldest leave fir
         f.write(page, static_cast<unsigned char>(page + 1));
     }
     CHECK(f.pager.evict(2).freed == 2);
+    CHECK(f.pager.statistics().in_transit_pages == 2); // it grows by as many as leave
+    CHECK(f.pager.evict(2).freed == 2);
     CHECK(f.pager.statistics().in_transit_pages == 4);
-    CHECK(f.store.size() == 2);
+    CHECK(f.store.size() == 4);
     const std::uint64_t gets = f.store.gets();
     for (slot_id page = 0; page < 8; ++page) {
         if (f.pager.state(page) == page_state::in_transit) {
@@ -635,10 +637,56 @@ TEST_CASE("pages that come and go by themselves are believed") {
     CHECK_FALSE(f.store.has(0));
     f.evict({0});
     CHECK(f.read(0) == 33);
+    fill_bytes(content, 44, page_size);
+    f.backend.lose_memory(0); // it goes and comes before anybody hears of it
+    f.backend.appear(0, content);
+    CHECK(f.pager.state(0) == page_state::clean);
+    CHECK(f.pager.appeared(0, 1) == status::ok);
+    f.evict({0});
+    CHECK(f.read(0) == 44);
     f.backend.lose_memory(0);
     CHECK(f.pager.forget(0, 1) == status::ok);
     CHECK(f.read(0) == 0);
     CHECK(f.pager.check());
+}
+
+TEST_CASE("an eviction puts a bounded number of pages, however many wait and however many copies there are") {
+    region_pager_options options;
+    options.queue = 2000;
+    fixture<> f{4000, options};
+    for (slot_id page = 0; page < 4000; ++page) {
+        f.write(page, 1);
+    }
+    for (unsigned i = 0; i < 40; ++i) {
+        static_cast<void>(f.pager.evict(64));
+    }
+    CHECK(f.pager.statistics().in_transit_pages > 1000);
+    f.store.refuses_puts = true;
+    std::uint64_t most = 0;
+    for (unsigned i = 0; i < 50; ++i) {
+        const std::uint64_t before = f.store.puts();
+        static_cast<void>(f.pager.evict(64));
+        most = f.store.puts() - before > most ? f.store.puts() - before : most;
+    }
+    CHECK(most <= 256);
+    CHECK(most != 0);
+    f.store.refuses_puts = false;
+    CHECK(f.pager.check());
+    fixture<> g{1000};
+    for (slot_id page = 0; page < 1000; ++page) {
+        g.write(page, 1);
+    }
+    while (g.pager.evict(64).freed != 0) {
+    }
+    for (slot_id page = 0; page < 1000; ++page) {
+        CHECK(g.read(page) == 1);
+    }
+    g.write(7, 2);
+    g.store.refuses_puts = true;
+    const std::uint64_t before = g.store.puts();
+    CHECK(g.pager.evict_page(7) == status::limit);
+    CHECK(g.store.puts() - before == 5);
+    CHECK(g.pager.statistics().dropped_copies == 4 * 64);
 }
 
 TEST_CASE("an entry that can't be erased is older than the page, and never read") {
