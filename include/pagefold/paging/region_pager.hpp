@@ -276,6 +276,36 @@ public:
         }
         return status::ok;
     }
+    /// Pages begin as they were when somebody saved them: `stored`, where the pool has them already (restored from an
+    /// image, or of a pager that ended), `lost`, `zero`, or `nowhere` again. invalid: no pages of the region, another
+    /// state, or a page of them is in memory, in the store or lost; then none is changed. O(count).
+    status adopt(slot_id first, std::size_t count, page_state state) noexcept {
+        const entry in{*this};
+        if (!in) {
+            return status::busy;
+        }
+        const bool is_absent = state == page_state::nowhere || state == page_state::zero;
+        if (!is_range(first, count) || (!is_absent && state != page_state::stored && state != page_state::lost)) {
+            return status::invalid;
+        }
+        for (std::size_t at = 0; at < count; ++at) {
+            if (states_.at(static_cast<slot_id>(first + at)) != page_states::absent) {
+                return status::invalid;
+            }
+        }
+        for (std::size_t at = 0; at < count; ++at) {
+            const auto page = static_cast<slot_id>(first + at);
+            become_zero(page);
+            if (state == page_state::nowhere || (state == page_state::stored && options_.may_vanish)) {
+                states_.set(page, page_states::zero_base, false);
+            }
+            set_entry(page, state == page_state::stored);
+            set_place(page, is_absent                   ? page_states::absent
+                            : state == page_state::lost ? page_states::lost
+                                                        : page_states::stored);
+        }
+        return status::ok;
+    }
     /// What the store has of pages that are in memory goes, to give it room; how many, at most `wanted`. They cost a
     /// put when they go.
     std::size_t drop_copies(std::size_t wanted) noexcept {

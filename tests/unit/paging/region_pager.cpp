@@ -689,6 +689,59 @@ TEST_CASE("an eviction puts a bounded number of pages, however many wait and how
     CHECK(g.pager.statistics().dropped_copies == 4 * 64);
 }
 
+TEST_CASE("pages of a pager that ended are adopted by the next") {
+    fixture<based_test_backend> f{8};
+    f.write(0, 1);
+    f.write(1, 2);
+    f.write(2, 0);
+    f.write(3, 9);
+    f.evict({0, 1, 2, 3});
+    f.store.spoil(3);
+    CHECK(f.pager.fault(3, false) == status::corrupt);
+    page_state saved[8] = {};
+    for (slot_id page = 0; page < 8; ++page) {
+        saved[page] = f.pager.state(page);
+    }
+    based_test_backend backend{8};
+    region_pager<test_paged_store, based_test_backend, clock> next{f.store, backend};
+    std::vector<std::uint64_t> memory(f.memory.size());
+    CHECK(next.open({static_cast<std::byte*>(static_cast<void*>(memory.data())), memory.size() * 8}, 8, {}) ==
+          status::ok);
+    for (slot_id page = 0; page < 8; ++page) {
+        CHECK(next.adopt(page, 1, saved[page]) == status::ok);
+        CHECK(next.state(page) == saved[page]);
+    }
+    CHECK(next.check());
+    CHECK(next.statistics().stored_pages == 2);
+    CHECK(next.adopt(4, 4, page_state::clean) == status::invalid);
+    CHECK(next.adopt(0, 8, page_state::zero) == status::invalid); // it has some of them
+    CHECK(next.adopt(7, 2, page_state::zero) == status::invalid);
+    for (const slot_id page : {slot_id{0}, slot_id{1}, slot_id{2}, slot_id{5}}) {
+        CHECK(next.fault(page, false) == status::ok);
+    }
+    CHECK(backend.see(0)[0] == std::byte{1});
+    CHECK(backend.see(1)[0] == std::byte{2});
+    CHECK(backend.see(2)[0] == std::byte{0});
+    CHECK(backend.see(5)[0] == std::byte{6});
+    CHECK(next.fault(3, false) == status::corrupt);
+    CHECK(next.adopt(0, 1, page_state::stored) == status::invalid);
+    CHECK(next.drop(0, 8) == status::ok);
+    CHECK(next.check());
+    CHECK(backend.misuses() == 0);
+    CHECK(f.store.size() == 0);
+    region_pager_options vanishing;
+    vanishing.may_vanish = true;
+    fixture<based_test_backend> v{4, vanishing};
+    CHECK(v.pager.adopt(0, 2, page_state::stored) == status::ok);
+    CHECK(v.pager.adopt(2, 1, page_state::zero) == status::ok);
+    for (slot_id page = 0; page < 4; ++page) { // the pool has none of them: it may
+        CHECK(v.read(page) == (page == 2 ? 0 : page + 1));
+    }
+    // One that the pool does not have after all is lost, and says so.
+    CHECK(next.adopt(6, 1, page_state::stored) == status::ok);
+    CHECK(next.fault(6, false) == status::corrupt);
+}
+
 TEST_CASE("an entry that can't be erased is older than the page, and never read") {
     fixture<> f{4};
     f.write(0, 1);
