@@ -30,9 +30,10 @@ public:
     [[nodiscard]] static constexpr std::size_t alignment() noexcept {
         return alignof(hook) < alignof(std::uint64_t) ? alignof(std::uint64_t) : alignof(hook);
     }
+    /// A whole number of alignment(), so that something else may lie behind it.
     [[nodiscard]] static constexpr std::size_t bytes_for(std::size_t pages) noexcept {
-        return round_up((words_for(pages) + words_for(words_for(pages))) * sizeof(std::uint64_t), alignment()) +
-               (hooks_in_table ? pages * sizeof(hook) : 0);
+        const std::size_t bits = (words_for(pages) + words_for(words_for(pages))) * sizeof(std::uint64_t);
+        return round_up(round_up(bits, alignment()) + (hooks_in_table ? pages * sizeof(hook) : 0), alignment());
     }
     /// `memory` is aligned to alignment(), has bytes_for(pages) bytes, all zero, and is somebody else's.
     void open(std::byte* memory, std::size_t pages) noexcept {

@@ -98,6 +98,14 @@ void empties() {
     CHECK(f.set.check());
 }
 
+TEST_CASE("the memory of any number of pages ends where words of 64 bits may begin") {
+    for (std::size_t pages = 0; pages < 200; ++pages) {
+        CHECK(resident_pages<clock>::bytes_for(pages) % alignof(std::uint64_t) == 0);
+        CHECK(resident_pages<lru>::bytes_for(pages) % alignof(std::uint64_t) == 0);
+        CHECK(resident_pages<clock>::bytes_for(pages) >= pages + pages / 8);
+    }
+}
+
 TEST_CASE("each policy's victims are resident, and all go in the end") {
     empties<clock>();
     empties<fifo>();
