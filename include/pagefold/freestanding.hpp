@@ -161,6 +161,10 @@
 #include <pagefold/store/config.hpp>
 #include <pagefold/store/content_index.hpp>
 #include <pagefold/store/default_config.hpp>
+#include <pagefold/store/deferred_pages.hpp>
+#include <pagefold/store/deferred_shard.hpp>
+#include <pagefold/store/deferred_store.hpp>
+#include <pagefold/store/deferred_work.hpp>
 #include <pagefold/store/demotion.hpp>
 #include <pagefold/store/demotion_order.hpp>
 #include <pagefold/store/divided_source.hpp>

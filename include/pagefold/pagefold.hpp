@@ -37,6 +37,7 @@
 #include <pagefold/freestanding.hpp>
 
 #include <pagefold/hosted/blocked_signals.hpp>
+#include <pagefold/hosted/compression_threads.hpp>
 #include <pagefold/hosted/discard_batch.hpp>
 #include <pagefold/hosted/file_places.hpp>
 #include <pagefold/hosted/file_tier.hpp>

@@ -76,6 +76,7 @@ class basic_store : store_tier<Config> {
     using scratch_of_clones = clone_scratch<delta_of<Config>>;
 
 public:
+    using config_type = Config;
     static constexpr std::size_t page_size = Config::page_size;
     static constexpr bool has_values = takes_values; ///< of any length up to that
 
@@ -197,6 +198,17 @@ public:
         static_assert(noexcept(static_cast<bool>(write(byte_span{}))), "it is called inside a put");
         return put_as(key, written_page<std::remove_reference_t<Write>>{length, write}, true, context);
     }
+
+    /// The same as put_written, and no admission policy is asked: for a page that its caller has promised to keep.
+    template <class Write>
+    status put_promised(const page_key& key, std::size_t length, Write&& write, acquire_context context = {}) noexcept {
+        static_assert(noexcept(static_cast<bool>(write(byte_span{}))), "it is called inside a put");
+        using page_type = promised_page<written_page<std::remove_reference_t<Write>>>;
+        return put_as(key, page_type{{length, write}}, true, context);
+    }
+    /// Whether a page can have this key: its pool is there, from create_pool to the first moment of destroy_pool, and the number
+    /// is below max_page_index. Costs two loads.
+    [[nodiscard]] bool is_key(const page_key& key) const noexcept { return is_valid(key); }
 
     /// Copies the page to `out`, which must be page_size bytes, and in a store of values as long as the value, at least: or
     /// else too_short, which is no use of it. Its content is undefined unless ok. not_found, corrupt, or
@@ -360,6 +372,13 @@ public:
         }
         return freed + (partitions_ready() && reclaimer_.has_much_idle() ? compact(budget) : 0);
     }
+
+    /// Pages of memory for what stands in front of the store (deferred_store.hpp), under its limit: they count in total_bytes and
+    /// fixed_bytes until they are given back, and nothing is dropped for them. What pools have reserved, and room for the
+    /// first scratches, stays free. Of the size that lent_page_size says. limit, no_memory, as put; invalid: `pages` is 0.
+    result<void*> lend(std::size_t pages, acquire_context context = {}) noexcept;
+    void take_back(void* memory, std::size_t pages) noexcept;
+    [[nodiscard]] std::size_t lent_page_size() const noexcept { return source_ref_.page_size(); }
 
     // Standstill, for who copies the process (hosted/fork_guard.hpp) or its memory.
 
@@ -679,6 +698,7 @@ private:
     std::size_t most_packed_ = 0;
     acceptance acceptance_;
     atomic<std::uint32_t> ready_{0};
+    atomic<std::size_t> lent_{0}; // bytes
 };
 
 } // namespace pagefold

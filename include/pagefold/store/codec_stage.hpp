@@ -49,6 +49,18 @@ private:
     Write& write_;
 };
 
+/// One that is kept whatever an admission policy would say, which isn't asked.
+template <class Page>
+class promised_page : public Page {
+public:
+    constexpr explicit promised_page(const Page& page) noexcept : Page{page} {}
+    static constexpr bool is_promised = true;
+};
+template <class Page>
+inline constexpr bool is_promised = requires {
+    requires Page::is_promised;
+};
+
 /// What happens to a page before and after the lock: between the page and the stream that is kept of it. Safe from many
 /// threads.
 ///
@@ -106,7 +118,7 @@ public:
                                 const page_facts& facts, bool& has_failed, bool may_shrink,
                                 bool was_let_pass = false) noexcept {
         has_failed = false;
-        if (!was_let_pass && !lets_pass(page.size(), facts)) {
+        if (!is_promised<Page> && !was_let_pass && !lets_pass(page.size(), facts)) {
             return status::incompressible;
         }
         const byte_span own = copy.first(page.size());
@@ -116,7 +128,7 @@ public:
         const byte_view raw = own;
         if constexpr (TakesValues) {
             if (raw.size() <= min_stream_size) {
-                return pack_small(raw, buffer, facts);
+                return pack_small(raw, buffer, facts, !is_promised<Page>);
             }
         }
         byte_view stream = raw;
@@ -127,11 +139,13 @@ public:
         } else if (!packed && is_failure(packed.error(), raw.size() < copy.size())) {
             has_failed = true;
         }
-        switch (admission_.admit(query_of(facts, raw.size(), stream.size()))) {
-        case admission::raw: stream = raw; break;
-        case admission::reject: return status::incompressible;
-        case admission::packed:
-        default: break;
+        if constexpr (!is_promised<Page>) {
+            switch (admission_.admit(query_of(facts, raw.size(), stream.size()))) {
+            case admission::raw: stream = raw; break;
+            case admission::reject: return status::incompressible;
+            case admission::packed:
+            default: break;
+            }
         }
         return stream.size() > most ? raw : stream;
     }
@@ -170,8 +184,8 @@ private:
     [[nodiscard]] static constexpr bool is_failure(status s, bool is_short) noexcept {
         return s != status::incompressible && !(TakesValues && is_short && s == status::invalid);
     }
-    result<byte_view> pack_small(byte_view value, byte_span buffer, const page_facts& facts) noexcept {
-        if (admission_.admit(query_of(facts, value.size(), value.size())) == admission::reject) {
+    result<byte_view> pack_small(byte_view value, byte_span buffer, const page_facts& facts, bool asks) noexcept {
+        if (asks && admission_.admit(query_of(facts, value.size(), value.size())) == admission::reject) {
             return status::incompressible;
         }
         store_native(buffer.data(), std::uint64_t{0});

@@ -222,6 +222,51 @@ inline constexpr stat_row<pool_stats> pool_rows[] = {
 
 } // namespace detail
 
+/// Counters of a deferred_store: what stands in front of a store. The queue's memory is in the store's total_bytes and fixed_bytes, and
+/// what workers put is counted by the store as any put is.
+///
+/// deferred_puts is superseded_pages, worker_puts, dropped_pages and queued_pages together, for a queue at rest.
+struct deferred_stats {
+    std::uint64_t queued_pages = 0;     ///< pages that are in the queue and not, or not yet, in the store
+    std::uint64_t queued_bytes = 0;     ///< bytes of them
+    std::uint64_t held_pages = 0;       ///< of those pages, those that the store refused last time
+    std::uint64_t queue_bytes = 0;      ///< memory that the queue has, with its records and what waits for pages
+    std::uint64_t deferred_puts = 0;    ///< puts that were answered when the page was in the queue
+    std::uint64_t worker_puts = 0;      ///< of those, pages that work and flush put into the store
+    std::uint64_t direct_puts = 0;      ///< puts that did the work themselves: the queue was full, or had to be passed
+    std::uint64_t superseded_pages = 0; ///< pages replaced, erased or taken while they were in the queue
+    std::uint64_t refused_tries = 0;    ///< times that the store refused a page, which stayed in the queue
+    std::uint64_t dropped_pages = 0;    ///< ephemeral pages that it refused, and pages of pools that were destroyed
+    std::uint64_t queue_hits = 0;       ///< reads that found their page in the queue; the store's hits don't count them
+};
+namespace detail {
+
+inline constexpr stat_row<deferred_stats> deferred_rows[] = {
+    {{"queued_pages", stat_unit::pages, stat_kind::gauge, "Pages in the queue"}, &deferred_stats::queued_pages},
+    {{"queued_bytes", stat_unit::bytes, stat_kind::gauge, "Content of the pages in the queue"},
+     &deferred_stats::queued_bytes},
+    {{"held_pages", stat_unit::pages, stat_kind::gauge, "Queued pages that the store refused last time"},
+     &deferred_stats::held_pages},
+    {{"queue_bytes", stat_unit::bytes, stat_kind::gauge, "Memory that the queue has"}, &deferred_stats::queue_bytes},
+    {{"deferred_puts", stat_unit::calls, stat_kind::counter, "Puts answered when the page was in the queue"},
+     &deferred_stats::deferred_puts},
+    {{"worker_puts", stat_unit::pages, stat_kind::counter, "Queued pages that workers put into the store"},
+     &deferred_stats::worker_puts},
+    {{"direct_puts", stat_unit::calls, stat_kind::counter, "Puts that did the work themselves"},
+     &deferred_stats::direct_puts},
+    {{"superseded_pages", stat_unit::pages, stat_kind::counter, "Queued pages replaced, erased or taken"},
+     &deferred_stats::superseded_pages},
+    {{"refused_tries", stat_unit::events, stat_kind::counter, "Times that the store refused a queued page"},
+     &deferred_stats::refused_tries},
+    {{"dropped_pages", stat_unit::pages, stat_kind::counter,
+      "Queued pages refused of ephemeral pools, or of pools that were destroyed"},
+     &deferred_stats::dropped_pages},
+    {{"queue_hits", stat_unit::calls, stat_kind::counter, "Reads that found their page in the queue"},
+     &deferred_stats::queue_hits},
+};
+
+} // namespace detail
+
 namespace detail {
 
 /// Several lists as one.
@@ -258,12 +303,15 @@ inline constexpr auto stat_rows<store_stats> = detail::joined<store_stats>(detai
                                                                            detail::store_rows);
 template <>
 inline constexpr auto stat_rows<pool_stats> = detail::joined<pool_stats>(detail::common_rows, detail::pool_rows);
+template <>
+inline constexpr auto stat_rows<deferred_stats> = detail::joined<deferred_stats>(detail::deferred_rows);
 
 namespace detail {
 
 template <class Stats>
 inline constexpr bool lists_all = sizeof(Stats) == stat_rows<Stats>.size() * sizeof(std::uint64_t);
-static_assert(lists_all<common_stats> && lists_all<partition_stats> && lists_all<store_stats> && lists_all<pool_stats>,
+static_assert(lists_all<common_stats> && lists_all<partition_stats> && lists_all<store_stats> &&
+                  lists_all<pool_stats> && lists_all<deferred_stats>,
               "a count without a row in the list");
 
 } // namespace detail
@@ -271,7 +319,7 @@ static_assert(lists_all<common_stats> && lists_all<partition_stats> && lists_all
 /// A struct that the list has.
 template <class T>
 concept listed_stats = std::same_as<T, common_stats> || std::same_as<T, partition_stats> ||
-    std::same_as<T, store_stats> || std::same_as<T, pool_stats>;
+    std::same_as<T, store_stats> || std::same_as<T, pool_stats> || std::same_as<T, deferred_stats>;
 
 /// Calls `f(info, value)` for each number.
 template <listed_stats Stats, class F>

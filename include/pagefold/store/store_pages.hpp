@@ -62,7 +62,7 @@ status basic_store<Config, Place>::put_by_route(located_key& k, const Page& page
     if constexpr (has_clones) {
         if (parent == pool_id{} || !may_shrink || is_refused) {
             stream = is_refused ? stream : pack(page, false);
-        } else if (!codec_.lets_pass(page.size(), facts)) {
+        } else if (!is_promised<Page> && !codec_.lets_pass(page.size(), facts)) {
             stream = status::incompressible;
         } else {
             const byte_span copy = scratch_of_clones{lease.extra()}.page(); // as codec_stage: it may change meanwhile
@@ -73,7 +73,11 @@ status basic_store<Config, Place>::put_by_route(located_key& k, const Page& page
             if (pack_clone(lease, target, k, parent, facts, packed)) {
                 return place_stream(at, k, packed, lease.page(), false);
             }
-            stream = pack(copied_page{copy}, true);
+            if constexpr (is_promised<Page>) {
+                stream = pack(promised_page<copied_page>{copied_page{copy}}, true);
+            } else {
+                stream = pack(copied_page{copy}, true);
+            }
         }
     } else {
         stream = is_refused ? stream : pack(page, false);

@@ -3,7 +3,7 @@
 
 #include <pagefold/store/basic_store.hpp>
 
-// What a store makes at its first pool, and what of that is on which node.
+// What a store makes at its first pool, and what of that is on which node; and what it lends.
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
@@ -77,6 +77,34 @@ status basic_store<Config, Place>::make_node_parts() noexcept {
     });
     scratch_.set_nodes(node_parts_.data(), node_parts_.size());
     return s;
+}
+
+template <store_config Config, partition_policy Place>
+result<void*> basic_store<Config, Place>::lend(std::size_t pages, acquire_context context) noexcept {
+    const std::size_t size = source_ref_.page_size();
+    if (pages == 0 || pages > ~std::size_t{0} / size || !divided_.can_divide()) {
+        return status::invalid;
+    }
+    const std::size_t unmet = registry_.table().unmet.load(memory_order::relaxed);
+    if (!budget_.charge(pages * size, pool_charge::no_more_than_all(unmet, scratch_.kept_free()))) {
+        return status::limit;
+    }
+    context.may_sleep = context.may_sleep && sleepable_lock<typename Config::lock_type>;
+    const result<void*> memory = source_ref_.acquire(pages, any_node, context);
+    if (memory) {
+        lent_.fetch_add(pages * size, memory_order::relaxed); // a meter
+    } else {
+        budget_.give_back(pages * size);
+    }
+    return memory;
+}
+
+template <store_config Config, partition_policy Place>
+void basic_store<Config, Place>::take_back(void* memory, std::size_t pages) noexcept {
+    const std::size_t bytes = pages * source_ref_.page_size();
+    source_ref_.release(memory, pages);
+    lent_.fetch_sub(bytes, memory_order::relaxed);
+    budget_.give_back(bytes);
 }
 
 } // namespace pagefold

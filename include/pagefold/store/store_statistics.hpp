@@ -92,6 +92,7 @@ bool basic_store<Config, Place>::check() const noexcept {
     if (!check_nodes()) {
         return false;
     }
+    bytes += lent_.load(memory_order::relaxed);
     return bytes + set_up_bytes() + scratch_.bytes() == budget_.used() && check_pools() && divided_.check();
 }
 
