@@ -64,6 +64,7 @@ constexpr goal goals[] = {
     {"store.limit_put_p99_over_idle", wanted::at_most, 3.0},
     {"store.limit_put_p999_over_idle", wanted::at_most, 10.0},
     {"store.default_get_growth", wanted::at_most, 1.25},
+    {"deferred.put_p50_over_put", wanted::at_most, 0.35},
     {"image.save_gb_per_s", wanted::at_least, 2.0},
     {"image.restore_gb_per_s", wanted::at_least, 2.0},
 };

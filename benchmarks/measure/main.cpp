@@ -11,6 +11,7 @@
 #include "alloc_figures.hpp"
 #include "clone_figures.hpp"
 #include "compress_figures.hpp"
+#include "deferred_figures.hpp"
 #include "figures.hpp"
 #include "image_figures.hpp"
 #include "interruption.hpp"
@@ -34,7 +35,7 @@ constexpr char usage[] =
     "usage: pagefold_measure --corpus DIR [--only PART] [--quick] [--full] [--json FILE] [--rounds N] [--objects N]\n"
     "                        [--plots DIR]\n"
     "  --corpus DIR  a folder of *.pages files, as pagefold_make_corpus makes one\n"
-    "  --only PART   one of: alloc, clones, compress, image, numa, packing, pager, pressure, shrink, store\n"
+    "  --only PART   one of: alloc, clones, compress, deferred, image, numa, packing, pager, pressure, shrink, store\n"
     "  --quick       3 rounds instead of 15, and shorter ones\n"
     "  --full        very large stores as well: takes 8 GiB and some minutes more\n"
     "  --json FILE   the medians, as one flat object\n"
@@ -86,8 +87,8 @@ bool read_options(int count, char** arguments, options& out) {
             out.plots = arguments[++i];
         } else if (argument == "--only" && has_value) {
             out.only = arguments[++i];
-            const char* const parts[] = {"alloc",   "clones", "compress", "image",  "numa",
-                                         "packing", "pager",  "pressure", "shrink", "store"};
+            const char* const parts[] = {"alloc",   "clones", "compress", "deferred", "image", "numa",
+                                         "packing", "pager",  "pressure", "shrink",   "store"};
             if (std::ranges::find(parts, out.only) == std::end(parts)) {
                 return false;
             }
@@ -128,6 +129,9 @@ int measure_all(const options& chosen) {
     }
     if (is_wanted("store")) {
         measure::measure_store(pages, rounds, chosen.quick, out);
+    }
+    if (is_wanted("deferred")) {
+        measure::measure_deferred(pages, std::min(rounds, 7u), chosen.quick, out);
     }
     if (is_wanted("shrink")) {
         measure::measure_shrink(pages, std::min(rounds, 7u), objects, out);

@@ -73,6 +73,9 @@ public:
         return page_ == expected_;
     }
     bool has(const page_key& key, std::uint64_t seed) { return get(key) == status::ok && got(seed); }
+    bool has(const page_key& key, page_kind kind, std::uint64_t seed) {
+        return get(key) == status::ok && got(kind, seed);
+    }
     bool lacks(const page_key& key) { return get(key) == status::not_found; }
     /// What the store has, past the queue.
     bool is_stored(const page_key& key, std::uint64_t seed) {

@@ -283,26 +283,28 @@ private:
     };
 
     /// This thread puts a page of the queue into the store, for a scope, which begins where nothing stands still. False where it is
-    /// at one already.
+    /// at one already, or at a lock, or had the queue stand still.
     class [[nodiscard]] attendance {
     public:
-        explicit attendance(deferred_store& queue) noexcept : queue_{queue}, stay_{queue.at_work_, token()} {
-            if (stay_) {
+        explicit attendance(deferred_store& queue) noexcept
+            : queue_{queue}, stay_{queue.at_work_, token()}, is_present_{stay_ && !queue.at_locks_.has(token())} {
+            if (is_present_) {
                 queue_.begin_work();
             }
         }
         ~attendance() {
-            if (stay_) {
+            if (is_present_) {
                 queue_.end_work();
             }
         }
         attendance(const attendance&) = delete;
         attendance& operator=(const attendance&) = delete;
-        [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(stay_); }
+        [[nodiscard]] explicit operator bool() const noexcept { return is_present_; }
 
     private:
         deferred_store& queue_;
         presence::stay stay_;
+        bool is_present_;
     };
 
     [[nodiscard]] static std::uintptr_t token() noexcept { return partition<config>::token(); }

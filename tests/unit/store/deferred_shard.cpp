@@ -14,7 +14,9 @@ namespace {
 using stage = deferred_slot::stage;
 
 struct shard_of_slots {
-    explicit shard_of_slots(std::uint32_t count) : slots(count), memory(count * 8) { shard.set_up(slots.data(), count); }
+    explicit shard_of_slots(std::uint32_t count) : slots(count), memory(count * 8) {
+        shard.set_up(slots.data(), count);
+    }
     deferred_slot* open(std::uint64_t index, std::uint32_t hash) {
         std::byte* page = memory.data() + used * 8;
         deferred_slot* const s = shard.open({pool_id{1}, 0, index}, hash, page);

@@ -123,6 +123,7 @@ TEST_CASE("stats: the list has every number once, with a name and a line of help
     check_list<partition_stats>();
     check_list<store_stats>();
     check_list<pool_stats>();
+    check_list<deferred_stats>();
 }
 
 TEST_CASE("stats: what is there now is a gauge, and what has happened a counter") {
@@ -164,6 +165,7 @@ TEST_CASE("stats: docs/statistics.md has each name, with its unit and kind, and 
     std::map<std::string, std::string> listed;
     visit(store_stats{}, [&](const stat_info& info, std::uint64_t) { listed[info.name] = words(info); });
     visit(pool_stats{}, [&](const stat_info& info, std::uint64_t) { listed[info.name] = words(info); });
+    visit(deferred_stats{}, [&](const stat_info& info, std::uint64_t) { listed[info.name] = words(info); });
     CHECK(documented() == listed);
 }
 
