@@ -49,6 +49,8 @@ struct deferred_slot {
     bool has_page = false; ///< false: the key has none, and somebody still has to erase it from the store
 };
 
+static_assert(sizeof(deferred_slot) <= 64);
+
 /// All is guarded by `lock`, but what is atomic, which is written under it.
 template <lockable Lock>
 class alignas(64) deferred_shard {

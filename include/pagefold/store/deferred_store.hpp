@@ -62,7 +62,7 @@
 // the caller's to stop after it (fork_guard does both, in this order). In the copy of a process no worker is in the midst of a page.
 //
 // Cost. put: a hold of a lock that few share, with a copy. get, of an empty queue: a load more than the store's. take and erase: two
-// holds more. Memory: a page a slot, taken when it is first needed and kept until trim; the records have 80 bytes a slot.
+// holds more. Memory: a page a slot, taken when it is first needed and kept until trim; the records have 64 bytes a slot.
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
