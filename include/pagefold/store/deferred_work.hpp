@@ -59,22 +59,21 @@ status deferred_store<Store>::settle(shard_type& shard, slot_type& s) noexcept {
             // release: while the slot is there, in front of what is read behind it.
             shard.refusals.store(shard.refusals.load(memory_order::relaxed) + 1, memory_order::release);
         }
-        if (has_page && answer == status::ok && is_newest) {
+        const bool is_key = store_.is_key(s.key);
+        if (!has_page) {
+            // It is erased below.
+        } else if (answer == status::ok && is_newest) {
             ++shard.counted.stored;
             remove_page(s);
             close(shard, s);
-        } else if (has_page && !store_.is_key(s.key)) {
-            ++shard.counted.dropped;
-            remove_page(s);
-            close(shard, s);
-        } else if (has_page && (answer == status::ok || answer == status::busy || !is_newest)) {
+        } else if (is_key && (answer == status::ok || answer == status::busy || !is_newest)) {
             shard.line_up(s, stage::waiting);
             outcome = answer == status::busy ? answer : status::ok;
-        } else if (has_page && pool_ids::kind(s.key.pool) == pool_kind::ephemeral) {
+        } else if (!is_key || pool_ids::kind(s.key.pool) == pool_kind::ephemeral) {
             ++shard.counted.dropped;
             remove_page(s);
             close(shard, s);
-        } else if (has_page) {
+        } else {
             ++shard.counted.refused;
             shard.line_up(s, stage::held);
             outcome = answer;
