@@ -415,6 +415,7 @@ private:
     /// Puts the page of a slot that this thread has into the store, or erases it there, and lets the slot go. ok: what it had is done
     /// with. busy: nothing happened. Else what the store refused the page with.
     status settle(shard_type& shard, slot_type& s) noexcept;
+    [[nodiscard]] bool has_room() noexcept;
     status store_page(shard_type& shard, slot_type& s, std::uint32_t& version) noexcept;
     /// Erases in the store what a slot that this thread has says is gone, until it says otherwise, and lets the slot go.
     status erase_behind(shard_type& shard, slot_type& s) noexcept;

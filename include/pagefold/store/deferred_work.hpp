@@ -33,6 +33,16 @@ status deferred_store<Store>::store_page(shard_type& shard, slot_type& s, std::u
                                                                : store_.put_written(s.key, length, write, context);
 }
 
+/// Whether there is memory within the limit. Where there is, a page was refused for its pool's cap, or its node's limit.
+template <class Store>
+bool deferred_store<Store>::has_room() noexcept {
+    const result<void*> memory = store_.lend(most_reserve * lent_pages());
+    if (memory) {
+        store_.take_back(*memory, most_reserve * lent_pages());
+    }
+    return memory.has_value();
+}
+
 template <class Store>
 status deferred_store<Store>::settle(shard_type& shard, slot_type& s) noexcept {
     bool has_page = false;
@@ -46,7 +56,7 @@ status deferred_store<Store>::settle(shard_type& shard, slot_type& s) noexcept {
     }
     std::uint32_t version = 0;
     status answer = store_page(shard, s, version);
-    if ((answer == status::limit || answer == status::no_memory) && trim() != 0) {
+    if ((answer == status::limit || answer == status::no_memory) && !has_room() && trim() != 0) {
         answer = store_page(shard, s, version);
     }
     status outcome = status::ok;

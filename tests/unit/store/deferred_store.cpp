@@ -125,6 +125,27 @@ TEST_CASE("deferred_store: shards divide the slots, each with its own part") {
     CHECK(f.queue.waiting_pages() == 0);
 }
 
+TEST_CASE("deferred_store: pages of memory are parts of the source's where those are larger") {
+    test_source source{16384};
+    fixture::store_type store{source, {.seed = 1}};
+    fixture::queue_type queue{store, {.queue_bytes = 10 * 4096, .seed = 1}};
+    const pool_id pool = queue.create_pool().value();
+    std::vector<std::byte> page(4096), out(4096);
+    for (std::uint64_t i = 0; i < 12; ++i) {
+        make_page(page, page_kind::text, i);
+        CHECK(queue.put({pool, 0, i}, page) == status::ok);
+        CHECK(queue.get({pool, 0, i}, out) == status::ok);
+        CHECK(out == page);
+        CHECK(queue.check());
+    }
+    CHECK(queue.stats().queued_pages == 10);
+    CHECK(queue.stats().queue_bytes == 12 * 4096);
+    CHECK(store.stats().total_bytes == source.bytes_held());
+    CHECK(queue.flush() == status::ok);
+    CHECK(queue.trim() == 11 * 4096);
+    CHECK(queue.check());
+}
+
 TEST_CASE("deferred_store: who is away till there is work is rung for once") {
     fixture f{16};
     const pool_id pool = f.make_pool();
