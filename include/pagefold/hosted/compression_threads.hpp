@@ -79,6 +79,7 @@ public:
             options_.burst_pages = part < 1 ? 1 : static_cast<std::uint32_t>(part);
         }
         process_ = getpid();
+        count_ = 0;                            // what it says in a child is of its parent
         ends_.store(0, memory_order::relaxed); // the creation of a thread orders it
         const blocked_signals none_of_theirs;
         for (unsigned i = 0; i < options.threads; ++i) {

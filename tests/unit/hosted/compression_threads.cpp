@@ -180,6 +180,9 @@ TEST_CASE("compression_threads: a child of the process has the queue, and no thr
     const fork_guard store_guard{s.store};
     const fork_guard queue_guard{s.queue};
     threads_type threads{s.queue};
+    compression_threads<queue_type, refusing_calls> refused{s.queue};
+    refusing_calls::left = 1;
+    CHECK(refused.start() == status::ok);
     CHECK(threads.start({.threads = 2, .linger_us = 0}) == status::ok);
     for (std::uint64_t round = 0; round < 10; ++round) {
         for (std::uint64_t i = 0; i < 60; ++i) {
@@ -192,7 +195,11 @@ TEST_CASE("compression_threads: a child of the process has the queue, and no thr
             for (std::uint64_t i = 0; i < 60; ++i) {
                 good = good && s.has(i, round * 100 + i);
             }
-            good = good && s.put(99, 5) == status::ok && threads.stop() == status::ok;
+            good = good && s.put(99, 5) == status::ok;
+            refusing_calls::left = 0;
+            good = good && refused.start() == status::no_memory && refused.stop(false) == status::ok;
+            good = good && (round % 2 == 0 || threads.start({.threads = 2}) == status::ok);
+            good = good && s.put(98, 5) == status::ok && threads.stop() == status::ok && s.has(98, 5);
             good = good && s.queue.stats().queued_pages == 0 && s.queue.check();
             for (std::uint64_t i = 0; i < 60; ++i) {
                 good = good && s.has(i, round * 100 + i);
