@@ -5,10 +5,14 @@
 // brought.
 #include "support/environment.hpp"
 #include "support/oracle_source.hpp"
+#include "support/pages.hpp"
+#include "support/rng.hpp"
 #include "support/store_configs.hpp"
 #include "support/store_contest.hpp"
 #include "support/tsan_ordered.hpp"
 
+#include <pagefold/hosted/fork_guard.hpp>
+#include <pagefold/hosted/mmap_source.hpp>
 #include <pagefold/store/default_config.hpp>
 #include <pagefold/store/deferred_store.hpp>
 #include <pagefold/store/page_store.hpp>
@@ -20,7 +24,9 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 namespace stress_deferred {
@@ -56,7 +62,6 @@ public:
         }
         if (rests) {
             static_cast<void>(queue_.flush());
-            sum_.deferred_puts = queue_.stats().deferred_puts;
         }
     }
 
@@ -104,7 +109,6 @@ private:
 
     Store store_;
     deferred_store<Store> queue_;
-    deferred_stats sum_{};
     std::atomic<bool> ends_{false}, rests_{false};
     std::atomic<unsigned> busy_{0};
     std::vector<std::thread> threads_;
@@ -145,14 +149,84 @@ void contend(unsigned threads, unsigned workers, std::size_t pages, std::size_t 
 }
 
 TEST_CASE("deferred: a queue is to its users as a store that does all at once") {
-    contend<page_store<mutex_config>>(4, 2, 64, 4, 300'000);
-    contend<partitioned_store<mutex_config>>(8, 8, 16, 2, 200'000); // more workers than processors
+    contend<page_store<mutex_config>>(4, 2, 64, 4, 160'000);
+    contend<partitioned_store<mutex_config>>(8, 8, 16, 2, 120'000); // more workers than processors
 }
 TEST_CASE("deferred: queues of one page and of none, and workers that never come") {
-    contend<page_store<mutex_config>>(4, 2, 1, 0, 100'000);
-    contend<page_store<mutex_config>>(4, 1, 0, 0, 40'000);
-    contend<page_store<mutex_config>>(3, 0, 24, 3, 100'000);
+    contend<page_store<mutex_config>>(4, 2, 1, 0, 60'000);
+    contend<page_store<mutex_config>>(4, 1, 0, 0, 30'000);
+    contend<page_store<mutex_config>>(3, 0, 24, 3, 60'000);
 }
+
+#if !PAGEFOLD_TEST_TSAN // which does not follow into a child
+TEST_CASE("deferred: a copy of the process, made at any moment, has every page whole, and goes on") {
+    mmap_source<> source;
+    page_store<mutex_config> store{source, {.seed = 1}};
+    deferred_store<page_store<mutex_config>> queue{store, {.queue_bytes = 24 * 4096, .shards = 2, .seed = 1}};
+    const fork_guard source_guard{source};
+    const fork_guard store_guard{store};
+    const fork_guard queue_guard{queue};
+    const pool_id pool = queue.create_pool().value();
+    constexpr std::uint64_t keys = 40;
+    std::atomic<bool> ends{false};
+    std::vector<std::thread> threads;
+    for (std::uint64_t t = 0; t < 3; ++t) {
+        threads.emplace_back([&, t] {
+            std::vector<std::byte> page(4096);
+            rng random{t};
+            while (!ends) {
+                const std::uint64_t i = random.below(keys);
+                make_page(page, page_kind::text, i * 8 + random.below(8));
+                switch (random.below(8)) {
+                case 0: static_cast<void>(queue.erase({pool, 0, i})); break;
+                case 1: static_cast<void>(queue.take({pool, 0, i}, page)); break;
+                case 2: static_cast<void>(queue.erase_range(pool, 0, i, 3)); break;
+                case 3: static_cast<void>(queue.trim()); break;
+                default: static_cast<void>(queue.put({pool, 0, i}, page)); break;
+                }
+            }
+        });
+        threads.emplace_back([&] {
+            while (!ends) {
+                queue.work(3);
+            }
+        });
+    }
+    const unsigned forks = in_part(60u);
+    for (unsigned n = 0; n < forks; ++n) {
+        const pid_t child = fork();
+        REQUIRE(child >= 0);
+        if (child == 0) {
+            alarm(60); // one that waits for ever
+            std::vector<std::byte> out(4096), page(4096);
+            bool good = queue_guard.is_usable() && store_guard.is_usable() && queue.check();
+            for (const bool is_flushed : {false, true}) {
+                good = good && (!is_flushed || (queue.flush() == status::ok && queue.stats().queued_pages == 0));
+                for (std::uint64_t i = 0; i < keys && good; ++i) {
+                    const status s = queue.get({pool, 0, i}, out);
+                    bool is_one = s == status::not_found;
+                    for (std::uint64_t version = 0; version < 8 && s == status::ok && !is_one; ++version) {
+                        make_page(page, page_kind::text, i * 8 + version);
+                        is_one = page == out;
+                    }
+                    good = is_one;
+                }
+            }
+            good = good && queue.put({pool, 0, 0}, page) == status::ok && queue.check();
+            _exit(good ? 0 : 1);
+        }
+        int how = 0;
+        CHECK(waitpid(child, &how, 0) == child);
+        CHECK_UNARY(WIFEXITED(how));
+        CHECK(WEXITSTATUS(how) == 0);
+    }
+    ends = true;
+    for (std::thread& t : threads) {
+        t.join();
+    }
+    CHECK(queue.check());
+}
+#endif
 
 } // namespace
 } // namespace stress_deferred

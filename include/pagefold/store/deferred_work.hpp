@@ -371,6 +371,12 @@ void deferred_store<Store>::resume() noexcept {
 
 template <class Store>
 void deferred_store<Store>::resume_alone() noexcept {
+    // Memory that a put had just been lent is nobody's here, and stays lost.
+    std::size_t memory = reserve_count_.load(memory_order::relaxed);
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+        memory += slots_[i].page != nullptr ? 1u : 0u;
+    }
+    lent_.store(memory * lent_bytes(), memory_order::relaxed);
     for (std::size_t i = 0; i < shard_count_; ++i) {
         shards_[i].forget_others();
         shards_[i].lock.unlock();
