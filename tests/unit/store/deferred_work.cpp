@@ -126,6 +126,28 @@ TEST_CASE("deferred work: a page that changes while it is compressed is stored a
     }
 }
 
+TEST_CASE("deferred work: no slot comes for a key while somebody puts its page past the queue") {
+    fixture f{1};
+    const pool_id pool = f.make_pool();
+    CHECK(f.put({pool, 0, 9}, page_kind::text, 9) == status::ok);
+    const once during{[&] {
+        CHECK(f.queue.erase({pool, 0, 9}) == status::ok);
+        CHECK(f.put({pool, 0, 0}, page_kind::text, 2) == status::ok);
+        CHECK(f.queue.stats().direct_puts == 2);
+        CHECK(f.queue.waiting_pages() == 0);
+        CHECK(f.put({pool, 0, 1}, page_kind::text, 3) == status::ok); // of another there is one
+        CHECK(f.queue.waiting_pages() == 1);
+    }};
+    CHECK(f.put({pool, 0, 0}, page_kind::text, 1) == status::ok);
+    CHECK(during.has_come);
+    CHECK(f.has({pool, 0, 0}, page_kind::text, 1)); // it began before the other, and ended behind it
+    CHECK(f.queue.work(5) == 1);
+    CHECK(f.put({pool, 0, 0}, page_kind::text, 4) == status::ok);
+    CHECK(f.queue.waiting_pages() == 1); // now there may be one
+    CHECK(f.has({pool, 0, 0}, page_kind::text, 4));
+    CHECK(f.queue.check());
+}
+
 TEST_CASE("deferred work: what interrupts the same thread's work does none, and says busy where it would wait") {
     fixture f{8};
     const pool_id pool = f.make_pool();
