@@ -194,7 +194,7 @@ TEST_CASE("the pages that a guest touched come back in batches before it asks") 
     std::vector<std::uint64_t> tables(pager_type::bytes_for(400, options) / 8 + 1);
     const byte_span memory{static_cast<std::byte*>(static_cast<void*>(tables.data())), tables.size() * 8};
     fixture f{400, 64};
-    const auto touched = [](unsigned i) { return static_cast<slot_id>((i / 4 * 37 + i % 4) % 400); };
+    const auto touched = [](unsigned i) { return slot_id{(i / 4 * 37 + i % 4) % 400}; };
     {
         based_test_backend backend{400};
         test_paged_store store{400};
