@@ -76,5 +76,38 @@ TEST_CASE("store_set_up: pages of a source more than 64 times as large can't be 
     }
 }
 
+TEST_CASE("store_set_up: memory that is lent counts until it is back, and leaves what others have reserved") {
+    for (const std::size_t size : {std::size_t{4096}, std::size_t{16384}}) {
+        CAPTURE(size);
+        test_source source{size};
+        page_store<default_config> store{source, {.limit_bytes = 1'000'000}};
+        CHECK(store.lent_page_size() == 4096);
+        CHECK_FALSE(store.is_key({}));
+        const pool_id pool = store.create_pool({.reserved_bytes = 300'000}).value();
+        CHECK(store.is_key({pool, 1, max_page_index - 1}));
+        CHECK_FALSE(store.is_key({pool, 1, max_page_index}));
+        const std::size_t before = store.stats().total_bytes;
+        CHECK(store.lend(0).error() == status::invalid);
+        CHECK(store.lend(~std::size_t{0}).error() == status::invalid);
+        CHECK(store.lend(180).error() == status::limit); // no more than 700'000 with what is there
+        void* const memory = store.lend(3).value();
+        CHECK(store.stats().total_bytes >= before + 3 * 4096);
+        CHECK(store.stats().total_bytes == source.bytes_held());
+        CHECK(store.stats().fixed_bytes == store.stats().total_bytes);
+        CHECK(store.check());
+        source.refuse_all(true);
+        CHECK(store.lend(100).error() == status::no_memory);
+        source.refuse_all(false);
+        CHECK(store.stats().total_bytes == source.bytes_held());
+        store.take_back(memory, 3);
+        CHECK(store.stats().total_bytes == before);
+        CHECK(store.check());
+        CHECK(store.destroy_pool(pool) == status::ok);
+        CHECK_FALSE(store.is_key({pool, 1, 1}));
+        void* const more = store.lend(180).value(); // nobody has anything reserved
+        store.take_back(more, 180);
+    }
+}
+
 } // namespace
 } // namespace pagefold::testing::unit_store_store_set_up
