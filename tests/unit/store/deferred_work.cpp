@@ -62,6 +62,9 @@ TEST_CASE("deferred work: a page that changes while it is compressed is stored a
                 CHECK(f.queue.erase(key) == status::not_found);
                 CHECK(f.take(key) == status::not_found);
                 CHECK(f.queue.contains(key) == status::not_found);
+                deferred_cursor cursor{.pages = {.pool = pool}}; // though the store may have it still
+                walked_page one;
+                CHECK(f.queue.walk(cursor, &one, 1).value() == 0);
             }};
             f.queue.work(1);
             CHECK(during.has_come);
