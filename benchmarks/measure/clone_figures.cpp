@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "clone_figures.hpp"
 
+#include "clone_images.hpp"
 #include "interruption.hpp"
 
 #include "../support/huge_buffer.hpp"
@@ -36,17 +37,18 @@ namespace pagefold::measure {
 namespace of_clones { // sources are compiled together
 namespace {
 
-constexpr std::size_t page_bytes = 4096, heap_bytes = std::size_t{48} << 20, heap_pages = heap_bytes / page_bytes;
+constexpr std::size_t page_bytes = clone_image::page_bytes, heap_bytes = std::size_t{48} << 20,
+                      heap_pages = heap_bytes / page_bytes;
 
 struct clone_config : default_config {
     using delta_type = page_delta;
 };
 using store_type = page_store<clone_config>;
 
-/// A program in a heap of its own, which can be put back to what it was when it had loaded everything.
+/// A program in a heap of its own.
 class program {
 public:
-    explicit program(const support::corpus& files) : files_{files}, heap_(heap_bytes), loaded_(heap_bytes) {
+    explicit program(const support::corpus& files) : files_{files}, heap_(heap_bytes) {
         state_ = new (arena_.allocate(sizeof(state), alignof(state))) state{&pool_};
         support::random_stream random{1};
         for (std::uint64_t i = 0; i < 40'000; ++i) {
@@ -55,14 +57,12 @@ public:
         for (std::size_t i = 0; i < 400; ++i) {
             read_file(random);
         }
-        std::memcpy(loaded_.data(), heap_.data(), heap_bytes);
     }
     ~program() = default;
     program(const program&) = delete;
     program& operator=(const program&) = delete;
 
-    [[nodiscard]] const std::byte* loaded(std::size_t page) const { return loaded_.data() + page * page_bytes; }
-    [[nodiscard]] const std::byte* now(std::size_t page) const { return heap_.data() + page * page_bytes; }
+    [[nodiscard]] const std::byte* page(std::size_t i) const { return heap_.data() + i * page_bytes; }
 
     /// So much other work. There is no way back: a clone works in a process of its own.
     void work(std::uint64_t seed, std::size_t operations) {
@@ -119,19 +119,9 @@ private:
 
     const support::corpus& files_;
     support::huge_buffer heap_;
-    support::huge_buffer loaded_;
     std::pmr::monotonic_buffer_resource arena_{heap_.data(), heap_bytes, std::pmr::null_memory_resource()};
     std::pmr::unsynchronized_pool_resource pool_{{0, 1u << 17}, &arena_};
     state* state_ = nullptr;
-};
-
-/// Pages that are not the template's, by their numbers.
-struct image {
-    std::vector<std::size_t> numbers;
-    std::vector<std::byte> content;
-
-    [[nodiscard]] std::size_t size() const { return numbers.size(); }
-    [[nodiscard]] byte_view page(std::size_t i) const { return {content.data() + i * page_bytes, page_bytes}; }
 };
 
 void expect(bool right, const char* what) {
@@ -141,7 +131,7 @@ void expect(bool right, const char* what) {
 }
 
 /// What the program has after work, in a process that is a copy of this one.
-image work_in_a_clone(program& from, std::uint64_t seed, std::size_t operations) {
+clone_image work_in_a_clone(program& from, const clone_family& of, std::uint64_t seed, std::size_t operations) {
     int ends[2];
     expect(pipe(ends) == 0, "no pipe");
     std::fflush(nullptr);
@@ -152,24 +142,23 @@ image work_in_a_clone(program& from, std::uint64_t seed, std::size_t operations)
         std::FILE* const to = fdopen(ends[1], "w");
         from.work(seed, operations);
         for (std::size_t i = 0; i < heap_pages; ++i) {
-            if (std::memcmp(from.now(i), from.loaded(i), page_bytes) != 0) {
+            if (!of.is_equal(i, from.page(i))) {
                 std::fwrite(&i, sizeof i, 1, to);
-                std::fwrite(from.now(i), page_bytes, 1, to);
+                std::fwrite(from.page(i), page_bytes, 1, to);
             }
         }
         std::fclose(to);
         _exit(0);
     }
     close(ends[1]);
-    image made;
+    clone_image made;
     {
         const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in{fdopen(ends[0], "r"), std::fclose};
         std::size_t number = 0;
+        std::vector<std::byte> page(page_bytes);
         while (std::fread(&number, sizeof number, 1, in.get()) == 1) {
-            made.numbers.push_back(number);
-            made.content.resize(made.content.size() + page_bytes);
-            expect(std::fread(made.content.data() + made.content.size() - page_bytes, page_bytes, 1, in.get()) == 1,
-                   "half a page");
+            expect(std::fread(page.data(), page_bytes, 1, in.get()) == 1, "half a page");
+            made.add(number, page.data());
         }
     }
     int how = 0;
@@ -180,22 +169,35 @@ image work_in_a_clone(program& from, std::uint64_t seed, std::size_t operations)
     return made;
 }
 
+clone_family run_program(const support::corpus& files) {
+    program from{files};
+    clone_family made;
+    made.pages = heap_pages;
+    made.memory = support::huge_buffer(heap_bytes);
+    std::memcpy(made.memory.data(), from.page(0), heap_bytes);
+    for (std::uint64_t i = 0; i < 50; ++i) {
+        made.clones.push_back(work_in_a_clone(from, made, 100 + i, 800));
+    }
+    made.idle.push_back(work_in_a_clone(from, made, 1000, 60));
+    return made;
+}
+
 [[nodiscard]] bool is_same_filled(const std::byte* page) { return std::memcmp(page, page + 8, page_bytes - 8) == 0; }
 
 /// A store with the template in it, sealed.
 struct host {
-    host(const program& from, bool by_content) : store{source, {.seed = 3}}, parent{store.create_pool().value()} {
-        for (std::size_t i = 0; i < heap_pages; ++i) {
-            expect(store.put({parent, 0, i}, {from.loaded(i), page_bytes}) == status::ok, "a put");
+    host(const clone_family& from, bool by_content) : store{source, {.seed = 3}}, parent{store.create_pool().value()} {
+        for (std::size_t i = 0; i < from.pages; ++i) {
+            expect(store.put({parent, 0, i}, {from.page(i), page_bytes}) == status::ok, "a put");
         }
         expect(store.seal(parent, {.by_content = by_content}) == status::ok, "seal");
     }
-    pool_id add(const image& one) {
+    pool_id add(const clone_image& one) {
         const pool_id child = store.create_pool({.parent = parent}).value();
         put(child, one);
         return child;
     }
-    void put(pool_id pool, const image& one) {
+    void put(pool_id pool, const clone_image& one) {
         for (std::size_t i = 0; i < one.size(); ++i) {
             expect(store.put({pool, 0, one.numbers[i]}, one.page(i)) == status::ok, "a put");
         }
@@ -214,62 +216,76 @@ double seconds(Work work) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-/// `many` clones, the first 10 of which are told of as well.
-void measure_bytes(const program& from, const std::vector<image>& clones, const image& idle, figures& out) {
+/// Up to 50 clones. Where there are fewer than a figure is for, it is reckoned with as many of their mean.
+void measure_bytes(const clone_family& from, figures& out) {
+    const auto mean_of = [](double sum, std::size_t there, std::size_t wanted) {
+        return sum / static_cast<double>(there) * static_cast<double>(wanted);
+    };
+    const std::size_t many = std::min<std::size_t>(from.clones.size(), 50), ten = std::min<std::size_t>(many, 10),
+                      five = std::min<std::size_t>(many, 5);
     double plain = 0;
-    for (std::size_t i = 0; i < heap_pages; ++i) {
-        plain += is_same_filled(from.loaded(i)) ? 0.0 : double{page_bytes};
+    for (std::size_t i = 0; i < from.pages; ++i) {
+        plain += is_same_filled(from.page(i)) ? 0.0 : double{page_bytes};
     }
     double changed = 0;
-    for (std::size_t k = 0; k < 5; ++k) {
-        for (std::size_t i = 0; i < clones[k].size(); ++i) {
-            changed += is_same_filled(clones[k].page(i).data()) ? 0.0 : double{page_bytes};
+    for (std::size_t k = 0; k < five; ++k) {
+        for (std::size_t i = 0; i < from.clones[k].size(); ++i) {
+            changed += is_same_filled(from.clones[k].page(i).data()) ? 0.0 : double{page_bytes};
         }
     }
+    changed = mean_of(changed, five, 5);
     for (const bool by_content : {true, false}) {
         host one{from, by_content};
         const double alone = one.bytes();
         const std::string suffix = by_content ? "" : "_by_key";
         const auto kind = by_content ? figures::kind::counted : figures::kind::context;
-        one.add(idle); // the first takes tables that are there for the others
-        const double before = one.bytes();
-        for (unsigned i = 0; i < 10; ++i) {
-            one.add(idle);
+        if (!from.idle.empty()) {
+            one.add(from.idle[0]); // the first takes tables that are there for the others
+            const double before = one.bytes();
+            for (std::size_t i = 0; i < 10; ++i) {
+                one.add(from.idle[i % from.idle.size()]);
+            }
+            out.add(kind, "clones.idle_clone_bytes" + suffix, (one.bytes() - before) / 10);
         }
-        out.add(kind, "clones.idle_clone_bytes" + suffix, (one.bytes() - before) / 10);
-
         host full{from, by_content};
-        for (std::size_t i = 0; i < clones.size(); ++i) {
-            full.add(clones[i]);
-            if (i == 9) {
-                out.add(kind, "clones.10_over_template" + suffix, full.bytes() / alone);
+        const double template_pages = static_cast<double>(full.store.stats().stored_pages);
+        for (std::size_t i = 0; i < many; ++i) {
+            full.add(from.clones[i]);
+            if (i + 1 == ten) {
+                out.add(kind, "clones.10_over_template" + suffix,
+                        (alone + mean_of(full.bytes() - alone, ten, 10)) / alone);
             }
             end_if_interrupted();
         }
-        out.add(kind, "clones.50_over_plain_5" + suffix, full.bytes() / (plain + changed));
+        const double of_clones = full.bytes() - alone;
+        out.add(kind, "clones.50_over_plain_5" + suffix, (alone + mean_of(of_clones, many, 50)) / (plain + changed));
         const store_stats s = full.store.stats();
+        out.add_context("clones.mean_clone_bytes" + suffix, of_clones / static_cast<double>(many));
         out.add_context("clones.reference_pages" + suffix, static_cast<double>(s.reference_pages));
         out.add_context("clones.delta_pages" + suffix, static_cast<double>(s.delta_pages));
-        out.add_context("clones.pages" + suffix, static_cast<double>(s.stored_pages - heap_pages));
+        out.add_context("clones.pages" + suffix, static_cast<double>(s.stored_pages) - template_pages);
         out.add_context("clones.content_index_bytes" + suffix, static_cast<double>(s.content_indexes_size));
+        out.add_context("clones.template_bytes" + suffix, alone);
     }
     out.add_context("clones.template_pages_not_same_filled", plain / page_bytes);
-    out.add_context("clones.changed_percent", changed / page_bytes / 5 / heap_pages * 100);
-    out.add_context("clones.idle_changed_pages", static_cast<double>(idle.size()));
+    out.add_context("clones.changed_percent", changed / page_bytes / 5 / static_cast<double>(from.pages) * 100);
+    if (!from.idle.empty()) {
+        out.add_context("clones.idle_changed_pages", static_cast<double>(from.idle[0].size()));
+    }
 }
 
 /// Puts of clones' pages into clones, over puts of the same into pools of their own; each once into new pools, in turns.
-void measure_puts(const program& from, const std::vector<image>& clones, unsigned rounds, figures& out) {
+void measure_puts(const clone_family& from, unsigned rounds, figures& out) {
     host by_content{from, true}, by_key{from, false};
     for (unsigned round = 0; round < rounds + 1; ++round) {
         double own = 0, key = 0, content = 0;
-        for (std::size_t i = 0; i < 10; ++i) {
+        for (std::size_t i = 0; i < from.clones.size() && i < 10; ++i) {
             const pool_id alone = by_key.store.create_pool().value();
             const pool_id of_key = by_key.store.create_pool({.parent = by_key.parent}).value();
             const pool_id of_content = by_content.store.create_pool({.parent = by_content.parent}).value();
-            own += seconds([&] { by_key.put(alone, clones[i]); });
-            key += seconds([&] { by_key.put(of_key, clones[i]); });
-            content += seconds([&] { by_content.put(of_content, clones[i]); });
+            own += seconds([&] { by_key.put(alone, from.clones[i]); });
+            key += seconds([&] { by_key.put(of_key, from.clones[i]); });
+            content += seconds([&] { by_content.put(of_content, from.clones[i]); });
             for (const pool_id gone : {alone, of_key}) {
                 expect(by_key.store.destroy_pool(gone) == status::ok, "destroy_pool");
             }
@@ -284,7 +300,7 @@ void measure_puts(const program& from, const std::vector<image>& clones, unsigne
 }
 
 /// Deltas read back, over LZ4 on the same pages; both out of warm memory, each page in a batch that fits the second-level cache.
-void measure_decoding(const program& from, const std::vector<image>& clones, unsigned rounds, figures& out) {
+void measure_decoding(const clone_family& from, unsigned rounds, figures& out) {
     constexpr std::size_t batch = 32, repeats = 8;
     const page_delta delta;
     const lz4 other;
@@ -295,11 +311,12 @@ void measure_decoding(const program& from, const std::vector<image>& clones, uns
     };
     std::vector<kept> pages;
     double bytes = 0, bytes_alone = 0;
-    for (std::size_t k = 0; k < 10; ++k) {
-        for (std::size_t i = 0; i < clones[k].size() && pages.size() < 64 * batch; ++i) {
+    for (std::size_t k = 0; k < from.clones.size() && k < 10; ++k) {
+        const clone_image& clone = from.clones[k];
+        for (std::size_t i = 0; i < clone.size() && pages.size() < 64 * batch; ++i) {
             kept one;
-            one.pair.assign(from.loaded(clones[k].numbers[i]), from.loaded(clones[k].numbers[i]) + page_bytes);
-            const byte_view page = clones[k].page(i);
+            one.pair.assign(from.page(clone.numbers[i]), from.page(clone.numbers[i]) + page_bytes);
+            const byte_view page = clone.page(i);
             one.pair.insert(one.pair.end(), page.data(), page.data() + page_bytes);
             one.delta.resize(room);
             one.alone.resize(room);
@@ -317,7 +334,10 @@ void measure_decoding(const program& from, const std::vector<image>& clones, uns
             }
         }
     }
-    expect(pages.size() >= batch, "no deltas");
+    if (pages.size() < batch) {
+        out.note("clones: hardly a page that is near the template's, so no time of reading deltas");
+        return;
+    }
     std::vector<std::byte> back(page_bytes);
     for (unsigned round = 0; round < rounds + 1; ++round) {
         double of_delta = 0, of_lz4 = 0;
@@ -357,16 +377,12 @@ void measure_decoding(const program& from, const std::vector<image>& clones, uns
 } // namespace
 } // namespace of_clones
 
-void measure_clones(const support::corpus& pages, unsigned rounds, figures& out) {
+void measure_clones(const support::corpus& pages, const std::string& dumps, unsigned rounds, figures& out) {
     using namespace of_clones;
-    program from{pages};
-    std::vector<image> clones;
-    for (std::uint64_t i = 0; i < 50; ++i) {
-        clones.push_back(work_in_a_clone(from, 100 + i, 800));
-    }
-    measure_bytes(from, clones, work_in_a_clone(from, 1000, 60), out);
-    measure_puts(from, clones, rounds, out);
-    measure_decoding(from, clones, rounds, out);
+    const clone_family family = dumps.empty() ? run_program(pages) : read_clone_dumps(dumps);
+    measure_bytes(family, out);
+    measure_puts(family, rounds, out);
+    measure_decoding(family, rounds, out);
 }
 
 } // namespace pagefold::measure

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // pagefold_measure --corpus DIR [--only PART] [--quick] [--full] [--json FILE] [--rounds N] [--objects N]
-//                  [--plots DIR]
+//                  [--plots DIR] [--clones DIR]
 //
 // Measures the figures that the goals are stated in (benchmarks/README.md), in rounds in which all contenders take
 // turns.
@@ -33,7 +33,7 @@ namespace {
 
 constexpr char usage[] =
     "usage: pagefold_measure --corpus DIR [--only PART] [--quick] [--full] [--json FILE] [--rounds N] [--objects N]\n"
-    "                        [--plots DIR]\n"
+    "                        [--plots DIR] [--clones DIR]\n"
     "  --corpus DIR  a folder of *.pages files, as pagefold_make_corpus makes one\n"
     "  --only PART   one of: alloc, clones, compress, deferred, image, numa, packing, pager, pressure, shrink, store\n"
     "  --quick       3 rounds instead of 15, and shorter ones\n"
@@ -41,9 +41,13 @@ constexpr char usage[] =
     "  --json FILE   the medians, as one flat object\n"
     "  --rounds N    as many rounds\n"
     "  --objects N   live objects of an allocator, and pages of a large store, instead of 200000\n"
-    "  --plots DIR   writes the data of the plots into this folder, where the scripts of benchmarks/plots find it\n";
+    "  --plots DIR   writes the data of the plots into this folder, where the scripts of benchmarks/plots find it\n"
+    "  --clones DIR  the clones are guests whose memory was dumped: template.pages, clone*.pages, and idle*.pages of "
+    "any\n"
+    "                that have only started; all of one size, 4096-byte pages in order\n";
 
 struct options {
+    std::string clones;
     std::string corpus;
     std::string json;
     std::string only;
@@ -85,6 +89,8 @@ bool read_options(int count, char** arguments, options& out) {
             }
         } else if (argument == "--plots" && has_value) {
             out.plots = arguments[++i];
+        } else if (argument == "--clones" && has_value) {
+            out.clones = arguments[++i];
         } else if (argument == "--only" && has_value) {
             out.only = arguments[++i];
             const char* const parts[] = {"alloc",   "clones", "compress", "deferred", "image", "numa",
@@ -122,7 +128,7 @@ int measure_all(const options& chosen) {
         measure::measure_compress(pages, rounds, chosen.quick, out, chosen.plots);
     }
     if (is_wanted("clones")) {
-        measure::measure_clones(pages, std::min(rounds, 7u), out);
+        measure::measure_clones(pages, chosen.clones, std::min(rounds, 7u), out);
     }
     if (is_wanted("pager")) {
         measure::measure_pager(pages, std::min(rounds, 5u), chosen.quick, out);
