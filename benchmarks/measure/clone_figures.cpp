@@ -311,17 +311,22 @@ void measure_decoding(const clone_family& from, unsigned rounds, figures& out) {
     };
     std::vector<kept> pages;
     double bytes = 0, bytes_alone = 0;
-    for (std::size_t k = 0; k < from.clones.size() && k < 10; ++k) {
+    const std::size_t many = std::min<std::size_t>(from.clones.size(), 10), most = 64 * batch / many;
+    constexpr std::size_t stride =
+        7919; // a prime: pages of all places in memory, of which there may be more than are taken
+    for (std::size_t k = 0; k < many; ++k) {
         const clone_image& clone = from.clones[k];
-        for (std::size_t i = 0; i < clone.size() && pages.size() < 64 * batch; ++i) {
-            kept one;
-            one.pair.assign(from.page(clone.numbers[i]), from.page(clone.numbers[i]) + page_bytes);
+        for (std::size_t j = 0, i = 0, taken = 0; j < clone.size() && taken < most;
+             ++j, i = (i + stride) % clone.size()) {
+            const std::byte* const base = from.page(clone.numbers[i]);
             const byte_view page = clone.page(i);
+            kept one;
+            one.pair.assign(base, base + page_bytes);
             one.pair.insert(one.pair.end(), page.data(), page.data() + page_bytes);
             one.delta.resize(room);
             one.alone.resize(room);
-            if (!delta.is_near(one.pair)) {
-                continue;
+            if (is_same_filled(page.data()) || is_same_filled(base) || !delta.is_near(one.pair)) {
+                continue; // it isn't kept as a delta
             }
             const result<std::size_t> size = delta.compress(one.pair, one.delta, scratch.span());
             const result<std::size_t> size_alone = other.compress(page, one.alone, scratch.span());
@@ -331,6 +336,7 @@ void measure_decoding(const clone_family& from, unsigned rounds, figures& out) {
                 bytes += static_cast<double>(*size);
                 bytes_alone += static_cast<double>(*size_alone);
                 pages.push_back(std::move(one));
+                ++taken;
             }
         }
     }

@@ -14,8 +14,8 @@
 //
 // What a page becomes is decided by its put, which reads the parent's page of that key: equal to it, then equal to another one, then
 // near it, then own. That is from the cheapest to the dearest, in memory and for who reads it. A same-filled page is always own, as
-// it takes no payload anyway. Of a parent's page that can't be read, for damage or because there is none, it knows nothing.
-// put_raw keeps the page as its own. put_written compares as put does.
+// it takes no payload anyway; so is what is near one, which is as short alone. Of a parent's page that can't be read, for damage
+// or because there is none, it knows nothing. put_raw keeps the page as its own. put_written compares as put does.
 //
 // A clone's pages are those that were put into it. A get of one that wasn't is not_found: it does not fall through to the
 // parent. The host knows which pages it never stored, and asks the parent for them by the parent's id. If a get fell through, a

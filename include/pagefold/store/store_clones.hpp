@@ -78,8 +78,11 @@ bool basic_store<Config, Place>::pack_clone(const typename scratch_type::lease& 
     } else {
         const scratch_of_clones room{lease.extra()};
         const byte_view page = room.page();
-        if (equal_bytes(page.data(), page.data() + min_stream_size, page_size - min_stream_size)) {
-            return false; // same-filled
+        const auto is_same_filled = [](byte_view of) noexcept {
+            return equal_bytes(of.data(), of.data() + min_stream_size, page_size - min_stream_size);
+        };
+        if (is_same_filled(page)) {
+            return false; // it takes no payload
         }
         base_page base;
         const bool has_base = read_base(lease, parent, k.key, room.base(), base) == status::ok;
@@ -99,7 +102,7 @@ bool basic_store<Config, Place>::pack_clone(const typename scratch_type::lease& 
             packed = {room.stream().first(min_stream_size), equal.reference_check(k.sum_seed), form};
             return true;
         }
-        if (!has_base || !delta_.is_near(room.pair())) {
+        if (!has_base || is_same_filled(room.base()) || !delta_.is_near(room.pair())) {
             return false;
         }
         const result<std::size_t> size = delta_.compress(room.pair(), room.stream(), room.delta());

@@ -311,13 +311,14 @@ TEST_CASE("clone: an ephemeral child's pages are dropped, references too") {
     CHECK(f.store.check());
 }
 
-TEST_CASE("clone: a same-filled page is its own, whatever the parent has; what is near one may be a delta") {
+TEST_CASE("clone: a same-filled page is its own, whatever the parent has, and so is what is near one") {
     family f;
     CHECK(f.store.put({f.child, 3, 0}, page_of(page_kind::zeros, 0)) == status::ok);
     CHECK(f.of(f.child).same_pages == 1);
     CHECK(f.of(f.child).reference_pages == 0);
     CHECK(f.store.put({f.child, 3, 0}, changed(page_of(page_kind::zeros, 0), 9)) == status::ok);
-    CHECK(f.of(f.child).delta_pages == 1);
+    CHECK(f.of(f.child).delta_pages == 0);
+    CHECK(f.of(f.child).same_pages == 0);
     CHECK(f.has({f.child, 3, 0}, changed(page_of(page_kind::zeros, 0), 9)));
     CHECK(f.store.put({f.child, 3, 0}, page_of(page_kind::word, 4)) == status::ok);
     CHECK(f.of(f.child).same_pages == 1);
