@@ -2,6 +2,7 @@
 #include "clone_figures.hpp"
 
 #include "clone_images.hpp"
+#include "contender.hpp"
 #include "interruption.hpp"
 
 #include "../support/huge_buffer.hpp"
@@ -16,7 +17,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -211,9 +211,9 @@ struct host {
 
 template <class Work>
 double seconds(Work work) {
-    const auto begin = std::chrono::steady_clock::now();
+    const std::uint64_t begin = thread_ns();
     work();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return static_cast<double>(thread_ns() - begin) * 1e-9;
 }
 
 /// Up to 50 clones. Where there are fewer than a figure is for, it is reckoned with as many of their mean.
