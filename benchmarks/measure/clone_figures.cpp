@@ -37,8 +37,8 @@ namespace pagefold::measure {
 namespace of_clones { // sources are compiled together
 namespace {
 
-constexpr std::size_t page_bytes = clone_image::page_bytes, heap_bytes = std::size_t{48} << 20,
-                      heap_pages = heap_bytes / page_bytes;
+constexpr std::size_t bytes_a_page = clone_image::page_bytes, heap_bytes = std::size_t{48} << 20,
+                      heap_pages = heap_bytes / bytes_a_page;
 
 struct clone_config : default_config {
     using delta_type = page_delta;
@@ -62,7 +62,7 @@ public:
     program(const program&) = delete;
     program& operator=(const program&) = delete;
 
-    [[nodiscard]] const std::byte* page(std::size_t i) const { return heap_.data() + i * page_bytes; }
+    [[nodiscard]] const std::byte* page(std::size_t i) const { return heap_.data() + i * bytes_a_page; }
 
     /// So much other work. There is no way back: a clone works in a process of its own.
     void work(std::uint64_t seed, std::size_t operations) {
@@ -105,14 +105,14 @@ private:
 
     [[nodiscard]] string text(support::random_stream& random) {
         const std::byte* const page = files_.page(random.below(files_.size()));
-        const std::size_t length = 16 + random.below(200), at = random.below(page_bytes - 256);
+        const std::size_t length = 16 + random.below(200), at = random.below(bytes_a_page - 256);
         return string{reinterpret_cast<const char*>(page) + at, length, &pool_};
     }
     void read_file(support::random_stream& random) {
         const std::vector<support::page_class>& classes = files_.classes();
         const support::page_class& file = classes[random.below(classes.size())];
         const std::size_t length = 1 + random.below(16), first = random.below(file.count);
-        std::pmr::vector<std::byte> content(std::min(length, file.count - first) * page_bytes, &pool_);
+        std::pmr::vector<std::byte> content(std::min(length, file.count - first) * bytes_a_page, &pool_);
         std::memcpy(content.data(), files_.page(file.first + first), content.size());
         state_->buffers.push_back(std::move(content));
     }
@@ -144,7 +144,7 @@ clone_image work_in_a_clone(program& from, const clone_family& of, std::uint64_t
         for (std::size_t i = 0; i < heap_pages; ++i) {
             if (!of.is_equal(i, from.page(i))) {
                 std::fwrite(&i, sizeof i, 1, to);
-                std::fwrite(from.page(i), page_bytes, 1, to);
+                std::fwrite(from.page(i), bytes_a_page, 1, to);
             }
         }
         std::fclose(to);
@@ -155,9 +155,9 @@ clone_image work_in_a_clone(program& from, const clone_family& of, std::uint64_t
     {
         const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in{fdopen(ends[0], "r"), std::fclose};
         std::size_t number = 0;
-        std::vector<std::byte> page(page_bytes);
+        std::vector<std::byte> page(bytes_a_page);
         while (std::fread(&number, sizeof number, 1, in.get()) == 1) {
-            expect(std::fread(page.data(), page_bytes, 1, in.get()) == 1, "half a page");
+            expect(std::fread(page.data(), bytes_a_page, 1, in.get()) == 1, "half a page");
             made.add(number, page.data());
         }
     }
@@ -182,13 +182,13 @@ clone_family run_program(const support::corpus& files) {
     return made;
 }
 
-[[nodiscard]] bool is_same_filled(const std::byte* page) { return std::memcmp(page, page + 8, page_bytes - 8) == 0; }
+[[nodiscard]] bool is_same_filled(const std::byte* page) { return std::memcmp(page, page + 8, bytes_a_page - 8) == 0; }
 
 /// A store with the template in it, sealed.
 struct host {
     host(const clone_family& from, bool by_content) : store{source, {.seed = 3}}, parent{store.create_pool().value()} {
         for (std::size_t i = 0; i < from.pages; ++i) {
-            expect(store.put({parent, 0, i}, {from.page(i), page_bytes}) == status::ok, "a put");
+            expect(store.put({parent, 0, i}, {from.page(i), bytes_a_page}) == status::ok, "a put");
         }
         expect(store.seal(parent, {.by_content = by_content}) == status::ok, "seal");
     }
@@ -225,12 +225,12 @@ void measure_bytes(const clone_family& from, figures& out) {
                       five = std::min<std::size_t>(many, 5);
     double plain = 0;
     for (std::size_t i = 0; i < from.pages; ++i) {
-        plain += is_same_filled(from.page(i)) ? 0.0 : double{page_bytes};
+        plain += is_same_filled(from.page(i)) ? 0.0 : double{bytes_a_page};
     }
     double changed = 0;
     for (std::size_t k = 0; k < five; ++k) {
         for (std::size_t i = 0; i < from.clones[k].size(); ++i) {
-            changed += is_same_filled(from.clones[k].page(i).data()) ? 0.0 : double{page_bytes};
+            changed += is_same_filled(from.clones[k].page(i).data()) ? 0.0 : double{bytes_a_page};
         }
     }
     changed = mean_of(changed, five, 5);
@@ -267,8 +267,8 @@ void measure_bytes(const clone_family& from, figures& out) {
         out.add_context("clones.content_index_bytes" + suffix, static_cast<double>(s.content_indexes_size));
         out.add_context("clones.template_bytes" + suffix, alone);
     }
-    out.add_context("clones.template_pages_not_same_filled", plain / page_bytes);
-    out.add_context("clones.changed_percent", changed / page_bytes / 5 / static_cast<double>(from.pages) * 100);
+    out.add_context("clones.template_pages_not_same_filled", plain / bytes_a_page);
+    out.add_context("clones.changed_percent", changed / bytes_a_page / 5 / static_cast<double>(from.pages) * 100);
     if (!from.idle.empty()) {
         out.add_context("clones.idle_changed_pages", static_cast<double>(from.idle[0].size()));
     }
@@ -304,8 +304,8 @@ void measure_decoding(const clone_family& from, unsigned rounds, figures& out) {
     constexpr std::size_t batch = 32, repeats = 8;
     const page_delta delta;
     const lz4 other;
-    support::scratch_memory scratch{std::max(page_delta::scratch_size(), other.scratch_size(page_bytes))};
-    const std::size_t room = std::max(page_delta::bound(), other.bound(page_bytes));
+    support::scratch_memory scratch{std::max(page_delta::scratch_size(), other.scratch_size(bytes_a_page))};
+    const std::size_t room = std::max(page_delta::bound(), other.bound(bytes_a_page));
     struct kept {
         std::vector<std::byte> pair, delta, alone;
     };
@@ -321,8 +321,8 @@ void measure_decoding(const clone_family& from, unsigned rounds, figures& out) {
             const std::byte* const base = from.page(clone.numbers[i]);
             const byte_view page = clone.page(i);
             kept one;
-            one.pair.assign(base, base + page_bytes);
-            one.pair.insert(one.pair.end(), page.data(), page.data() + page_bytes);
+            one.pair.assign(base, base + bytes_a_page);
+            one.pair.insert(one.pair.end(), page.data(), page.data() + bytes_a_page);
             one.delta.resize(room);
             one.alone.resize(room);
             if (is_same_filled(page.data()) || is_same_filled(base) || !delta.is_near(one.pair)) {
@@ -330,7 +330,7 @@ void measure_decoding(const clone_family& from, unsigned rounds, figures& out) {
             }
             const result<std::size_t> size = delta.compress(one.pair, one.delta, scratch.span());
             const result<std::size_t> size_alone = other.compress(page, one.alone, scratch.span());
-            if (size && size_alone && *size_alone < page_bytes) {
+            if (size && size_alone && *size_alone < bytes_a_page) {
                 one.delta.resize(*size);
                 one.alone.resize(*size_alone);
                 bytes += static_cast<double>(*size);
@@ -344,7 +344,7 @@ void measure_decoding(const clone_family& from, unsigned rounds, figures& out) {
         out.note("clones: hardly a page that is near the template's, so no time of reading deltas");
         return;
     }
-    std::vector<std::byte> back(page_bytes);
+    std::vector<std::byte> back(bytes_a_page);
     for (unsigned round = 0; round < rounds + 1; ++round) {
         double of_delta = 0, of_lz4 = 0;
         for (std::size_t first = 0; first + batch <= pages.size(); first += batch) {

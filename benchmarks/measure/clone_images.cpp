@@ -11,7 +11,7 @@ namespace of_clone_dumps { // sources are compiled together
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::size_t page_bytes = clone_image::page_bytes, chunk_pages = 16;
+constexpr std::size_t bytes_a_page = clone_image::page_bytes, chunk_pages = 16;
 
 std::ifstream open(const fs::path& file, std::size_t bytes) {
     std::error_code error;
@@ -29,14 +29,14 @@ void read(std::ifstream& from, const fs::path& file, std::byte* to, std::size_t 
 }
 
 clone_image read_clone(const fs::path& file, const clone_family& of) {
-    std::ifstream in = open(file, of.pages * page_bytes);
-    std::vector<std::byte> chunk(chunk_pages * page_bytes);
+    std::ifstream in = open(file, of.pages * bytes_a_page);
+    std::vector<std::byte> chunk(chunk_pages * bytes_a_page);
     clone_image made;
     for (std::size_t first = 0; first < of.pages; first += chunk_pages) {
         const std::size_t count = std::min(chunk_pages, of.pages - first);
-        read(in, file, chunk.data(), count * page_bytes);
+        read(in, file, chunk.data(), count * bytes_a_page);
         for (std::size_t i = 0; i < count; ++i) {
-            if (const std::byte* const page = chunk.data() + i * page_bytes; !of.is_equal(first + i, page)) {
+            if (const std::byte* const page = chunk.data() + i * bytes_a_page; !of.is_equal(first + i, page)) {
                 made.add(first + i, page);
             }
         }
@@ -52,14 +52,14 @@ clone_family read_clone_dumps(const std::string& folder) {
     std::error_code error;
     const fs::path file = fs::path{folder} / "template.pages";
     const std::uintmax_t bytes = fs::file_size(file, error);
-    if (error || bytes == 0 || bytes % page_bytes != 0) {
+    if (error || bytes == 0 || bytes % bytes_a_page != 0) {
         throw std::runtime_error("clones: no whole pages in " + file.string());
     }
     clone_family made;
-    made.pages = bytes / page_bytes;
-    made.memory = support::huge_buffer(made.pages * page_bytes);
-    std::ifstream in = open(file, made.pages * page_bytes);
-    read(in, file, made.memory.data(), made.pages * page_bytes);
+    made.pages = bytes / bytes_a_page;
+    made.memory = support::huge_buffer(made.pages * bytes_a_page);
+    std::ifstream in = open(file, made.pages * bytes_a_page);
+    read(in, file, made.memory.data(), made.pages * bytes_a_page);
 
     std::vector<fs::path> files;
     for (const fs::directory_entry& one : fs::directory_iterator(folder, error)) {

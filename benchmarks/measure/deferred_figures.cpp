@@ -29,7 +29,7 @@ namespace pagefold::measure {
 namespace of_deferred { // sources are compiled together
 namespace {
 
-constexpr std::size_t page_bytes = 4096, queue_pages = 512, burst = 256;
+constexpr std::size_t bytes_a_page = 4096, queue_pages = 512, burst = 256;
 using store_type = partitioned_store<default_config>;
 using queue_type = deferred_store<store_type>;
 
@@ -99,7 +99,7 @@ public:
     cost get(std::size_t times, bool is_queued, std::uint64_t seed) {
         cost of;
         support::random_stream random{seed};
-        std::vector<std::byte> out(page_bytes);
+        std::vector<std::byte> out(bytes_a_page);
         std::uint64_t cpu = 0;
         for (std::size_t t = 0; t < times; ++t) {
             const std::size_t first = random.below(count_ - burst);
@@ -125,7 +125,7 @@ public:
 
 private:
     [[nodiscard]] page_key key(std::size_t i) const { return {pool_, i / 10'000, i % 10'000}; }
-    [[nodiscard]] byte_view page(std::size_t i) const { return {pages_.page(i), page_bytes}; }
+    [[nodiscard]] byte_view page(std::size_t i) const { return {pages_.page(i), bytes_a_page}; }
     /// Until the queue has been worked off.
     void wait() {
         while (queue_.waiting_pages() != 0) {
@@ -138,7 +138,7 @@ private:
     std::uint64_t overhead_ = support::clock_overhead_ns();
     mmap_source<> source_;
     store_type store_{source_, {.seed = 3}};
-    queue_type queue_{store_, {.queue_bytes = queue_pages * page_bytes, .seed = 3}};
+    queue_type queue_{store_, {.queue_bytes = queue_pages * bytes_a_page, .seed = 3}};
     pool_id pool_ = queue_.create_pool().value();
 };
 

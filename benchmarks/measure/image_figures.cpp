@@ -22,7 +22,7 @@ namespace pagefold::measure {
 namespace of_images { // sources are compiled together
 namespace {
 
-constexpr std::size_t page_bytes = support::corpus::page_bytes;
+constexpr std::size_t bytes_a_page = support::corpus::page_bytes;
 using store_type = partitioned_store<default_config>;
 
 /// Memory that an image is written to, and read from.
@@ -83,12 +83,13 @@ void measure_image(const support::corpus& pages, unsigned rounds, std::size_t st
     const pool_id pool = store.create_pool().value();
     std::uint64_t stored = 0;
     for (std::size_t i = 0; i < stored_pages; ++i) {
-        stored +=
-            store.put({pool, i / 65536, i % 65536}, {pages.page(i % pages.size()), page_bytes}) == status::ok ? 1u : 0u;
+        stored += store.put({pool, i / 65536, i % 65536}, {pages.page(i % pages.size()), bytes_a_page}) == status::ok
+                      ? 1u
+                      : 0u;
     }
-    const double raw = static_cast<double>(stored) * page_bytes;
-    tape image{stored_pages * (page_bytes + 64) + 65536};
-    std::vector<std::byte> buffer(good_image_buffer(page_bytes)), room(good_image_buffer(page_bytes));
+    const double raw = static_cast<double>(stored) * bytes_a_page;
+    tape image{stored_pages * (bytes_a_page + 64) + 65536};
+    std::vector<std::byte> buffer(good_image_buffer(bytes_a_page)), room(good_image_buffer(bytes_a_page));
     const image_pool pools[]{{pool, 1}};
     // Memory that was touched before: what is measured is the restore, and not the kernel's clearing of pages. With fresh memory as
     // well, for comparison.
@@ -113,7 +114,7 @@ void measure_image(const support::corpus& pages, unsigned rounds, std::size_t st
             out.add_context("image." + what + "_gb_per_s_of_processor", raw / time.worked / 1e9);
         };
         add("save", save);
-        static_source touched{{warm.data(), warm.size()}, page_bytes};
+        static_source touched{{warm.data(), warm.size()}, bytes_a_page};
         add("restore", restore(touched));
         out.add_context("image.restore_to_fresh_memory_gb_per_s", raw / restore(source).passed / 1e9);
         out.add("image.bytes_over_streams",

@@ -23,7 +23,7 @@
 namespace pagefold::testing::unit_hosted_stats_publisher {
 namespace {
 
-using layout = detail::published_layout;
+using layout = pagefold::detail::published_layout;
 
 TEST_CASE("stats_publisher: what there is no room for is counted") {
     const published_samples file{1, 0};

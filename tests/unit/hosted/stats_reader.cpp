@@ -22,7 +22,7 @@
 namespace pagefold::testing::unit_hosted_stats_reader {
 namespace {
 
-using layout = detail::published_layout;
+using layout = pagefold::detail::published_layout;
 
 TEST_CASE("stats_reader: a writer that stands still in the middle is told from one that died there") {
     published_samples file;

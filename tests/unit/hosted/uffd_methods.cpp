@@ -8,7 +8,7 @@
 namespace pagefold::testing::unit_hosted_uffd_methods {
 namespace {
 
-using methods = detail::uffd_methods;
+using methods = pagefold::detail::uffd_methods;
 
 constexpr std::uint64_t everything = ~std::uint64_t{0};
 
