@@ -57,6 +57,7 @@ public:
         const pagefold::status dropped[] = {anonymous_.drop(0, anonymous_.pages()), file_.drop(0, file_.pages()),
                                             store_.destroy_pool(anonymous_.key(0).pool),
                                             store_.destroy_pool(file_.key(0).pool)};
+        const bool is_right = anonymous_.check() && file_.check(); // by their tables, which go next
         table_.close(frames_);
         frames_.release(tables_.data(), tables_.size() / page_size);
         for (const pagefold::status s : dropped) {
@@ -64,7 +65,7 @@ public:
                 return s;
             }
         }
-        return anonymous_.check() && file_.check() ? pagefold::status::ok : pagefold::status::corrupt;
+        return is_right ? pagefold::status::ok : pagefold::status::corrupt;
     }
 
     [[nodiscard]] std::size_t anonymous() const noexcept { return first_of_file_; }

@@ -51,13 +51,10 @@ public:
         return {count, status::ok};
     }
     pages_done bring_zeros(slot_id first, std::size_t count, page_access access) noexcept {
-        return done(protect(first, count, with(access)),
-                    count); // what was never touched, or given back, reads as zeros
+        return protect_each(first, count, with(access)); // what was never touched, or given back, reads as zeros
     }
     status let_write(slot_id number) noexcept { return put_back(number, page_access::write); }
-    pages_done take_out(slot_id first, std::size_t count) noexcept {
-        return done(protect(first, count, PROT_READ), count);
-    }
+    pages_done take_out(slot_id first, std::size_t count) noexcept { return protect_each(first, count, PROT_READ); }
     [[nodiscard]] bool was_written(slot_id) noexcept { return false; }
     pagefold::result<pagefold::byte_view> read(slot_id number) noexcept {
         return pagefold::byte_view{page(number), page_size};
@@ -82,8 +79,16 @@ private:
     [[nodiscard]] static int with(page_access access) noexcept {
         return access == page_access::read ? PROT_READ : PROT_READ | PROT_WRITE;
     }
-    [[nodiscard]] static pages_done done(bool all, std::size_t count) noexcept {
-        return all ? pages_done{count, status::ok} : pages_done{0, status::no_memory};
+    /// A call that fails may have changed its first pages, where mappings became too many: then they are asked for one by one.
+    [[nodiscard]] pages_done protect_each(slot_id first, std::size_t count, int rights) noexcept {
+        if (protect(first, count, rights)) {
+            return {count, status::ok};
+        }
+        std::size_t done = 0;
+        while (done < count && protect(static_cast<slot_id>(first + done), 1, rights)) {
+            ++done;
+        }
+        return {done, done == count ? status::ok : status::no_memory};
     }
     [[nodiscard]] bool protect(slot_id first, std::size_t count, int rights) noexcept {
         return mprotect(page(first), count * page_size, rights) == 0;

@@ -246,6 +246,7 @@ private:
         expect(!p_.hears_an_error(4) && !p_.hears_an_error(6), clause::run_is_the_run);
         expect(b_.set_lost(5, true) == status::ok && p_.hears_an_error(5), clause::lost_is_told);
         expect(b_.set_lost(5, false) == status::ok && !p_.hears_an_error(5), clause::lost_is_told);
+        expect(b_.set_lost(6, false) == status::ok && !p_.hears_an_error(6), clause::lost_is_told); // it never was
         bring(5, 1, page_access::read, 30);
         clear(5, 1);
     }

@@ -12,7 +12,7 @@
 
 // paging_backend: what moves pages in and out of a region, and nothing else: userfaultfd in one process, the memory of
 // somebody else's process, a kernel's page tables. Which page is where, which one goes and what it is worth is the
-// pager's (paging/pager.hpp). Pages have numbers from 0; a run is `first` and `count`, at least 1 unless it says
+// pager's (paging/region_pager.hpp). Pages have numbers from 0; a run is `first` and `count`, at least 1 unless it says
 // otherwise.
 //
 // A page is missing, present, taken out, or lost. Of a present page the program's reads never fail; whoever touches a
@@ -36,7 +36,8 @@
 //   b.drop(first, count)      | pages_done        | pages that are present or taken out are missing, and their memory is free.
 //                             |                   | Nobody is woken
 //   b.set_lost(page, is_lost) | status            | true: a missing page is lost: whoever touches it hears an error and waits no
-//                             |                   | longer, as far as the system has a way. false: it is missing again
+//                             |                   | longer, as far as the system has a way. false: it is missing again; ok of
+//                             |                   | a missing page as well, as the pager may know first
 //   b.wake(first, count)      | status            | whoever waits for one of the pages tries again. Of pages in any state; the run
 //                             |                   | may be empty of waiters. bring, let_write and put_back may wake by themselves
 //   b.tells_writes()          | bool              | whether a write to a page that came with page_access::read is a fault. Where it
@@ -52,13 +53,14 @@
 // based_backend: pages that nobody has touched are not zeros but what a file, a snapshot or a template has.
 //
 //   b.fill(page, span)        | status            | writes that content into a place. It is the same each time
+//                             |                   | ok, or a refusal: damage as well is one, and the page stays nowhere
 //
 // accessed_backend: the system tells whether a page was used, as processors do in page tables.
 //
 //   b.was_accessed(page)      | bool              | of a present page: whether it was used since it came or since this was asked
 //                             |                   | last
 //
-// The pager calls with the host's lock held (paging/pager.hpp). No call may wait for a thread that needs that lock; one
+// The pager calls with the host's lock held (paging/region_pager.hpp). No call may wait for a thread that needs that lock; one
 // that comes back to the pager is answered busy there.
 
 namespace pagefold::inline PAGEFOLD_ABI {
@@ -101,8 +103,8 @@ concept accessed_backend = paging_backend<B> && requires(B& b, slot_id page) {
     { b.was_accessed(page) } noexcept -> std::same_as<bool>;
 };
 
-/// What a pager keeps pages in: a page_store or partitioned_store, or what looks like one. A put that is refused leaves
-/// no older version behind; a page that was put is there until it is erased, but where the pager is told that it may
+/// What a pager keeps pages in: a page_store or partitioned_store, or what looks like one. A get that answers corrupt,
+/// not_found or invalid says that the page is lost, and any other refusal that it can't be read now; a page that was put is there until it is erased, but where the pager is told that it may
 /// go.
 template <class S>
 concept paged_store = requires(S& s, const page_key& key, byte_view in, byte_span out) {

@@ -52,6 +52,7 @@ pages_freed region_pager<Store, Backend, Policy>::evict_some(std::size_t wanted)
     }
     wanted = wanted < max_batch ? wanted : max_batch;
     is_store_full_ = false;
+    copy_looks_ = 2 * most_looks;
     const std::size_t target = options_.queue + wanted;
     search found;
     for (unsigned i = 0; i < 2 && in_transit_ < target && !found.is_over; ++i) { // twice what leaves: the queue grows
@@ -248,7 +249,8 @@ status region_pager<Store, Backend, Policy>::put(slot_id page, byte_view bytes, 
         states_.set(page, page_states::barred, s == status::incompressible && backend_.tells_writes());
         const bool is_full = s == status::limit || s == status::no_memory;
         if (!is_full || tries == tries_a_put || drop_some_copies(copies_a_refusal) == 0) {
-            is_store_full_ = is_store_full_ || is_full;
+            const bool has_copies = tries != tries_a_put && copy_looks_ == 0 && entries_ != stored_; // perhaps
+            is_store_full_ = is_store_full_ || (is_full && !has_copies);
             ++stats_.refused_pages;
             return s;
         }

@@ -31,10 +31,11 @@ status region_pager<Store, Backend, Policy>::resolve(slot_id page, bool is_write
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
 status region_pager<Store, Backend, Policy>::tell_lost(slot_id page) noexcept {
-    if (told(backend_.set_lost(page, true)) == status::ok) {
-        static_cast<void>(told(backend_.wake(page, 1)));
+    status s = told(backend_.set_lost(page, true));
+    if (s == status::ok) {
+        s = told(backend_.wake(page, 1));
     }
-    return status::corrupt;
+    return s == status::ok || s == status::invalid ? status::corrupt : s; // he who wasn't told waits, and asks again
 }
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
@@ -222,6 +223,9 @@ pages_done region_pager<Store, Backend, Policy>::bring_part(slot_id first, std::
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
 status region_pager<Store, Backend, Policy>::read_page(slot_id page, byte_span out) noexcept {
+    if (states_.at(page) == page_states::lost) { // in the midst of a run, since the run began
+        return status::corrupt;
+    }
     if (states_.at(page) == page_states::stored) {
         const status s = store_.get(key(page), out);
         if (s != status::corrupt && s != status::not_found && s != status::invalid) {

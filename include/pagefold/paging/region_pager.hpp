@@ -51,7 +51,8 @@
 //
 // Costs. A fault: a page's get, at most 8 evictions of a batch, and the read-ahead; where 1024 looks at pages that were
 // used found no victim, the limit gives way by one. An eviction: at most 256 pages are put or put back, each put is
-// tried again 4 times after copies were dropped for it, and 512 looks. drop, forget, prefetch: their pages.
+// tried again 4 times after copies were dropped for it, and 512 looks for victims and 512 for copies; pages that have
+// left the queue by another way are passed by, each once. drop, forget, prefetch: their pages.
 // drop_copies: a look at each page in memory. Memory: see bytes_for.
 
 namespace pagefold::inline PAGEFOLD_ABI {
@@ -93,7 +94,8 @@ public:
         set_.close();
         if (pages > max_pages || options.queue > max_pages / 4 || options.batch < 1 || options.batch > max_batch ||
             options.read_ahead < 1 || options.read_ahead > stride_read_ahead::max_window ||
-            memory.size() < bytes_for(pages, options) ||
+            options.first_index > max_page_index || pages > max_page_index - options.first_index ||
+            (options.may_vanish && !based_backend<Backend>) || memory.size() < bytes_for(pages, options) ||
             reinterpret_cast<std::uintptr_t>(memory.data()) % alignment != 0) {
             return status::invalid;
         }
@@ -132,7 +134,7 @@ public:
     void set_limit(std::size_t pages) noexcept { options_.limit = pages; }
 
     /// Somebody touched the page and waits. ok: it is there, or was, and he was woken. corrupt: it is lost, and he
-    /// hears an error as far as the backend has a way. invalid: no page of the region. Anything else, busy among it:
+    /// heard an error as far as the backend has a way. invalid: no page of the region, or so the backend says. Anything else, busy among it:
     /// the backend, the store or memory refused for now, nothing was lost, and he still waits: ask again. May be asked
     /// as often as one likes, whatever the state.
     status fault(slot_id page, bool is_write) noexcept {
@@ -158,6 +160,7 @@ public:
         if (states_.at(page) != page_states::resident && states_.at(page) != page_states::in_transit) {
             return status::not_found;
         }
+        copy_looks_ = 2 * most_looks;
         if (states_.at(page) == page_states::resident) {
             if (!has_room_in_queue()) {
                 static_cast<void>(settle(1));
@@ -237,7 +240,8 @@ public:
         return count == 0 ? status::ok : told(backend_.wake(first, count));
     }
     /// The pages have gone by themselves, as after a call of the program's that its host hears of later: they are
-    /// zeros, and the backend is not asked. Else as drop.
+    /// zeros, and the backend is not asked, but to say of lost ones that they are missing again; what it kept of a page
+    /// in transit is its own to free. Else as drop.
     status forget(slot_id first, std::size_t count) noexcept {
         const entry in{*this};
         if (!in) {
@@ -251,13 +255,19 @@ public:
             if (const status s = erase_entry(page); s != status::ok) {
                 return s;
             }
+            if (states_.at(page) == page_states::lost) {
+                if (const status s = told(backend_.set_lost(page, false)); s != status::ok) {
+                    return s;
+                }
+            }
             leave_memory(page);
             become_zero(page);
         }
         return status::ok;
     }
     /// The pages have come by themselves: somebody else brought them, and what they have is newer than any copy. Of
-    /// pages that are in memory already, that the copy is not to be believed. O(count).
+    /// pages that are in memory already, that the copy is not to be believed; a page in transit is out of it, and what the
+    /// backend kept of it is the backend's to free. O(count).
     status appeared(slot_id first, std::size_t count) noexcept {
         const entry in{*this};
         if (!in) {
@@ -270,9 +280,13 @@ public:
             const auto page = static_cast<slot_id>(first + at);
             if (states_.at(page) == page_states::resident) {
                 note_written(page);
-            } else if (states_.at(page) != page_states::in_transit) {
-                note_brought(page, page_access::write);
+                continue;
             }
+            if (states_.at(page) == page_states::in_transit) { // what was taken out is older
+                leave_memory(page);
+                states_.set_stamp(page, 0);
+            }
+            note_brought(page, page_access::write);
         }
         return status::ok;
     }
@@ -310,6 +324,7 @@ public:
     /// put when they go.
     std::size_t drop_copies(std::size_t wanted) noexcept {
         const entry in{*this};
+        copy_looks_ = in ? set_.size() : copy_looks_;
         return in ? drop_some_copies(wanted) : 0;
     }
 
@@ -384,7 +399,7 @@ private:
 
     status told(status s) noexcept {
         stats_.backend_refusals += s == status::ok ? 0u : 1u;
-        return s;
+        return s == status::corrupt ? status::unavailable : s; // a base that is damaged is no page that is lost
     }
     status refused(status why) noexcept { return told(why == status::ok ? status::busy : why); }
     pages_done told(const pages_done& done, std::size_t count) noexcept {
@@ -416,7 +431,8 @@ private:
     }
     std::size_t drop_some_copies(std::size_t wanted) noexcept {
         std::size_t dropped = 0;
-        for (std::size_t seen = 0; seen < set_.size() && dropped < wanted && entries_ != stored_; ++seen) {
+        for (std::size_t seen = 0; seen < set_.size() && copy_looks_ != 0 && dropped < wanted && entries_ != stored_;
+             ++seen, --copy_looks_) {
             copy_hand_ = set_.next(copy_hand_);
             if (states_.has(copy_hand_, page_states::has_entry) && erase_entry(copy_hand_) == status::ok) {
                 ++dropped;
@@ -568,6 +584,7 @@ private:
     std::size_t entries_ = 0; // pages of which the store has something
     std::size_t stored_ = 0;  // of those: pages that are nowhere else
     std::size_t vain_looks_ = 0;
+    std::size_t copy_looks_ = 0;  // that the call has left, for pages whose copies may go
     std::uint32_t evictions_ = 1; // the next one's number, never 0
     slot_id copy_hand_ = no_slot;
     bool is_entered_ = false;

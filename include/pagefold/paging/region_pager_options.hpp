@@ -20,19 +20,21 @@ struct region_pager_options {
     std::size_t batch = 16;   ///< pages that an eviction frees at once, if it can; from 1 to 64
     unsigned read_ahead = 1;  ///< pages that a fault brings at most, itself included; from 1 to 64
     bool keeps_copies = true; ///< what the store has of a page stays there until the page is written
-    bool may_vanish = false;  ///< the pool is ephemeral: what it loses, the base has; a page that was written stays
+    bool may_vanish =
+        false; ///< the pool is ephemeral: what it loses, the base has, so there is one; a page that was written stays
     bool stores_base =
-        false; ///< pages that are as the base has them go to the store, too, if it takes them: the base is slow
+        false; ///< pages that are as the base has them go to the store, too, if it takes them: the base is slow. What is
+               ///< damaged there is lost all the same, but where may_vanish says that the base has it
     bool memory_is_zero = false; ///< the memory for the tables is zeros already, and is not touched
 };
 
 /// Counters since it was opened; resident, in transit and below are of now.
 struct region_pager_stats {
     std::uint64_t faults = 0;           ///< that brought the page, those out of the queue included
-    std::uint64_t zero_faults = 0;      ///< of those: zeros
-    std::uint64_t base_faults = 0;      ///< of those: from the base
-    std::uint64_t store_faults = 0;     ///< of those: from the store
-    std::uint64_t queue_faults = 0;     ///< of those: out of transit, with no codec
+    std::uint64_t zero_faults = 0;      ///< pages that were brought, by faults or unasked: zeros
+    std::uint64_t base_faults = 0;      ///< the same: from the base
+    std::uint64_t store_faults = 0;     ///< the same: from the store
+    std::uint64_t queue_faults = 0;     ///< of the faults: out of transit, with no codec
     std::uint64_t refaults = 0;         ///< pages that came back a short while after they went
     std::uint64_t write_faults = 0;     ///< first writes to clean pages
     std::uint64_t duplicate_faults = 0; ///< of pages that were there

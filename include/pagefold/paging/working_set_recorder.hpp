@@ -109,6 +109,9 @@ public:
     /// The next pages, at most `most` of them and of one run; count 0 where all have been.
     [[nodiscard]] page_run next(std::size_t most) noexcept {
         if (at_run_ < used_runs_ && at_page_ == runs_[at_run_].count) {
+            if (at_run_ + 1 == used_runs_) { // which may grow
+                return {};
+            }
             ++at_run_;
             at_page_ = 0;
         }

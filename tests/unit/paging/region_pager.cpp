@@ -178,6 +178,14 @@ TEST_CASE("an open that can't be leaves a region of no page") {
     options = {};
     options.queue = ~std::size_t{0};
     CHECK(opens(f.span(), 8) == status::invalid);
+    options = {};
+    for (const std::uint64_t first : {~std::uint64_t{0} - 3, max_page_index - 7, max_page_index + 1}) {
+        options.first_index = first;
+        CHECK(opens(f.span(), 8) == status::invalid);
+    }
+    options = {};
+    options.may_vanish = true; // and there is no base
+    CHECK(opens(f.span(), 8) == status::invalid);
     CHECK(f.pager.drop(0, 0) == status::ok);
     f.backend.lose_memory(2);
     options = {};
@@ -647,6 +655,120 @@ TEST_CASE("pages that come and go by themselves are believed") {
     f.backend.lose_memory(0);
     CHECK(f.pager.forget(0, 1) == status::ok);
     CHECK(f.read(0) == 0);
+    CHECK(f.pager.check());
+}
+
+TEST_CASE("a page that is lost in the midst of a run stays lost, wherever the run goes on") {
+    fixture<> f{16};
+    for (slot_id page = 0; page < 4; ++page) {
+        f.write(page, 8);
+    }
+    f.evict({0, 1, 2, 3});
+    f.store.spoil(2);
+    f.backend.refuse_next(3); // the place, page 0, page 1
+    CHECK(f.pager.prefetch(0, 4) == pages_done{2, status::corrupt});
+    CHECK(f.pager.state(2) == page_state::lost);
+    CHECK(f.read(2) == 256);
+    CHECK(f.pager.state(3) == page_state::stored);
+    CHECK(f.pager.check());
+}
+
+TEST_CASE("who waits for a lost page is asked for again until he has heard of it") {
+    for (const call refused : {call::set_lost, call::wake}) {
+        fixture<> f{4};
+        f.write(1, 3);
+        f.evict({1});
+        f.store.spoil(1);
+        f.backend.wait(1);
+        f.backend.refuse(refused, true);
+        CHECK(f.pager.fault(1, false) == status::busy);
+        CHECK(f.pager.state(1) == page_state::lost);
+        CHECK(f.backend.is_waited_for(1));
+        f.backend.refuse(refused, false);
+        CHECK(f.pager.fault(1, false) == status::corrupt);
+        CHECK_FALSE(f.backend.is_waited_for(1));
+        CHECK(f.backend.hears_an_error(1));
+    }
+}
+
+/// Its file is damaged.
+class damaged_test_backend : public based_test_backend {
+public:
+    using based_test_backend::based_test_backend;
+    status fill(slot_id, byte_span) noexcept { return is_damaged ? status::corrupt : status::ok; }
+    bool is_damaged = true;
+};
+
+TEST_CASE("a base that can't be read is no page that is lost") {
+    fixture<damaged_test_backend> f{8};
+    f.backend.wait(5);
+    CHECK(f.pager.fault(5, false) == status::unavailable);
+    CHECK(f.pager.state(5) == page_state::nowhere);
+    CHECK(f.backend.is_waited_for(5));
+    f.backend.is_damaged = false;
+    CHECK(f.pager.fault(5, false) == status::ok);
+    CHECK(f.pager.check());
+}
+
+TEST_CASE("a page that appears while an older one is in transit is the one that counts") {
+    fixture<> f{4};
+    std::byte content[page_size];
+    fill_bytes(content, 44, page_size);
+    f.write(0, 1);
+    f.evict({0});
+    CHECK(f.read(0) == 1);
+    f.backend.refuse(call::drop, true);
+    f.backend.refuse(call::put_back, true);
+    CHECK(f.pager.evict_page(0) == status::busy);
+    CHECK(f.pager.state(0) == page_state::in_transit);
+    f.backend.lose_memory(0);
+    f.backend.appear(0, content);
+    CHECK(f.pager.appeared(0, 1) == status::ok);
+    CHECK(f.pager.state(0) == page_state::resident);
+    CHECK(f.pager.check());
+    f.backend.refuse(call::drop, false);
+    f.backend.refuse(call::put_back, false);
+    CHECK(f.pager.evict(4).freed == 1);
+    CHECK(f.read(0) == 44);
+    CHECK(f.pager.check());
+}
+
+TEST_CASE("a lost page that is forgotten is missing for the backend, too") {
+    fixture<> f{4};
+    f.write(1, 3);
+    f.evict({1});
+    f.store.spoil(1);
+    CHECK(f.pager.fault(1, false) == status::corrupt);
+    f.backend.refuse(call::set_lost, true);
+    CHECK(f.pager.forget(1, 1) == status::busy);
+    CHECK(f.pager.state(1) == page_state::lost);
+    f.backend.refuse(call::set_lost, false);
+    CHECK(f.pager.forget(1, 1) == status::ok);
+    CHECK(f.read(1) == 0);
+    CHECK(f.pager.check());
+}
+
+TEST_CASE("a put that is refused looks at a bounded number of pages for copies that may go") {
+    fixture<> f{1000};
+    for (slot_id page = 0; page < 1000; ++page) {
+        f.write(page, 1);
+    }
+    while (f.pager.evict(64).freed != 0) {
+    }
+    for (slot_id page = 0; page < 1000; ++page) {
+        CHECK(f.read(page) == 1);
+    }
+    f.write(7, 2);
+    f.store.refuses_puts = true;
+    f.store.erase_refuses_one_in = 1;
+    unsigned erases = 0;
+    f.store.on_call = [&erases](test_paged_store::call which, std::uint64_t) {
+        erases += which == test_paged_store::call::erase ? 1u : 0u;
+    };
+    CHECK(f.pager.evict_page(7) == status::limit);
+    CHECK(erases > 256);
+    CHECK(erases <= 512 + 5);
+    f.store.on_call = nullptr;
     CHECK(f.pager.check());
 }
 

@@ -77,6 +77,21 @@ TEST_CASE("pages come in the order of their first touch, each once") {
     CHECK(f.record.check());
 }
 
+TEST_CASE("what is noted behind the end of a replay comes as well, in the last run or in a new one") {
+    fixture f{100, 10};
+    f.note({5});
+    CHECK(f.record.next(1).first == 5);
+    CHECK(f.record.next(1).count == 0);
+    f.note({6});
+    const page_run grown = f.record.next(1);
+    CHECK(grown.first == 6);
+    CHECK(grown.count == 1);
+    CHECK(f.record.next(1).count == 0);
+    f.note({40});
+    CHECK(f.record.next(1).first == 40);
+    CHECK(f.record.next(1).count == 0);
+}
+
 TEST_CASE("a record that is full keeps what it has, and goes on where a run does") {
     fixture f{100, 2};
     f.note({10, 20});
