@@ -387,9 +387,11 @@ private:
 
     void begin_work() noexcept {
         // seq_cst: either who quiesces sees this one at work, or this one that it has to wait.
-        while (workers_.fetch_add(1, memory_order::seq_cst), stopping_.load(memory_order::seq_cst) != 0) {
+        workers_.fetch_add(1, memory_order::seq_cst);
+        while (stopping_.load(memory_order::seq_cst) != 0) {
             end_work();
             parking_type::wait(stopping_, 1);
+            workers_.fetch_add(1, memory_order::seq_cst);
         }
     }
     void end_work() noexcept {
