@@ -46,15 +46,32 @@ struct interrupted_config : default_config {
     using compressor_type = interrupted_compressor;
 };
 
+/// Calls out while memory comes and goes, without a lock of its own held.
+struct calling_test_source : test_source {
+    result<void*> acquire(std::size_t pages, node_id node) noexcept {
+        if (on_acquire) {
+            on_acquire();
+        }
+        return test_source::acquire(pages, node);
+    }
+    void release(void* p, std::size_t pages) noexcept {
+        test_source::release(p, pages);
+        if (on_release) {
+            on_release();
+        }
+    }
+    std::function<void()> on_acquire, on_release;
+};
+
 /// A queue in front of a page_store over a test_source, which speaks of pages by the seed of their content.
-template <class Config = interrupted_config>
+template <class Config = interrupted_config, class Source = test_source>
 class deferred_fixture {
 public:
     using store_type = page_store<Config>;
     using queue_type = deferred_store<store_type>;
 
     explicit deferred_fixture(std::size_t pages, const store_options& options = {}, std::size_t shards = 0)
-        : store{source, {.limit_bytes = options.limit_bytes, .seed = 1}},
+        : store{source, {.limit_bytes = options.limit_bytes, .seed = 1, .accept_percent = options.accept_percent}},
           queue{store, {.queue_bytes = pages * Config::page_size, .shards = shards, .seed = 1}},
           page_(Config::page_size), expected_(Config::page_size) {}
 
@@ -83,7 +100,7 @@ public:
     }
     bool is_not_stored(const page_key& key) { return store.peek(key, page_) == status::not_found; }
 
-    test_source source;
+    Source source;
     store_type store;
     queue_type queue;
 

@@ -56,6 +56,7 @@ status deferred_store<Store>::settle(shard_type& shard, slot_type& s) noexcept {
     }
     std::uint32_t version = 0;
     status answer = store_page(shard, s, version);
+    const bool was_refused = answer != status::ok; // by any try: the older version is erased then
     if ((answer == status::limit || answer == status::no_memory) && !has_room() && trim() != 0) {
         answer = store_page(shard, s, version);
     }
@@ -65,7 +66,7 @@ status deferred_store<Store>::settle(shard_type& shard, slot_type& s) noexcept {
         PAGEFOLD_CHECK(static_cast<bool>(h));
         const bool is_newest = s.version == version;
         has_page = s.has_page;
-        if (answer != status::ok) {
+        if (was_refused) {
             // release: while the slot is there, in front of what is read behind it.
             shard.refusals.store(shard.refusals.load(memory_order::relaxed) + 1, memory_order::release);
         }

@@ -11,7 +11,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace pagefold::testing::unit_store_deferred_work {
@@ -320,11 +322,83 @@ TEST_CASE("deferred work: an ephemeral page that the store refuses is dropped, a
     CHECK(f.queue.check());
 }
 
+/// Calls out, once, in front of a lock of the thread that asked for it, or behind one.
+struct calling_lock : interrupted_config::lock_type {
+    using base = interrupted_config::lock_type;
+    void lock() noexcept {
+        call(before);
+        base::lock();
+    }
+    void unlock() noexcept {
+        base::unlock();
+        call(behind);
+    }
+    static inline thread_local std::function<void()> before{}, behind{};
+
+private:
+    static void call(std::function<void()>& f) {
+        if (f) {
+            std::exchange(f, nullptr)();
+        }
+    }
+};
+
 struct strict_config : interrupted_config {
+    using lock_type = calling_lock;
     struct admission_type : ratio {
         constexpr admission_type() noexcept : ratio{500, admission::reject} {}
     };
 };
+
+TEST_CASE("deferred work: a page is found though a try that was refused erased the older one, and the next stored it") {
+    deferred_fixture<strict_config, calling_test_source> f{64, {.limit_bytes = 4'000'000}};
+    const pool_id pool = f.make_pool();
+    const page_key key{pool, 0, 0};
+    for (std::uint64_t i = 0; i < 64; ++i) { // the queue keeps their memory
+        CHECK(f.put({pool, 0, i}, page_kind::zeros, i) == status::ok);
+    }
+    CHECK(f.queue.flush() == status::ok);
+    std::vector<std::byte> page(4096);
+    const auto write = [&](byte_span to) noexcept {
+        copy_bytes(to.data(), page);
+        return true;
+    };
+    std::uint64_t others = 0;
+    do {
+        make_page(page, page_kind::random, others);
+    } while (f.store.put_promised({pool, 1, others++}, 4096, write) == status::ok);
+    enum { early, works, pauses, goes_on, is_over };
+    std::atomic<int> stage{early};
+    f.source.on_release = [&] { // behind the first try memory of the queue's goes back for the second
+        if (stage == works && f.is_not_stored(key)) {
+            stage = pauses;
+            while (stage == pauses) {
+                std::this_thread::yield();
+            }
+        }
+    };
+    std::thread worker;
+    calling_lock::before = [&] { // the reader has found no slot, and comes to the store
+        worker = std::thread{[&] {
+            CHECK(f.put(key, page_kind::random, 700) == status::ok);
+            stage = works;
+            CHECK(f.queue.work(1) == 1);
+            stage = is_over;
+        }};
+        while (stage != pauses && stage != is_over) {
+            std::this_thread::yield();
+        }
+        CHECK(stage == pauses);
+        calling_lock::behind = [&] { // and has not found the page there
+            stage = goes_on;
+            worker.join();
+        };
+    };
+    CHECK(f.has(key, page_kind::random, 700));
+    CHECK_FALSE(worker.joinable());
+    CHECK(f.queue.stats().queued_pages == 0);
+    CHECK(f.queue.check());
+}
 
 TEST_CASE("deferred work: admission has no say on persistent pages that were promised, and its say on all others") {
     deferred_fixture<strict_config> f{4};
