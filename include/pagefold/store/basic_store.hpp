@@ -378,6 +378,9 @@ public:
     /// first scratches, stays free. Of the size that lent_page_size says. limit, no_memory, as put; invalid: `pages` is 0.
     result<void*> lend(std::size_t pages, acquire_context context = {}) noexcept;
     void take_back(void* memory, std::size_t pages) noexcept;
+    /// Whether the limit has room for so many more of these pages now, and for good (store_options::accept_percent). Takes nothing,
+    /// so the answer may be past by when it is read.
+    [[nodiscard]] bool has_room(std::size_t pages) noexcept;
     [[nodiscard]] std::size_t lent_page_size() const noexcept { return source_ref_.page_size(); }
 
     // Standstill, for who copies the process (hosted/fork_guard.hpp) or its memory.
@@ -567,6 +570,12 @@ private:
         const pool_table& table = registry_.table();
         return pool_charge::no_more_than_all(pool_charge::held_back_from(table, table.records[k.pool]),
                                              scratch_.kept_free());
+    }
+
+    /// As a put of a page does that no pool with a reservation has, so that neither finds room where the other finds none.
+    [[nodiscard]] std::size_t held_back_from_lent() const noexcept {
+        const std::size_t unmet = registry_.table().unmet.load(memory_order::relaxed);
+        return pool_charge::no_more_than_all(pool_charge::no_more_than_all(unmet, unmet / 16), scratch_.kept_free());
     }
 
     enum class reading : std::uint8_t { use, peek, take };

@@ -417,7 +417,7 @@ private:
     /// Puts the page of a slot that this thread has into the store, or erases it there, and lets the slot go. ok: what it had is done
     /// with. busy: nothing happened. Else what the store refused the page with.
     status settle(shard_type& shard, slot_type& s) noexcept;
-    [[nodiscard]] bool has_room() noexcept;
+    [[nodiscard]] bool is_short(status refusal) noexcept;
     status store_page(shard_type& shard, slot_type& s, std::uint32_t& version) noexcept;
     /// Erases in the store what a slot that this thread has says is gone, until it says otherwise, and lets the slot go.
     status erase_behind(shard_type& shard, slot_type& s) noexcept;
@@ -426,6 +426,8 @@ private:
     /// The same of a certain slot, as it is at the call; waits for who has it.
     status settle_slot(shard_type& shard, std::uint32_t number, pool_id pool) noexcept;
     status flush_pages(pool_id pool) noexcept;
+    /// Each page that there is once.
+    status flush_once(pool_id pool) noexcept;
     /// The slot is closed. Its memory fills the reserve, if that is short.
     void close(shard_type& shard, slot_type& s) noexcept {
         shard.close(s);

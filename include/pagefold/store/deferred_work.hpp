@@ -33,14 +33,11 @@ status deferred_store<Store>::store_page(shard_type& shard, slot_type& s, std::u
                                                                : store_.put_written(s.key, length, write, context);
 }
 
-/// Whether there is memory within the limit. Where there is, a page was refused for its pool's cap, or its node's limit.
+/// Whether a page that was refused so may fit when the queue has given back what it doesn't need. Where the limit has room
+/// it was refused for its pool's cap, or its node's limit.
 template <class Store>
-bool deferred_store<Store>::has_room() noexcept {
-    const result<void*> memory = store_.lend(most_reserve * lent_pages());
-    if (memory) {
-        store_.take_back(*memory, most_reserve * lent_pages());
-    }
-    return memory.has_value();
+bool deferred_store<Store>::is_short(status refusal) noexcept {
+    return refusal == status::no_memory || (refusal == status::limit && !store_.has_room(most_reserve * lent_pages()));
 }
 
 template <class Store>
@@ -57,7 +54,7 @@ status deferred_store<Store>::settle(shard_type& shard, slot_type& s) noexcept {
     std::uint32_t version = 0;
     status answer = store_page(shard, s, version);
     const bool was_refused = answer != status::ok; // by any try: the older version is erased then
-    if ((answer == status::limit || answer == status::no_memory) && !has_room() && trim() != 0) {
+    if (is_short(answer) && trim() != 0) {
         answer = store_page(shard, s, version);
     }
     status outcome = status::ok;
@@ -211,6 +208,20 @@ status deferred_store<Store>::settle_slot(shard_type& shard, std::uint32_t numbe
 
 template <class Store>
 status deferred_store<Store>::flush_pages(pool_id pool) noexcept {
+    status worst = status::ok;
+    for (unsigned round = 0; round < flush_rounds; ++round) {
+        const std::size_t before = waiting_pages() + held_pages();
+        worst = flush_once(pool);
+        // Pages that went took fewer bytes than in the queue, and left room for those that were refused in front of them.
+        if ((worst != status::limit && worst != status::no_memory) || waiting_pages() + held_pages() >= before) {
+            break;
+        }
+    }
+    return worst;
+}
+
+template <class Store>
+status deferred_store<Store>::flush_once(pool_id pool) noexcept {
     status worst = status::ok;
     for (std::size_t i = 0; i < shard_count_ && is_ready(); ++i) {
         for (std::uint32_t number = 0; number < shards_[i].size(); ++number) {

@@ -85,8 +85,7 @@ result<void*> basic_store<Config, Place>::lend(std::size_t pages, acquire_contex
     if (pages == 0 || pages > ~std::size_t{0} / size || !divided_.can_divide()) {
         return status::invalid;
     }
-    const std::size_t unmet = registry_.table().unmet.load(memory_order::relaxed);
-    if (!budget_.charge(pages * size, pool_charge::no_more_than_all(unmet, scratch_.kept_free()))) {
+    if (!budget_.charge(pages * size, held_back_from_lent())) {
         return status::limit;
     }
     context.may_sleep = context.may_sleep && sleepable_lock<typename Config::lock_type>;
@@ -97,6 +96,13 @@ result<void*> basic_store<Config, Place>::lend(std::size_t pages, acquire_contex
         budget_.give_back(pages * size);
     }
     return memory;
+}
+
+template <store_config Config, partition_policy Place>
+bool basic_store<Config, Place>::has_room(std::size_t pages) noexcept {
+    const std::size_t size = source_ref_.page_size(), held_back = held_back_from_lent();
+    const std::size_t limit = budget_.limit(), used = budget_.used();
+    return !is_refusing() && used <= limit && held_back <= limit - used && pages <= (limit - used - held_back) / size;
 }
 
 template <store_config Config, partition_policy Place>

@@ -288,6 +288,41 @@ TEST_CASE("deferred work: a full queue in a full store is worked off with what i
     CHECK(f.queue.check());
 }
 
+TEST_CASE("deferred work: a full queue in a full store is worked off where much is reserved for a pool") {
+    fixture f{64, {.limit_bytes = 4'000'000}};
+    const pool_id pool = f.make_pool();
+    static_cast<void>(f.make_pool({.reserved_bytes = 2'000'000})); // a put leaves 125'000 more free
+    std::uint64_t put = 0;
+    while (f.put({pool, 0, put}, put < 64 ? page_kind::text : page_kind::random, put) == status::ok) {
+        REQUIRE(++put < 1000);
+    }
+    REQUIRE(f.queue.waiting_pages() == 64);
+    CHECK(f.queue.flush() == status::ok);
+    CHECK(f.queue.stats().queued_pages == 0);
+    CHECK(f.queue.check());
+}
+
+TEST_CASE("deferred work: idle memory goes back where the store was full, and is not empty enough for good") {
+    fixture f{64, {.limit_bytes = 1'000'000, .accept_percent = 90}};
+    const pool_id pool = f.make_pool();
+    for (std::uint64_t i = 0; i < 64; ++i) {
+        CHECK(f.put({pool, 0, i}, page_kind::zeros, i) == status::ok);
+    }
+    CHECK(f.queue.flush() == status::ok);
+    std::vector<std::byte> page(4096);
+    std::uint64_t others = 0;
+    do {
+        make_page(page, page_kind::random, others);
+    } while (f.store.put({pool, 1, others++}, page) == status::ok);
+    CHECK(f.store.erase_range(pool, 1, 0, 10).value() == 10); // there is room, below the limit
+    CHECK(f.put({pool, 2, 0}, page_kind::random, 1) == status::ok);
+    const std::size_t idle = f.queue.stats().queue_bytes;
+    CHECK(f.queue.flush() == status::ok);
+    CHECK(f.queue.stats().queue_bytes < idle);
+    CHECK(f.store.contains({pool, 2, 0}) == status::ok);
+    CHECK(f.queue.check());
+}
+
 TEST_CASE("deferred work: memory for a queue is not what pools have reserved") {
     fixture f{64, {.limit_bytes = 600'000}};
     const pool_id pool = f.make_pool();

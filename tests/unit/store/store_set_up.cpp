@@ -90,6 +90,20 @@ TEST_CASE("store_set_up: memory that is lent counts until it is back, and leaves
         CHECK(store.lend(0).error() == status::invalid);
         CHECK(store.lend(~std::size_t{0}).error() == status::invalid);
         CHECK(store.lend(180).error() == status::limit); // no more than 700'000 with what is there
+        // What a put leaves free of it, a sixteenth more, and what scratches may need; and nothing is taken to learn that.
+        const std::uint64_t most = store.stats().mem_used_max;
+        std::size_t room = 0;
+        while (store.has_room(room + 1)) {
+            ++room;
+        }
+        CHECK(room > 0);
+        CHECK(room * 4096 <= 1'000'000 - 300'000 - 300'000 / 16 - before);
+        CHECK_FALSE(store.has_room(~std::size_t{0}));
+        CHECK(store.stats().mem_used_max == most);
+        CHECK(store.lend(room + 1).error() == status::limit);
+        void* const all = store.lend(room).value();
+        CHECK_FALSE(store.has_room(1));
+        store.take_back(all, room);
         void* const memory = store.lend(3).value();
         CHECK(store.stats().total_bytes >= before + 3 * 4096);
         CHECK(store.stats().total_bytes == source.bytes_held());
