@@ -372,6 +372,23 @@ status deferred_store<Store>::erase(const page_key& key) noexcept {
 }
 
 template <class Store>
+void deferred_store<Store>::let_go(shard_type& shard, std::uint32_t& first, bool are_erased) noexcept {
+    const hold h{*this, shard};
+    PAGEFOLD_CHECK(static_cast<bool>(h));
+    for (std::size_t slots = 0; slots < slots_a_hold && first != slot_type::none; ++slots) {
+        slot_type& s = shard.slot(first);
+        first = s.after;
+        if (s.has_page || !are_erased) { // a newer page came, or it is done later
+            shard.line_up(s, stage::waiting);
+        } else {
+            shard.erasures.store(shard.erasures.load(memory_order::relaxed) + 1,
+                                 memory_order::seq_cst); // as in erase_behind
+            close(shard, s);
+        }
+    }
+}
+
+template <class Store>
 result<std::size_t> deferred_store<Store>::erase_range(pool_id pool, std::uint64_t object, std::uint64_t first,
                                                        std::uint64_t count) noexcept {
     if (slot_count_ == 0 || count == 0 || first >= max_page_index || !store_.is_key({pool, object, 0})) {
@@ -385,17 +402,23 @@ result<std::size_t> deferred_store<Store>::erase_range(pool_id pool, std::uint64
     constexpr std::size_t most = 32;
     std::uint64_t others[most]; // pages that somebody has, who erases them
     std::size_t other_count = 0, erased = 0;
+    // Of each shard, the pages that this call has, till the end, so that what is put meanwhile comes behind it: a slot's `after` is the
+    // next. Shards and slots are gone through in one order by all, so nobody waits for who waits for it.
+    std::uint32_t mine[max_shards];
+    for (std::uint32_t& first_of_shard : mine) {
+        first_of_shard = slot_type::none;
+    }
     status answer = status::ok;
     for (std::size_t i = 0; i < shard_count_ && answer == status::ok; ++i) {
         shard_type& shard = shards_[i];
         for (std::uint32_t at = 0, size = 1; at < size && answer == status::ok;) {
-            slot_type* mine = nullptr;
+            slot_type* taken = nullptr;
             bool waits = false;
             {
                 const hold h{*this, shard};
                 answer = h ? status::ok : status::busy;
                 size = h ? shard.size() : 0;
-                for (std::size_t looks = 0; at < size && looks < slots_a_hold && mine == nullptr && !waits; ++looks) {
+                for (std::size_t looks = 0; at < size && looks < slots_a_hold && taken == nullptr && !waits; ++looks) {
                     slot_type& s = shard.slot(at);
                     if (s.is == stage::free || s.key.pool != pool || s.key.object != object || s.key.index < first ||
                         s.key.index > last) {
@@ -410,15 +433,19 @@ result<std::size_t> deferred_store<Store>::erase_range(pool_id pool, std::uint64
                     }
                     if (s.is != stage::working) {
                         shard.take(s);
-                        mine = &s;
+                        taken = &s;
+                        s.after = mine[i];
+                        mine[i] = at;
                     } else if (!waits) {
                         others[other_count++] = s.key.index;
                     }
                     at += waits ? 0u : 1u;
                 }
             }
-            if (mine != nullptr) {
-                static_cast<void>(erase_behind(shard, *mine));
+            if (taken != nullptr) {
+                static_cast<void>(store_.erase(taken->key)); // counted already; if it can't, below
+            } else if (waits && !at_work) {
+                answer = status::busy; // the one that it would wait for may be this thread's
             } else if (at < size) {
                 give_way<config>(between_looks);
             }
@@ -439,6 +466,17 @@ result<std::size_t> deferred_store<Store>::erase_range(pool_id pool, std::uint64
             answer = stored ? status::ok : stored.error();
         }
         first = end + 1;
+    }
+    bool had_some = false;
+    for (std::size_t i = 0; i < shard_count_; ++i) {
+        had_some = had_some || mine[i] != slot_type::none;
+        while (mine[i] != slot_type::none) {
+            let_go(shards_[i], mine[i], answer == status::ok);
+        }
+    }
+    if (had_some) {
+        tell_waiters();
+        note_waiting();
     }
     sweeps.fetch_sub(1, memory_order::relaxed);
     return answer == status::ok ? result<std::size_t>{erased} : answer;

@@ -44,7 +44,7 @@ struct deferred_slot {
     std::uint32_t head = none; ///< of a bucket
     std::uint32_t next = none; ///< in a bucket, or of the free
     std::uint32_t before = none;
-    std::uint32_t after = none; ///< in a line
+    std::uint32_t after = none; ///< in a line, or of those that one call has
     stage is = stage::free;
     bool has_page = false; ///< false: the key has none, and somebody still has to erase it from the store
 };

@@ -188,7 +188,8 @@ public:
     result<std::size_t> erase_object(pool_id pool, std::uint64_t object) noexcept {
         return erase_range(pool, object, 0, max_page_index);
     }
-    /// As the store's. Each look at the queue is at all its slots. Meanwhile puts into the pool do their work themselves.
+    /// As the store's. Each look at the queue is at all its slots. Meanwhile puts into the pool do their work themselves, and who
+    /// flushes waits. busy also, of a call that interrupts another of its thread: a part of the pages may be gone.
     result<std::size_t> erase_range(pool_id pool, std::uint64_t object, std::uint64_t first,
                                     std::uint64_t count) noexcept;
     /// As the store's; pages in the queue are listed as raw. What moves from there into the store may be listed twice.
@@ -419,6 +420,8 @@ private:
     status settle(shard_type& shard, slot_type& s) noexcept;
     [[nodiscard]] bool is_short(status refusal) noexcept;
     status store_page(shard_type& shard, slot_type& s, std::uint32_t& version) noexcept;
+    /// Lets slots go that this thread has, the first of a chain, of which the store has no page if `are_erased`. One hold of the lock.
+    void let_go(shard_type& shard, std::uint32_t& first, bool are_erased) noexcept;
     /// Erases in the store what a slot that this thread has says is gone, until it says otherwise, and lets the slot go.
     status erase_behind(shard_type& shard, slot_type& s) noexcept;
     /// The first in a line of a shard, put into the store. not_found: there is none.

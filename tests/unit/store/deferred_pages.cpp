@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <set>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -91,6 +92,54 @@ TEST_CASE("deferred pages: a range counts what is in the queue, in the store, an
     CHECK(f.has({pool, 1, 0}, 0));
     CHECK(f.queue.erase_range(pool_id{}, 1, 0, 1).error() == status::invalid);
     CHECK(f.queue.check());
+}
+
+TEST_CASE("deferred pages: what is put while a range is erased is behind it") {
+    deferred_fixture<interrupted_config, calling_test_source> f{100};
+    const pool_id pool = f.make_pool();
+    constexpr std::uint64_t pages = 70; // more than a hold lets go
+    for (const page_kind kind : {page_kind::random, page_kind::text}) {
+        for (std::uint64_t i = 0; i < pages; ++i) {
+            CHECK(f.put({pool, 1, i}, kind, i) == status::ok);
+        }
+        CHECK((kind == page_kind::text || f.queue.flush() == status::ok)); // the older ones are in the store
+    }
+    bool has_come = false;
+    std::set<std::uint64_t> latest;
+    f.source.on_release = [&] { // of a page in the store
+        if (has_come) {
+            return;
+        }
+        std::thread{[&] { // as this one is in a call
+            std::set<std::uint64_t> gone;
+            for (std::uint64_t i = 0; i < pages; ++i) {
+                if (f.queue.contains({pool, 1, i}) == status::not_found) {
+                    gone.insert(i);
+                }
+            }
+            if (gone.size() > 1) {
+                has_come = true;
+                for (const std::uint64_t i : gone) {
+                    CHECK(f.put({pool, 1, i}, page_kind::text, 1000 + i) == status::ok);
+                    CHECK(f.has({pool, 1, i}, page_kind::text, 1000 + i));
+                }
+                latest = gone;
+            }
+        }}
+            .join();
+    };
+    CHECK(f.queue.erase_object(pool, 1).value() == pages);
+    f.source.on_release = nullptr;
+    CHECK(has_come);
+    CHECK(latest.size() > 1);
+    CHECK(f.queue.waiting_pages() == latest.size());
+    for (int round = 0; round < 2; ++round) {
+        for (std::uint64_t i = 0; i < pages; ++i) {
+            CHECK((latest.contains(i) ? f.has({pool, 1, i}, page_kind::text, 1000 + i) : f.lacks({pool, 1, i})));
+        }
+        CHECK(f.queue.check());
+        CHECK(f.queue.flush() == status::ok);
+    }
 }
 
 TEST_CASE("deferred pages: what is no page, or of no pool, is invalid, and leaves nothing") {
