@@ -142,17 +142,12 @@ public:
         if (const status s = set_direct(id); s != status::ok) {
             return s;
         }
-        for (unsigned round = 0; round < flush_rounds; ++round) {
-            if (const status s = flush(id); s != status::ok) {
-                return s;
-            }
-            if constexpr (keeps_clones<typename Store::config_type>) {
-                if (!has_pages_of(id)) {
-                    return store_.seal(id, options);
-                }
-            }
+        if (const status s = flush(id); s != status::ok) {
+            return s;
         }
-        return status::busy;
+        if constexpr (keeps_clones<typename Store::config_type>) {
+            return store_.seal(id, options);
+        }
     }
 
     // Pages. As the store's, with what is said above. `busy` also where a call interrupts one of this object in the same thread.
@@ -204,8 +199,9 @@ public:
     /// Puts everything into the store that was accepted before the call; waits for pages that others are at. ok: it is there. Else
     /// what the store last refused a page with, which stays. busy also: this call interrupts another.
     status flush() noexcept { return flush_pages(pool_id{}); }
-    /// The same of a pool.
-    status flush(pool_id pool) noexcept { return flush_pages(pool); }
+    /// The same of a pool; of one that is direct, until the queue has nothing of it, also what came in place of pages that were
+    /// there. busy then also: puts came faster than they could be flushed.
+    status flush(pool_id pool) noexcept;
     /// Pages that wait for work: those that the store refused don't count. Reads a line a shard.
     [[nodiscard]] std::size_t waiting_pages() const noexcept { return sum(&shard_type::waiting); }
     /// Those that it refused.

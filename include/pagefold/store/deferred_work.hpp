@@ -235,6 +235,18 @@ status deferred_store<Store>::flush_once(pool_id pool) noexcept {
     return worst;
 }
 
+template <class Store>
+status deferred_store<Store>::flush(pool_id pool) noexcept {
+    for (unsigned round = 0; round < flush_rounds; ++round) {
+        const status s = flush_pages(pool);
+        if (s != status::ok || !store_.is_key({pool, 0, 0}) ||
+            direct_[pool_ids::slot(pool)].load(memory_order::relaxed) != pool_ids::mark(pool) || !has_pages_of(pool)) {
+            return s;
+        }
+    }
+    return status::busy;
+}
+
 // Who sleeps.
 
 template <class Store>

@@ -462,6 +462,38 @@ TEST_CASE("deferred work: admission has no say on persistent pages that were pro
     CHECK(f.queue.check());
 }
 
+TEST_CASE("deferred work: behind a flush of a direct pool nothing of it is in the queue") {
+    fixture f{8};
+    const pool_id pool = f.make_pool(), other = f.make_pool();
+    const page_key key{pool, 0, 0};
+    CHECK(f.put(key, page_kind::text, 1) == status::ok);
+    CHECK(f.put({other, 0, 0}, page_kind::text, 1) == status::ok);
+    CHECK(f.queue.set_direct(pool) == status::ok);
+    {
+        const once during{[&] { CHECK(f.put(key, page_kind::text, 2) == status::ok); }};
+        CHECK(f.queue.flush(pool) == status::ok);
+        CHECK(during.has_come);
+    }
+    CHECK(f.queue.stats().queued_pages == 1); // the other's
+    CHECK(f.store.contains(key) == status::ok);
+    CHECK(f.has(key, page_kind::text, 2));
+    // With a put into each page that is being flushed there is no end.
+    CHECK(f.queue.set_direct(pool, false) == status::ok);
+    CHECK(f.put(key, page_kind::text, 3) == status::ok);
+    CHECK(f.queue.set_direct(pool) == status::ok);
+    std::uint64_t next = 4;
+    {
+        const interrupted_compressor::scope always{[&] { CHECK(f.put(key, page_kind::text, next++) == status::ok); }};
+        CHECK(f.queue.flush(pool) == status::busy);
+    }
+    CHECK(next < 20);
+    CHECK(f.has(key, page_kind::text, next - 1));
+    CHECK(f.queue.flush(pool) == status::ok);
+    CHECK(f.queue.flush(pool_id{}) == status::ok); // no pool, or all of them
+    CHECK(f.queue.stats().queued_pages == 0);
+    CHECK(f.queue.check());
+}
+
 TEST_CASE("deferred work: a pool is sealed with all that was put before, or not at all") {
     deferred_fixture<cloning_config> f{8};
     const pool_id pool = f.make_pool();
