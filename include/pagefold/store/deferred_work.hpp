@@ -58,6 +58,7 @@ status deferred_store<Store>::settle(shard_type& shard, slot_type& s) noexcept {
         answer = store_page(shard, s, version);
     }
     status outcome = status::ok;
+    bool waits_anew = false;
     {
         const hold h{*this, shard};
         PAGEFOLD_CHECK(static_cast<bool>(h));
@@ -76,7 +77,8 @@ status deferred_store<Store>::settle(shard_type& shard, slot_type& s) noexcept {
             close(shard, s);
         } else if (is_key && (answer == status::ok || answer == status::busy || !is_newest)) {
             shard.line_up(s, stage::waiting);
-            outcome = answer == status::busy ? answer : status::ok;
+            waits_anew = answer != status::busy;
+            outcome = waits_anew ? status::ok : answer;
         } else if (!is_key || pool_ids::kind(s.key.pool) == pool_kind::ephemeral) {
             ++shard.counted.dropped;
             remove_page(s);
@@ -91,6 +93,9 @@ status deferred_store<Store>::settle(shard_type& shard, slot_type& s) noexcept {
         return erase_behind(shard, s);
     }
     tell_waiters();
+    if (waits_anew) {
+        note_waiting();
+    }
     return outcome;
 }
 
@@ -166,6 +171,7 @@ template <class Store>
 status deferred_store<Store>::settle_slot(shard_type& shard, std::uint32_t number, pool_id pool) noexcept {
     page_key key{};
     std::uint32_t version = 0;
+    bool was_waiting = false;
     for (bool is_first = true;; is_first = false) {
         std::uint32_t settled = 0;
         {
@@ -193,12 +199,17 @@ status deferred_store<Store>::settle_slot(shard_type& shard, std::uint32_t numbe
                     waiters_.fetch_add(1, memory_order::seq_cst);
                     settled = settled_.load(memory_order::seq_cst);
                 } else {
+                    was_waiting = s.is == stage::waiting;
                     shard.take(s);
                     mine = &s;
                 }
             }
             if (mine != nullptr) {
-                return settle(shard, *mine);
+                const status answer = settle(shard, *mine);
+                if (answer != status::ok && was_waiting && alarm_.load(memory_order::seq_cst) != 0) {
+                    ring(); // who went to sleep meanwhile didn't see the page, and this thread won't try it again
+                }
+                return answer;
             }
         }
         parking_type::wait(settled_, settled);

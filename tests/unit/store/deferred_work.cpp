@@ -462,6 +462,46 @@ TEST_CASE("deferred work: admission has no say on persistent pages that were pro
     CHECK(f.queue.check());
 }
 
+TEST_CASE("deferred work: who went to sleep while a page was flushed is woken for what is left of it") {
+    fixture f{8};
+    const pool_id pool = f.make_pool();
+    const page_key key{pool, 0, 0};
+    const auto bell = [&] { return f.queue.bell().load(memory_order::relaxed); };
+    std::uint32_t asleep = 0;
+    CHECK(f.put(key, page_kind::text, 1) == status::ok);
+    {
+        const once during{[&] {
+            asleep = f.queue.arm(1);
+            CHECK(f.queue.waiting_pages() == 0);
+            CHECK(f.put(key, page_kind::text, 2) == status::ok);
+            CHECK(bell() == asleep);
+        }};
+        CHECK(f.queue.flush() == status::ok);
+    }
+    CHECK(f.queue.waiting_pages() == 1);
+    CHECK(bell() != asleep);
+    // One that is refused.
+    CHECK(f.queue.flush() == status::ok);
+    CHECK(f.put(key, page_kind::random, 3) == status::ok);
+    static_cast<void>(f.queue.trim());
+    f.source.refuse_all(true);
+    {
+        const once during{[&] { asleep = f.queue.arm(1); }};
+        CHECK(f.queue.flush() == status::no_memory);
+        CHECK(during.has_come);
+    }
+    CHECK(f.queue.held_pages() == 1);
+    CHECK(bell() != asleep);
+    {
+        const once during{[&] { asleep = f.queue.arm(1); }};
+        CHECK(f.queue.flush() == status::no_memory); // it was among those refused before
+        CHECK(during.has_come);
+    }
+    CHECK(bell() == asleep);
+    f.source.refuse_all(false);
+    CHECK(f.queue.check());
+}
+
 TEST_CASE("deferred work: behind a flush of a direct pool nothing of it is in the queue") {
     fixture f{8};
     const pool_id pool = f.make_pool(), other = f.make_pool();
