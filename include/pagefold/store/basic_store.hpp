@@ -375,13 +375,18 @@ public:
 
     /// Pages of memory for what stands in front of the store (deferred_store.hpp), under its limit: they count in total_bytes and
     /// fixed_bytes until they are given back, and nothing is dropped for them. What pools have reserved, and room for the
-    /// first scratches, stays free. Of the size that lent_page_size says. limit, no_memory, as put; invalid: `pages` is 0.
+    /// first scratches, stays free. A standstill doesn't wait for these two: who is in front of the store comes to rest before it does.
+    /// Of the size that lent_page_size says. limit, no_memory, as put; invalid: `pages` is 0.
     result<void*> lend(std::size_t pages, acquire_context context = {}) noexcept;
     void take_back(void* memory, std::size_t pages) noexcept;
     /// Whether the limit has room for so many more of these pages now, and for good (store_options::accept_percent). Takes nothing,
     /// so the answer may be past by when it is read.
     [[nodiscard]] bool has_room(std::size_t pages) noexcept;
     [[nodiscard]] std::size_t lent_page_size() const noexcept { return source_ref_.page_size(); }
+
+    /// Whether this call comes from within one of the same thread that somebody may wait for: which is at a lock of the store, or has
+    /// a scratch, which whoever quiesces waits for. Who is in front of the store must not wait for others then.
+    [[nodiscard]] bool must_not_wait() const noexcept { return interrupts_itself() || scratch_.has_slot(); }
 
     // Standstill, for who copies the process (hosted/fork_guard.hpp) or its memory.
 
@@ -499,9 +504,6 @@ private:
     [[nodiscard]] bool interrupts_itself() const noexcept {
         return registry_.table().at_locks.has(partition_type::token());
     }
-    /// Or from within one that has a scratch, which whoever quiesces waits for, with the registry's lock.
-    [[nodiscard]] bool must_not_wait() const noexcept { return interrupts_itself() || scratch_.has_slot(); }
-
     // Pages.
 
     /// What a put places.

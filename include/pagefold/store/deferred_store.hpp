@@ -58,8 +58,8 @@
 // store or of the page source. The store may call back with a scratch taken, for the page that is put. Caller's memory is read
 // and written under them, so it must not be memory that is paged by somebody who needs this queue.
 //
-// Standing still: quiesce waits for pages that are being put by workers, and then takes all locks. It doesn't stop the store, which is
-// the caller's to stop after it (fork_guard does both, in this order). In the copy of a process no worker is in the midst of a page.
+// Standing still: quiesce waits for pages that are being put by workers, and for memory that comes from the store or goes back,
+// and then takes all locks. It doesn't stop the store, which is the caller's to stop after it (fork_guard does both, in this order). In the copy of a process no worker is in the midst of a page.
 //
 // Cost. put: a hold of a lock that few share, with a copy. get, of an empty queue: a load more than the store's. take and erase: two
 // holds more. Memory: a page a slot, taken when it is first needed and kept until trim; the records have 64 bytes a slot.
@@ -279,12 +279,13 @@ private:
         presence::stay stay_;
     };
 
-    /// This thread puts a page of the queue into the store, for a scope, which begins where nothing stands still. False where it is
-    /// at one already, or at a lock, or had the queue stand still.
+    /// This thread puts a page of the queue into the store, or is at its memory, for a scope, which begins where nothing stands still.
+    /// False where it is at one already, or at a lock, or had the queue stand still, or is in the midst of a call of the store, whose
+    /// standstill waits for it.
     class [[nodiscard]] attendance {
     public:
         explicit attendance(deferred_store& queue) noexcept
-            : queue_{queue}, stay_{queue.at_work_, token()}, is_present_{stay_ && !queue.at_locks_.has(token())} {
+            : queue_{queue}, stay_{queue.at_work_, token()}, is_present_{stay_ && !queue.at_locks_.has(token()) && !queue.store_.must_not_wait()} {
             if (is_present_) {
                 queue_.begin_work();
             }
@@ -449,7 +450,7 @@ private:
     shard_type shards_[max_shards]{};
     atomic<std::uint32_t> ready_{0};
     mutable presence at_locks_{}; // threads at a lock of this object
-    presence at_work_{};          // threads that put a page of the queue
+    presence at_work_{};          // threads that put a page of the queue, or have a slot
     alignas(64) atomic<std::uint32_t> alarm_{0};
     atomic<std::uint32_t> bell_{0};
     atomic<std::uint32_t> workers_{0};

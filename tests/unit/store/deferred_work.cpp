@@ -183,6 +183,28 @@ TEST_CASE("deferred work: what interrupts the same thread's work does none, and 
     CHECK(f.queue.check());
 }
 
+TEST_CASE("deferred work: what interrupts a call of the store says busy where it would wait") {
+    fixture f{8};
+    const pool_id pool = f.make_pool(), direct = f.make_pool();
+    CHECK(f.put({pool, 0, 0}, page_kind::text, 1) == status::ok);
+    CHECK(f.queue.set_direct(direct) == status::ok);
+    const once during{[&] { // others may wait for this thread's scratch, with a page of the queue
+        CHECK(f.store.must_not_wait());
+        CHECK(f.queue.flush() == status::busy);
+        CHECK(f.queue.flush(direct) == status::busy);
+        CHECK(f.queue.work(1) == 0);
+        CHECK(f.queue.shrink(1) <= f.queue.capacity() * 4096);
+        CHECK(f.put({pool, 0, 1}, page_kind::text, 2) == status::ok); // which needs memory
+    }};
+    CHECK_FALSE(f.store.must_not_wait());
+    CHECK(f.put({direct, 0, 0}, page_kind::text, 1) == status::ok);
+    CHECK(during.has_come);
+    CHECK(f.queue.waiting_pages() == 2);
+    CHECK(f.queue.flush() == status::ok);
+    CHECK(f.has({pool, 0, 1}, page_kind::text, 2));
+    CHECK(f.queue.check());
+}
+
 TEST_CASE("deferred work: pages that the store has no room for stay, are read, and go when there is some") {
     fixture f{8};
     const pool_id pool = f.make_pool({.cap_bytes = 40'000});
