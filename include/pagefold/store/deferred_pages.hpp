@@ -74,6 +74,7 @@ std::size_t deferred_store<Store>::trim() noexcept {
     for (std::size_t i = 0; i < shard_count_; ++i) {
         std::byte* memory = nullptr;
         do {
+            const attendance present{*this}; // as in put
             {
                 const hold h{*this, shards_[i]};
                 memory = h ? shards_[i].take_memory() : nullptr;
@@ -86,6 +87,7 @@ std::size_t deferred_store<Store>::trim() noexcept {
     }
     for (;;) {
         std::byte* memory = nullptr;
+        const attendance present{*this};
         {
             const presence::stay stay{at_locks_, token()};
             memory = stay ? take_reserve() : nullptr;
@@ -155,12 +157,14 @@ status deferred_store<Store>::put(const page_key& key, byte_view page, acquire_c
                 }
             }
         }
-        if (borrows) { // no lock is held at the page source
+        if (borrows) { // no lock is held at the page source, but a standstill waits; where it is this thread's, for what it is in
+            const attendance present{*this};
             memory = borrow(context);
             may_borrow = false;
         }
     }
     if (memory != nullptr) {
+        const attendance present{*this};
         give_back(memory);
     }
     if (goes_past) {

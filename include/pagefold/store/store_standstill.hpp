@@ -29,7 +29,8 @@ status basic_store<Config, Place>::quiesce() noexcept {
         partitions_[i].quiesce();
     }
     // acquire: what they did to the source, the budget and the tier comes before. They wait for nobody but source and
-    // tier. (The lock of a divided source is free then: only who has one of these takes it.)
+    // tier. (The lock of a divided source is free then: only who has one of these takes it, or is at memory that the store lends, and came
+    // to rest before.)
     while (table.releasing.load(memory_order::acquire) != 0) {
         PAGEFOLD_CPU_RELAX();
     }

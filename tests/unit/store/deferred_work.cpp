@@ -205,6 +205,48 @@ TEST_CASE("deferred work: what interrupts a call of the store says busy where it
     CHECK(f.queue.check());
 }
 
+TEST_CASE("deferred work: a standstill waits for memory that the store lends or gets back") {
+    deferred_fixture<interrupted_config, calling_test_source> f{8};
+    const pool_id pool = f.make_pool();
+    CHECK(f.put({pool, 0, 0}, page_kind::text, 1) == status::ok);
+    std::thread stopper;
+    std::atomic<bool> has_begun{false}, is_done{false};
+    bool was_done = false;
+    const auto meanwhile = [&] {
+        if (stopper.joinable()) {
+            return;
+        }
+        stopper = std::thread{[&] {
+            has_begun = true;
+            CHECK(f.queue.quiesce() == status::ok);
+            was_done = is_done;
+            f.queue.resume();
+        }};
+        while (!has_begun) {
+            std::this_thread::yield();
+        }
+        for (int i = 0; i < 2000; ++i) { // one that waits for nothing has all the time to come about
+            std::this_thread::yield();
+        }
+        is_done = true;
+    };
+    for (const bool takes : {true, false}) {
+        CAPTURE(takes);
+        has_begun = is_done = was_done = false;
+        (takes ? f.source.on_acquire : f.source.on_release) = meanwhile;
+        if (takes) {
+            CHECK(f.put({pool, 0, 1}, page_kind::text, 1) == status::ok);
+        } else {
+            CHECK(f.queue.trim() == 4096);
+        }
+        f.source.on_acquire = f.source.on_release = nullptr;
+        REQUIRE(stopper.joinable());
+        stopper.join();
+        CHECK(was_done);
+    }
+    CHECK(f.queue.check());
+}
+
 TEST_CASE("deferred work: pages that the store has no room for stay, are read, and go when there is some") {
     fixture f{8};
     const pool_id pool = f.make_pool({.cap_bytes = 40'000});
