@@ -59,7 +59,8 @@
 // and written under them, so it must not be memory that is paged by somebody who needs this queue.
 //
 // Standing still: quiesce waits for pages that are being put by workers, and for memory that comes from the store or goes back,
-// and then takes all locks. It doesn't stop the store, which is the caller's to stop after it (fork_guard does both, in this order). In the copy of a process no worker is in the midst of a page.
+// and then takes all locks. It doesn't stop the store, which is the caller's to stop after it (fork_guard does both, in this
+// order). In the copy of a process no worker is in the midst of a page.
 //
 // Cost. put: a hold of a lock that few share, with a copy. get, of an empty queue: a load more than the store's. take and erase: two
 // holds more. Memory: a page a slot, taken when it is first needed and kept until trim; the records have 64 bytes a slot.
@@ -197,7 +198,7 @@ public:
     /// do, or nothing that could be. Any number of threads may, and nobody must. While the queue stands still it waits.
     std::size_t work(std::size_t pages) noexcept;
     /// Puts everything into the store that was accepted before the call; waits for pages that others are at. ok: it is there. Else
-    /// what the store last refused a page with, which stays. busy also: this call interrupts another.
+    /// what the store last refused a page with, which stays; busy of one that can't be put now. busy also: this call interrupts another.
     status flush() noexcept { return flush_pages(pool_id{}); }
     /// The same of a pool; of one that is direct, until the queue has nothing of it, also what came in place of pages that were
     /// there. busy then also: puts came faster than they could be flushed.
@@ -285,7 +286,7 @@ private:
     class [[nodiscard]] attendance {
     public:
         explicit attendance(deferred_store& queue) noexcept
-            : queue_{queue}, stay_{queue.at_work_, token()}, is_present_{stay_ && !queue.at_locks_.has(token()) && !queue.store_.must_not_wait()} {
+            : queue_{queue}, stay_{queue.at_work_, token()}, is_present_{stay_ && !queue.must_not_wait()} {
             if (is_present_) {
                 queue_.begin_work();
             }
@@ -306,6 +307,9 @@ private:
     };
 
     [[nodiscard]] static std::uintptr_t token() noexcept { return partition<config>::token(); }
+    /// Whether this call comes from within one of the same thread that others may wait for.
+    [[nodiscard]] bool must_not_wait() const noexcept { return at_locks_.has(token()) || store_.must_not_wait(); }
+    [[nodiscard]] bool interrupts() const noexcept { return at_work_.has(token()) || must_not_wait(); }
     [[nodiscard]] static std::size_t slots_in(std::size_t bytes) noexcept {
         const std::size_t slots = bytes / page_size, most = std::size_t{1} << 28;
         return slots < most ? slots : most;

@@ -237,10 +237,10 @@ status deferred_store<Store>::flush_once(pool_id pool) noexcept {
     for (std::size_t i = 0; i < shard_count_ && is_ready(); ++i) {
         for (std::uint32_t number = 0; number < shards_[i].size(); ++number) {
             const status s = settle_slot(shards_[i], number, pool);
-            if (s == status::busy) {
+            if (s == status::busy && interrupts()) {
                 return s;
             }
-            worst = s != status::ok ? s : worst;
+            worst = s != status::ok ? s : worst; // busy also: of a pool that is frozen, whose pages keep nobody else's
         }
     }
     return worst;

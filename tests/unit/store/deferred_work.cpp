@@ -444,10 +444,42 @@ private:
 
 struct strict_config : interrupted_config {
     using lock_type = calling_lock;
+    static constexpr bool logs_changes = true;
     struct admission_type : ratio {
         constexpr admission_type() noexcept : ratio{500, admission::reject} {}
     };
 };
+
+TEST_CASE("deferred work: pages of a pool that is frozen stay, and keep no others from the store") {
+    deferred_fixture<strict_config, calling_test_source> f{8};
+    const pool_id frozen = f.make_pool(), pool = f.make_pool();
+    CHECK(f.put({frozen, 0, 7}, page_kind::zeros, 7) == status::ok);
+    CHECK(f.queue.flush() == status::ok);
+    for (std::uint64_t i = 0; i < 3; ++i) {
+        CHECK(f.put({frozen, 0, i}, page_kind::zeros, i) == status::ok);
+        CHECK(f.put({pool, 0, i}, page_kind::zeros, i) == status::ok);
+    }
+    CHECK(f.store.log_changes(frozen, nullptr, 0, true) == status::ok);
+    CHECK(f.queue.flush() == status::busy);
+    for (std::uint64_t i = 0; i < 3; ++i) {
+        CHECK(f.store.contains({pool, 0, i}) == status::ok);
+        CHECK(f.is_not_stored({frozen, 0, i}));
+        CHECK(f.has({frozen, 0, i}, page_kind::zeros, i));
+    }
+    CHECK(f.queue.waiting_pages() == 3);
+    CHECK(f.queue.flush(pool) == status::ok);
+    // Nor can they be erased in the store, as those in the queue can.
+    CHECK(f.queue.erase_range(frozen, 0, 0, 3).error() == status::busy);
+    CHECK(f.lacks({frozen, 0, 0}));
+    CHECK(f.has({frozen, 0, 7}, page_kind::zeros, 7));
+    CHECK(f.queue.waiting_pages() == 3);
+    CHECK(f.queue.check());
+    CHECK(f.store.log_changes(frozen, nullptr, 0, false) == status::ok);
+    CHECK(f.queue.flush() == status::ok);
+    CHECK(f.lacks({frozen, 0, 0}));
+    CHECK(f.queue.waiting_pages() == 0);
+    CHECK(f.queue.check());
+}
 
 TEST_CASE("deferred work: a page is found though a try that was refused erased the older one, and the next stored it") {
     deferred_fixture<strict_config, calling_test_source> f{64, {.limit_bytes = 4'000'000}};
