@@ -347,11 +347,15 @@ bool deferred_store<Store>::has_pages_of(pool_id id) noexcept {
 
 template <class Store>
 status deferred_store<Store>::set_direct(pool_id id, bool is_direct) noexcept {
-    if (!store_.is_key({id, 0, 0})) {
-        return status::invalid;
-    }
-    // relaxed: who looks for the pool's pages takes the shards' locks, under which this is read.
-    direct_[pool_ids::slot(id)].store(is_direct ? pool_ids::mark(id) : 0, memory_order::relaxed);
+    atomic<std::size_t>& mark = direct_[pool_ids::slot(id) % config::max_pools];
+    // relaxed: who looks for the pool's pages takes the shards' locks, under which this is read. In one step with what it was
+    // before the look at the pool: it may be gone by now, and the next in its place have its own mark.
+    std::size_t before = mark.load(memory_order::relaxed);
+    do {
+        if (!store_.is_key({id, 0, 0})) {
+            return status::invalid;
+        }
+    } while (!mark.compare_exchange(before, is_direct ? pool_ids::mark(id) : 0, memory_order::relaxed));
     return status::ok;
 }
 
