@@ -625,9 +625,10 @@ private:
     status read_base(const typename scratch_type::lease& lease, pool_id parent, const page_key& key, byte_span out,
                      base_page& base) noexcept;
     /// What is to be kept of a page whose pool has a parent, other than its own stream; a copy of the page is in the scratch of
-    /// clones. False where it is to be its own. Nothing is in the lease's page and buffer, and may be what it leaves there.
+    /// clones. False where it is to be its own. `asks`: the admission policy, about what it would be. Nothing is in the lease's
+    /// page and buffer, and may be what it leaves there.
     bool pack_clone(const typename scratch_type::lease& lease, partition_type& target, const located_key& k,
-                    pool_id parent, const page_facts& facts, packed_page& packed) noexcept;
+                    pool_id parent, const page_facts& facts, bool asks, packed_page& packed) noexcept;
     /// A page of the parent, of any key, that equals the one in the scratch of clones; false where none is found.
     bool find_equal(const typename scratch_type::lease& lease, partition_type& target, const located_key& k,
                     pool_id parent, base_page& base, content_place& place) noexcept;

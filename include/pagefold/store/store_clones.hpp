@@ -71,7 +71,7 @@ bool basic_store<Config, Place>::find_equal(const typename scratch_type::lease& 
 
 template <store_config Config, partition_policy Place>
 bool basic_store<Config, Place>::pack_clone(const typename scratch_type::lease& lease, partition_type& target,
-                                            const located_key& k, pool_id parent, const page_facts& facts,
+                                            const located_key& k, pool_id parent, const page_facts& facts, bool asks,
                                             packed_page& packed) noexcept {
     if constexpr (!has_clones) {
         return false;
@@ -95,7 +95,7 @@ bool basic_store<Config, Place>::pack_clone(const typename scratch_type::lease& 
             form = page_form::reference_by_content;
         }
         if (form != page_form::own) {
-            if (!codec_.admits(page_size, min_stream_size, facts)) {
+            if (asks && !codec_.admits(page_size, min_stream_size, facts)) {
                 return false;
             }
             store_native(room.stream().data(), std::uint64_t{place.ordinal} << 32 | equal.size);
@@ -106,7 +106,7 @@ bool basic_store<Config, Place>::pack_clone(const typename scratch_type::lease& 
             return false;
         }
         const result<std::size_t> size = delta_.compress(room.pair(), room.stream(), room.delta());
-        if (!size || *size > most_packed_ || !codec_.admits(page_size, *size, facts)) {
+        if (!size || *size > most_packed_ || (asks && !codec_.admits(page_size, *size, facts))) {
             return false;
         }
         const byte_view stream = room.stream().first(*size);

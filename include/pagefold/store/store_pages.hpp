@@ -70,7 +70,7 @@ status basic_store<Config, Place>::put_by_route(located_key& k, const Page& page
             if (!page.write_to(copy)) {
                 return status::invalid;
             }
-            if (pack_clone(lease, target, k, parent, facts, packed)) {
+            if (pack_clone(lease, target, k, parent, facts, !is_promised<Page>, packed)) {
                 return place_stream(at, k, packed, lease.page(), false);
             }
             if constexpr (is_promised<Page>) {

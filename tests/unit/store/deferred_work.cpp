@@ -5,6 +5,7 @@
 #include "support/store_configs.hpp"
 
 #include <pagefold/admit/ratio.hpp>
+#include <pagefold/compress/page_delta.hpp>
 
 #include <doctest/doctest.h>
 
@@ -444,10 +445,12 @@ private:
 
 struct strict_config : interrupted_config {
     using lock_type = calling_lock;
+    using delta_type = page_delta;
     static constexpr bool logs_changes = true;
     struct admission_type : ratio {
-        constexpr admission_type() noexcept : ratio{500, admission::reject} {}
+        admission_type() noexcept : ratio{is_hard ? 0u : 500u, admission::reject} {}
     };
+    static inline bool is_hard = false;
 };
 
 TEST_CASE("deferred work: pages of a pool that is frozen stay, and keep no others from the store") {
@@ -478,6 +481,32 @@ TEST_CASE("deferred work: pages of a pool that is frozen stay, and keep no other
     CHECK(f.queue.flush() == status::ok);
     CHECK(f.lacks({frozen, 0, 0}));
     CHECK(f.queue.waiting_pages() == 0);
+    CHECK(f.queue.check());
+}
+
+TEST_CASE("deferred work: admission has no say on what a page of a clone that was promised is kept as") {
+    strict_config::is_hard = true;
+    deferred_fixture<strict_config, calling_test_source> f{8};
+    strict_config::is_hard = false;
+    const pool_id pool = f.make_pool();
+    CHECK(f.put({pool, 0, 0}, page_kind::text, 1) == status::ok);
+    CHECK(f.put({pool, 0, 1}, page_kind::text, 2) == status::ok);
+    CHECK(f.queue.seal(pool) == status::ok);
+    const pool_id child = f.make_pool({.parent = pool});
+    CHECK(f.put({child, 0, 0}, page_kind::text, 1) == status::ok);
+    std::vector<std::byte> page(4096), out(4096);
+    make_page(page, page_kind::text, 2);
+    page[100] ^= std::byte{1};
+    CHECK(f.queue.put({child, 0, 1}, page) == status::ok);
+    CHECK(f.queue.flush() == status::ok);
+    CHECK(f.store.statistics_of(child).value().reference_pages == 1);
+    CHECK(f.store.statistics_of(child).value().delta_pages == 1);
+    CHECK(f.has({child, 0, 0}, page_kind::text, 1));
+    CHECK(f.queue.get({child, 0, 1}, out) == status::ok);
+    CHECK(out == page);
+    CHECK(f.queue.set_direct(child) == status::ok);
+    CHECK(f.put({child, 0, 0}, page_kind::text, 1) == status::incompressible);
+    CHECK(f.queue.destroy_pool(child) == status::ok);
     CHECK(f.queue.check());
 }
 
