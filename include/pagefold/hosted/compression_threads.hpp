@@ -12,8 +12,8 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <ctime>
 #include <linux/futex.h>
+#include <linux/posix_types.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -40,8 +40,13 @@ struct compression_threads_options {
     std::uint32_t linger_us = 500;
     /// And how many it doesn't wait for; 0: an eighth of the queue.
     std::uint32_t burst_pages = 0;
-    /// When pages that the store refused are tried again, in milliseconds.
+    /// When pages that the store refused are tried again, in milliseconds; 0 as 1.
     std::uint32_t retry_ms = 50;
+
+    /// The same in microseconds.
+    [[nodiscard]] constexpr std::uint64_t retry_us() const noexcept {
+        return std::uint64_t{retry_ms != 0 ? retry_ms : 1u} * 1000u;
+    }
 };
 inline constexpr unsigned most_compression_threads = 64;
 
@@ -109,6 +114,13 @@ public:
 private:
     static constexpr std::size_t pages_a_turn = 16;
     static constexpr std::uint32_t others_at_it_us = 1000; // pages wait, and none can be had
+#if defined(SYS_futex)
+    static constexpr long timed_wait = SYS_futex;
+    using span_part = __kernel_long_t;
+#else
+    static constexpr long timed_wait = SYS_futex_time64; // younger ports have only this
+    using span_part = std::int64_t;
+#endif
 
     int create(pthread_t& thread, const unsigned* processor) noexcept {
         pthread_attr_t how;
@@ -162,7 +174,7 @@ private:
                 sleep(now, others_at_it_us);
                 continue;
             }
-            sleep(now, queue_.held_pages() != 0 ? options_.retry_ms * 1000u : 0);
+            sleep(now, queue_.held_pages() != 0 ? options_.retry_us() : 0);
             linger();
         }
     }
@@ -177,15 +189,15 @@ private:
         }
     }
     /// Until the bell is another, or so long; 0: without an end.
-    void sleep(std::uint32_t bell, std::uint32_t microseconds) noexcept {
+    void sleep(std::uint32_t bell, std::uint64_t microseconds) noexcept {
         if (microseconds == 0) {
             host_parking::wait(queue_.bell(), bell);
         } else {
-            timespec span{};
-            span.tv_sec = static_cast<std::time_t>(microseconds / 1'000'000);
-            span.tv_nsec = static_cast<long>(microseconds % 1'000'000) * 1000;
+            // Two numbers as the kernel's call reads them, which a timespec of 64-bit time on a 32-bit system isn't.
+            const span_part span[2] = {static_cast<span_part>(microseconds / 1'000'000),
+                                       static_cast<span_part>(microseconds % 1'000'000 * 1000)};
             const int before = errno;
-            syscall(SYS_futex, &queue_.bell(), FUTEX_WAIT_PRIVATE, bell, &span, nullptr, 0);
+            syscall(timed_wait, &queue_.bell(), FUTEX_WAIT_PRIVATE, bell, span, nullptr, 0);
             errno = before;
         }
         wakes_.fetch_add(1, memory_order::relaxed);

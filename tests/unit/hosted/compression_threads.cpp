@@ -104,6 +104,27 @@ TEST_CASE("compression_threads: to stop flushes, or leaves what there is") {
     CHECK(s.queue.check());
 }
 
+TEST_CASE("compression_threads: pages that were refused are tried again, though nobody puts any") {
+    static_assert(compression_threads_options{}.retry_us() == 50'000);
+    static_assert(compression_threads_options{.retry_ms = 0}.retry_us() == 1000);
+    static_assert(compression_threads_options{.retry_ms = 0xffffffffu}.retry_us() == 0xffffffffu * std::uint64_t{1000});
+    served s;
+    const pool_id small = s.queue.create_pool({.cap_bytes = 40'000}).value();
+    threads_type threads{s.queue};
+    CHECK(threads.start({.linger_us = 0, .retry_ms = 0}) == status::ok);
+    for (std::uint64_t i = 0; i < 12; ++i) { // three or four more than the cap lets in
+        make_page(s.page, page_kind::random, i);
+        CHECK(s.queue.put({small, 0, i}, s.page) == status::ok);
+    }
+    while (s.queue.waiting_pages() != 0 || s.queue.held_pages() == 0) {
+        std::this_thread::yield();
+    }
+    CHECK(s.store.erase_object(small, 0).value() > 4); // behind the queue's back, which has the others
+    s.wait();
+    CHECK(threads.stop() == status::ok);
+    CHECK(s.queue.check());
+}
+
 TEST_CASE("compression_threads: numbers and processors that can't be are invalid, and nothing runs") {
     served s;
     threads_type threads{s.queue};
