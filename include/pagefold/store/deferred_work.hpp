@@ -431,7 +431,9 @@ void deferred_store<Store>::resume_alone() noexcept {
     at_locks_.forget_all();
     at_work_.forget_all();
     workers_.store(0, memory_order::relaxed);
-    waiters_.store(0, memory_order::relaxed);
+    // Who forked may be a handler of a thread that waits for a slot: its holder isn't there, so it has to look again. That it waits it
+    // takes back itself; what others said of that stays, and costs the copy a call of the parking's a page.
+    settled_.fetch_add(1, memory_order::relaxed);
     alarm_.store(0, memory_order::relaxed);
     stopping_.store(0, memory_order::release);
 }
