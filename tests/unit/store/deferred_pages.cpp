@@ -142,6 +142,36 @@ TEST_CASE("deferred pages: what is put while a range is erased is behind it") {
     }
 }
 
+TEST_CASE("deferred pages: a range within a range of the same thread is busy where it would wait for itself") {
+    deferred_fixture<interrupted_config, calling_test_source> f{100};
+    const pool_id pool = f.make_pool();
+    constexpr std::uint64_t pages = 70; // more than one call notes of others'
+    for (const page_kind kind : {page_kind::random, page_kind::text}) {
+        for (std::uint64_t i = 0; i < pages; ++i) {
+            CHECK(f.put({pool, 1, i}, kind, i) == status::ok);
+        }
+        CHECK((kind == page_kind::text || f.queue.flush() == status::ok));
+    }
+    status within = status::ok;
+    f.source.on_release = [&] {
+        std::uint64_t gone = 0;
+        for (std::uint64_t i = 0; i < pages; ++i) { // all have their slots
+            gone += f.queue.contains({pool, 1, i}) == status::not_found ? 1u : 0u;
+        }
+        if (within == status::ok && gone > 40) {
+            within = f.queue.erase_object(pool, 1).error();
+        }
+    };
+    CHECK(f.queue.erase_object(pool, 1).value() == pages);
+    f.source.on_release = nullptr;
+    CHECK(within == status::busy);
+    for (std::uint64_t i = 0; i < pages; ++i) {
+        CHECK(f.lacks({pool, 1, i}));
+    }
+    CHECK(f.queue.stats().queued_pages == 0);
+    CHECK(f.queue.check());
+}
+
 TEST_CASE("deferred pages: what is no page, or of no pool, is invalid, and leaves nothing") {
     fixture f{8};
     const pool_id pool = f.make_pool();
