@@ -4,6 +4,7 @@
 
 #include <pagefold/store/store_clones.hpp>
 
+#include "support/environment.hpp"
 #include "support/store_configs.hpp"
 #include "support/store_fixture.hpp"
 
@@ -437,8 +438,9 @@ TEST_CASE("clone: with a cap and no room for a stream, what takes none comes in"
 TEST_CASE("clone: any one or two bits flipped in the entry of a reference lose it, and give no other page") {
     unsigned entries = 0;
     constexpr std::uint64_t forms[] = {0x2000u, 0x6000u};
+    const unsigned step = in_part(8u) == 8 ? 1 : 7; // odd: both forms have their turn
     for (unsigned first = 0; first < 96; ++first) {
-        for (unsigned second = first; second < 96; second += first % 8 == 0 ? 1u : 97u) { // some of the pairs
+        for (unsigned second = first; second < 96; second += first % 8 == 0 ? step : 97u) { // some of the pairs
             const bool is_by_content = (first + second) % 2 != 0;
             family f{{.seed = 1}, {.by_content = is_by_content}};
             // The ordinal of page 0 of the one extent is 0.
