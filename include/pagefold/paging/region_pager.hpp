@@ -252,13 +252,8 @@ public:
         }
         for (std::size_t at = 0; at < count; ++at) {
             const auto page = static_cast<slot_id>(first + at);
-            if (const status s = erase_entry(page); s != status::ok) {
+            if (const status s = forget_copies(page); s != status::ok) {
                 return s;
-            }
-            if (states_.at(page) == page_states::lost) {
-                if (const status s = told(backend_.set_lost(page, false)); s != status::ok) {
-                    return s;
-                }
             }
             leave_memory(page);
             become_zero(page);
@@ -545,15 +540,16 @@ private:
 
     // Drops.
 
+    /// Neither the store nor a mark of the backend's knows of the page any more.
+    status forget_copies(slot_id page) noexcept {
+        const status s = erase_entry(page);
+        const bool is_marked = s == status::ok && states_.at(page) == page_states::lost;
+        return is_marked ? told(backend_.set_lost(page, false)) : s;
+    }
     pages_done drop_run(slot_id first, std::size_t count) noexcept {
         const page_states::place place = states_.at(first);
-        if (const status s = erase_entry(first); s != status::ok) {
+        if (const status s = forget_copies(first); s != status::ok) {
             return {0, s};
-        }
-        if (place == page_states::lost) {
-            if (const status s = told(backend_.set_lost(first, false)); s != status::ok) {
-                return {0, s};
-            }
         }
         if (place != page_states::resident && place != page_states::in_transit) {
             become_zero(first);
