@@ -303,12 +303,12 @@ private:
             return nullptr;
         }
         // Who comes when others wait already has to sleep before it takes what may be meant for one of them. If all of those
-        // find other slots, they wake it when they give them back.
+        // find other slots, they wake it when they give them back; which is behind its being counted, and so changes the word
+        // that was read in front of that, even where the slot that they found is gone again before it looks.
+        std::uint32_t epoch = epoch_.load(memory_order::seq_cst);
         bool may_take_handed = waiters_.fetch_add(1, memory_order::seq_cst) == 0;
         slot* found = nullptr;
         for (;;) {
-            // Read before the look, so that a slot given back after it changes the word and ends the wait.
-            const std::uint32_t epoch = epoch_.load(memory_order::seq_cst);
             found = take(free, start, self, all());
             // relaxed: who quiesces gets the slot when it comes free again.
             if (found == nullptr && may_take_handed && waiters_.load(memory_order::relaxed) < stopping) {
@@ -319,6 +319,8 @@ private:
             }
             Parking::wait(epoch_, epoch);
             may_take_handed = true;
+            // Read before the next look, so that a slot given back after it changes the word and ends the wait.
+            epoch = epoch_.load(memory_order::seq_cst);
         }
         waiters_.fetch_sub(1, memory_order::relaxed); // one too many only costs a wake
         return found;

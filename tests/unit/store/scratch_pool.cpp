@@ -5,6 +5,7 @@
 #include "support/one_processor.hpp"
 #include "support/played_locality.hpp"
 #include "support/rng.hpp"
+#include "support/stepped.hpp"
 #include "support/test_source.hpp"
 
 #include <pagefold/compress/concept.hpp>
@@ -563,6 +564,56 @@ TEST_CASE("scratch_pool: a slot whose waiter found another one serves whoever co
             CHECK(f.source.acquisitions() == 2);
         }
     }
+}
+
+/// Says whether the thread that a test takes its processor from has come to its sleep.
+struct noted_parking : one_processor {
+    static inline bool has_come = false;
+
+    static void wait(atomic<std::uint32_t>& word, std::uint32_t value) noexcept {
+        has_come = has_come || me() == 2;
+        one_processor::wait(word, value);
+    }
+};
+
+TEST_CASE("scratch_pool: who waits behind others is not forgotten, wherever it loses the processor") {
+    // In front of which of its instructions. Unoptimised there are some thousands of them up to its sleep.
+    std::uint64_t preempted_at = 0;
+    unsigned given = 0, cases = 0;
+    bool is_preempted = true;
+    while (is_preempted) {
+        preempted_at += 1 + preempted_at / 100;
+        fixture<2, noted_parking> f;
+        auto& pool = f.ready();
+        std::uint64_t steps = 0;
+        is_preempted = noted_parking::has_come = false;
+        one_processor::run({[&] {
+                                std::optional<long_lease<decltype(f)::pool_type>> first{pool};
+                                const long_lease second{pool};
+                                one_processor::yield();
+                                one_processor::yield();
+                                first.reset(); // handed over; the second is free, and found before it
+                            },
+                            [&] {
+                                given +=
+                                    static_cast<bool>(pool.acquire()) ? 1 : 0; // waits for one, and finds the other
+                                static_cast<void>(pool.trim());
+                            },
+                            [&] {
+                                one_processor::yield(); // both are held, and the thread before this one waits
+                                stepped::run(
+                                    preempted_at, [&] { given += static_cast<bool>(pool.acquire()) ? 1 : 0; },
+                                    [&] {
+                                        if (++steps == preempted_at && !noted_parking::has_come) {
+                                            is_preempted = true;
+                                            one_processor::yield();
+                                        }
+                                    });
+                            }});
+        ++cases;
+    }
+    CHECK(given == 2 * cases);
+    CHECK((cases > 20 || !stepped::is_possible));
 }
 
 TEST_CASE("scratch_pool: whatever was handed to whom, in the end all slots are free, and can be trimmed") {
