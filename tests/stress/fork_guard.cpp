@@ -4,6 +4,7 @@
 // child that waits for ever (its alarm ends it), a page that is not as it was, and books that do not add up.
 
 #include "support/environment.hpp"
+#include "support/sanitized.hpp"
 
 #include <pagefold/hosted/fork_guard.hpp>
 #include <pagefold/hosted/mmap_source.hpp>
@@ -29,19 +30,6 @@ namespace {
 
 constexpr std::size_t page_bytes = 4096;
 constexpr std::uint64_t kept_pages = 60, changed_pages = 40, own_pages = 20;
-
-// ThreadSanitizer ends a child that starts threads when its parent had some.
-#if defined(__SANITIZE_THREAD__)
-constexpr bool may_start_threads = false;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-constexpr bool may_start_threads = false;
-#else
-constexpr bool may_start_threads = true;
-#endif
-#else
-constexpr bool may_start_threads = true;
-#endif
 
 /// A page that says what it is: words that follow from the first one.
 void write_page(std::vector<std::byte>& page, std::uint64_t seed) {
@@ -174,7 +162,7 @@ private:
         };
         std::vector<std::thread> own;
         for (std::uint64_t t = 0; t < 3; ++t) {
-            if (may_start_threads) {
+            if (may_start_threads_in_child) {
                 own.emplace_back(work, t);
             } else {
                 work(t);

@@ -2,6 +2,7 @@
 #include <pagefold/hosted/compression_threads.hpp>
 
 #include "support/pages.hpp"
+#include "support/sanitized.hpp"
 #include "support/store_configs.hpp"
 
 #include <pagefold/hosted/fork_guard.hpp>
@@ -219,7 +220,9 @@ TEST_CASE("compression_threads: a child of the process has the queue, and no thr
             good = good && s.put(99, 5) == status::ok;
             refusing_calls::left = 0;
             good = good && refused.start() == status::no_memory && refused.stop(false) == status::ok;
-            good = good && (round % 2 == 0 || threads.start({.threads = 2}) == status::ok);
+            if (may_start_threads_in_child && round % 2 != 0) {
+                good = good && threads.start({.threads = 2}) == status::ok;
+            }
             good = good && s.put(98, 5) == status::ok && threads.stop() == status::ok && s.has(98, 5);
             good = good && s.queue.stats().queued_pages == 0 && s.queue.check();
             for (std::uint64_t i = 0; i < 60; ++i) {

@@ -555,6 +555,7 @@ TEST_CASE("deferred work: a page is found though a try that was refused erased t
         };
     };
     CHECK(f.has(key, page_kind::random, 700));
+    f.source.on_release = nullptr;
     CHECK_FALSE(worker.joinable());
     CHECK(f.queue.stats().queued_pages == 0);
     CHECK(f.queue.check());
