@@ -97,6 +97,7 @@ private:
     using unit_view = page_coding::unit_view;
     static constexpr std::size_t unit_size = page_coding::unit_size;
     static constexpr std::size_t vector_slack = 64;
+    static constexpr std::size_t cache_line = 64;
 
     explicit basic_page_codec(page_path path) noexcept : path_{path} {
         PAGEFOLD_CHECK(available_page_paths().contains(path));
@@ -106,6 +107,13 @@ private:
         return size % unit_size == 0 && size != 0 && size <= page_coding::max_page_size;
     }
 
+    /// A unit's stream is read from its end, section by section, which no processor foresees: so all of its cache lines are
+    /// asked for at once.
+    static void ask_for(const std::uint8_t* stream, std::size_t size) noexcept {
+        for (std::size_t at = 0; at < size && at < unit_size; at += cache_line) {
+            __builtin_prefetch(stream + at);
+        }
+    }
     std::size_t compress_unit(const unit_view& unit, std::uint8_t* out, workspace& state) const noexcept {
 #if PAGEFOLD_HAS_X86_VECTORS
         if (path_ == page_path::avx512) {
@@ -126,6 +134,7 @@ private:
     }
     bool decompress_unit(const std::uint8_t* stream, std::size_t size, std::uint8_t* page, std::size_t base,
                          bool is_wide, workspace& state) const noexcept {
+        ask_for(stream, size);
 #if PAGEFOLD_HAS_X86_VECTORS
         if (path_ == page_path::avx512) {
             return page_coding::avx512::decompress(stream, size, page, base, is_wide, state);

@@ -306,9 +306,9 @@ PAGEFOLD_AVX2 __m256i look_up_in_64(const std::uint8_t* table, __m256i codes) no
     return _mm256_blendv_epi8(low, high, _mm256_slli_epi16(codes, 2));
 }
 
-/// As scalar::unpack_literals.
+/// As v16::unpack_literals.
 [[nodiscard]] PAGEFOLD_AVX2 bool unpack_literals(const std::uint8_t* from, std::size_t size, std::size_t count,
-                                                 unsigned alphabet, workspace& state) noexcept {
+                                                 unsigned alphabet, std::uint8_t* to, workspace& state) noexcept {
     const std::size_t plane = packed_plane(count);
     if (count < min_packed_literals || size < 3 * plane) {
         return false;
@@ -324,19 +324,34 @@ PAGEFOLD_AVX2 __m256i look_up_in_64(const std::uint8_t* table, __m256i codes) no
         const __m256i codes = load(state.codes + i);
         const std::uint32_t own = count - i >= 32 ? ~0u : (1u << (count - i)) - 1;
         const std::uint32_t escaped = bytes_equal(codes, _mm256_setzero_si256()) & own;
-        store(state.literals + i, avx2::look_up_in_64(table, codes));
+        store(to + i, avx2::look_up_in_64(table, codes));
         if (escaped != 0) {
             for (unsigned half = 0; half != 2; ++half) {
                 if (escape > end) {
                     return false;
                 }
-                std::uint8_t* const to = state.literals + i + 16 * half;
+                std::uint8_t* const place = to + i + 16 * half;
                 const __m128i spread = v16::take_spread(escape, escaped >> (16 * half) & 0xffff);
-                v16::store(to, _mm_or_si128(v16::load(to), spread));
+                v16::store(place, _mm_or_si128(v16::load(place), spread));
             }
         }
     }
     return escape == end;
+}
+
+/// As v16::read_unit.
+[[nodiscard]] PAGEFOLD_AVX2 bool read_unit(const std::uint8_t* stream, std::size_t size, std::size_t base, bool is_wide,
+                                           v16::parts_of_unit& parts, std::uint8_t* unpacked,
+                                           workspace& state) noexcept {
+    backward_reader in{stream, size};
+    if (!v16::get_parts(in, base, is_wide, parts, state)) {
+        return false;
+    }
+    const bool is_packed = (parts.flags & literals_packed) != 0;
+    parts.literals = is_packed ? unpacked : in.begin();
+    return is_packed ? avx2::unpack_literals(in.begin(), in.left(), parts.literal_count, alphabet_of(parts.flags),
+                                             unpacked, state)
+                     : parts.literal_count == in.left();
 }
 
 /// Fills page[base, base + 4096) from a unit's stream, or says that it is none. Reads nothing outside of it.
@@ -344,23 +359,14 @@ PAGEFOLD_AVX2 __m256i look_up_in_64(const std::uint8_t* table, __m256i codes) no
                                                           std::uint8_t* page, std::size_t base, bool is_wide,
                                                           workspace& state) noexcept {
     v16::parts_of_unit parts;
-    backward_reader in{stream, size};
-    if (!v16::get_parts(in, base, is_wide, parts, state)) {
+    if (!avx2::read_unit(stream, size, base, is_wide, parts, state.literals, state)) {
         return false;
     }
-    const std::uint8_t* literals = in.begin();
-    if ((parts.flags & literals_packed) != 0) {
-        if (!unpack_literals(literals, in.left(), parts.literals, alphabet_of(parts.flags), state)) {
-            return false;
-        }
-        literals = state.literals;
-    } else if (parts.literals != in.left()) {
-        return false;
-    }
+    v16::store(state.zero_block, v16::zero());
     if (is_wide) {
-        v16::build_wide(literals, parts.sources, state, page, base);
+        v16::build_wide(parts, state.zero_block, page, base);
     } else {
-        v16::build(literals, parts.sources, state, page, base);
+        v16::build(parts, state.zero_block, page, base);
     }
     return true;
 }

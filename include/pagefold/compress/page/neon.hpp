@@ -31,6 +31,9 @@ PAGEFOLD_V16 void store_half(void* to, bytes16 v) noexcept { vst1_u8(static_cast
 PAGEFOLD_V16 bytes16 join_halves(bytes16 low, bytes16 high) noexcept {
     return vcombine_u8(vget_low_u8(low), vget_low_u8(high));
 }
+PAGEFOLD_V16 bytes16 load_halves(const void* low, const void* high) noexcept {
+    return vcombine_u8(vld1_u8(static_cast<const std::uint8_t*>(low)), vld1_u8(static_cast<const std::uint8_t*>(high)));
+}
 PAGEFOLD_V16 bytes16 upper_half(bytes16 v) noexcept { return vextq_u8(v, v, 8); }
 
 PAGEFOLD_V16 bytes16 zero() noexcept { return vdupq_n_u8(0); }

@@ -30,6 +30,10 @@ PAGEFOLD_V16 void store(void* to, bytes16 v) noexcept { _mm_storeu_si128(static_
 PAGEFOLD_V16 bytes16 load_half(const void* from) noexcept { return _mm_loadl_epi64(static_cast<const __m128i*>(from)); }
 PAGEFOLD_V16 void store_half(void* to, bytes16 v) noexcept { _mm_storel_epi64(static_cast<__m128i*>(to), v); }
 PAGEFOLD_V16 bytes16 join_halves(bytes16 low, bytes16 high) noexcept { return _mm_unpacklo_epi64(low, high); }
+/// 8 bytes for each half: one load fewer through the shuffles than joining two, which compilers don't see.
+PAGEFOLD_V16 bytes16 load_halves(const void* low, const void* high) noexcept {
+    return _mm_castps_si128(_mm_loadh_pi(_mm_castsi128_ps(load_half(low)), static_cast<const __m64*>(high)));
+}
 /// The upper half in the lower.
 PAGEFOLD_V16 bytes16 upper_half(bytes16 v) noexcept { return _mm_unpackhi_epi64(v, v); }
 
