@@ -125,6 +125,7 @@ using pagefold::basic_page_delta;
 using pagefold::basic_page_or_lz;
 using pagefold::chain;
 using pagefold::compressor;
+using pagefold::decompress_pair;
 using pagefold::delta_codec;
 using pagefold::no_delta;
 using pagefold::default_page_path;
@@ -137,10 +138,13 @@ using pagefold::page_or_lz;
 using pagefold::page_path;
 using pagefold::page_path_set;
 using pagefold::page_paths;
+using pagefold::page_to_read;
+using pagefold::pair_decompressor;
 using pagefold::pool_compressor;
 using pagefold::routed;
 using pagefold::same_filled;
 using pagefold::scratch_alignment;
+using pagefold::status_pair;
 using pagefold::tagged_codecs;
 
 // alloc/

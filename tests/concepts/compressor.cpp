@@ -115,6 +115,36 @@ static_assert(!compressor<decompress_may_throw>);
 static_assert(!compressor<decompress_changes_codec>);
 static_assert(!compressor<decompress_of_writable_stream>);
 
+struct smallest_with_pair : smallest {
+    status_pair decompress_pair(const page_to_read&, const page_to_read&, byte_span) const noexcept {
+        return {status::corrupt, status::corrupt};
+    }
+};
+struct pair_of_status : smallest {
+    status decompress_pair(const page_to_read&, const page_to_read&, byte_span) const noexcept {
+        return status::corrupt;
+    }
+};
+struct pair_may_throw : smallest {
+    status_pair decompress_pair(const page_to_read&, const page_to_read&, byte_span) const { return {}; }
+};
+struct pair_changes_codec : smallest {
+    status_pair decompress_pair(const page_to_read&, const page_to_read&, byte_span) noexcept { return {}; }
+};
+struct pair_changes_what_it_is_told : smallest {
+    status_pair decompress_pair(page_to_read&, page_to_read&, byte_span) const noexcept { return {}; }
+};
+struct pair_without_decompress : smallest_with_pair {
+    status decompress(byte_view, byte_span, byte_span) const noexcept = delete;
+};
+static_assert(pair_decompressor<smallest_with_pair>);
+static_assert(!pair_decompressor<smallest>);
+static_assert(!pair_decompressor<pair_of_status>);
+static_assert(!pair_decompressor<pair_may_throw>);
+static_assert(!pair_decompressor<pair_changes_codec>);
+static_assert(!pair_decompressor<pair_changes_what_it_is_told>);
+static_assert(!pair_decompressor<pair_without_decompress>);
+
 /// A good one to spoil: leaves out the zeros at the end of a page. The stream is what remains, then a word that mixes the
 /// sizes of both. The scratch holds a mark that prepare sets.
 struct zero_tail {
@@ -338,9 +368,87 @@ struct works_for_its_maker_only : zero_tail {
     }
 };
 
+struct reads_pairs : zero_tail {
+    status_pair decompress_pair(const page_to_read& first, const page_to_read& second,
+                                byte_span scratch) const noexcept {
+        const status answer = decompress(first.in, first.out, scratch);
+        return {answer, decompress(second.in, second.out, scratch)};
+    }
+};
+
+struct pair_stops_at_damage : zero_tail {
+    status_pair decompress_pair(const page_to_read& first, const page_to_read& second,
+                                byte_span scratch) const noexcept {
+        const status answer = decompress(first.in, first.out, scratch);
+        return {answer, answer == status::ok ? decompress(second.in, second.out, scratch) : answer};
+    }
+};
+
+struct damage_behind_spoils_the_first : reads_pairs {
+    status_pair decompress_pair(const page_to_read& first, const page_to_read& second,
+                                byte_span scratch) const noexcept {
+        const status_pair answers = reads_pairs::decompress_pair(first, second, scratch);
+        if (answers.first == status::ok && answers.second == status::corrupt) {
+            first.out[0] ^= std::byte{1};
+        }
+        return answers;
+    }
+};
+
+struct pair_takes_the_sizes_for_equal : reads_pairs {
+    status_pair decompress_pair(const page_to_read& first, const page_to_read& second,
+                                byte_span scratch) const noexcept {
+        const std::size_t size = std::min(first.out.size(), second.out.size());
+        return reads_pairs::decompress_pair({first.in, first.out.first(size)}, {second.in, second.out.first(size)},
+                                            scratch);
+    }
+};
+
+struct pair_swaps_answers : reads_pairs {
+    status_pair decompress_pair(const page_to_read& first, const page_to_read& second,
+                                byte_span scratch) const noexcept {
+        const status_pair answers = reads_pairs::decompress_pair(first, second, scratch);
+        return {answers.second, answers.first};
+    }
+};
+
+struct pair_needs_no_scratch : reads_pairs {
+    status_pair decompress_pair(const page_to_read& first, const page_to_read& second, byte_span) const noexcept {
+        static std::byte own[1024];
+        return reads_pairs::decompress_pair(first, second, {own, sizeof own});
+    }
+};
+
+struct pair_writes_behind_the_second : reads_pairs { // by a byte, as those above
+    status_pair decompress_pair(const page_to_read& first, const page_to_read& second,
+                                byte_span scratch) const noexcept {
+        second.out.data()[second.out.size()] = std::byte{0};
+        return reads_pairs::decompress_pair(first, second, scratch);
+    }
+};
+
+TEST_CASE("a codec without a pair of its own is asked twice") {
+    zero_tail twice;
+    reads_pairs once;
+    byte_string page(4096), scratch(64), stream(4096), out(4096, std::byte{1}), other(4096, std::byte{1});
+    page[5] = std::byte{9};
+    const result<std::size_t> size = twice.compress(page, stream, scratch);
+    REQUIRE(size);
+    const page_to_read good{byte_view{stream}.first(*size), out};
+    const page_to_read bad{byte_view{stream}.first(*size - 1), other};
+    CHECK(decompress_pair(twice, good, bad, scratch) == status_pair{status::ok, status::corrupt});
+    CHECK(out == page);
+    CHECK(decompress_pair(twice, bad, good, scratch) == status_pair{status::corrupt, status::ok});
+    CHECK(decompress_pair(once, good, {good.in, other}, scratch) == status_pair{status::ok, status::ok});
+    CHECK(other == page);
+    CHECK(decompress_pair(pair_swaps_answers{}, good, bad, scratch) == status_pair{status::corrupt, status::ok});
+}
+
 TEST_CASE("the suite finds nothing in compressors that keep their contract") {
     CHECK(describe(violations(smallest{}, 4096)) == "");
     CHECK(describe(violations(zero_tail{}, 4096)) == "");
+    CHECK(describe(violations(smallest_with_pair{}, 4096)) == "");
+    CHECK(describe(violations(reads_pairs{}, 4096)) == "");
 }
 
 TEST_CASE("the suite convicts a compressor of the clause that it breaks") {
@@ -364,6 +472,12 @@ TEST_CASE("the suite convicts a compressor of the clause that it breaks") {
     CHECK(describe(violations(decompress_writes_before_out{}, 4096)) == "decompress_stays_inside");
     CHECK(describe(violations(decompress_reads_behind_stream{}, 4096)) == "decompress_stays_inside");
     CHECK(describe(violations(works_for_its_maker_only{}, 4096)) == "concurrent");
+    CHECK(describe(violations(pair_stops_at_damage{}, 4096)) == "pair_is_two_calls");
+    CHECK(describe(violations(damage_behind_spoils_the_first{}, 4096)) == "pair_is_two_calls");
+    CHECK(describe(violations(pair_takes_the_sizes_for_equal{}, 4096)) == "pair_is_two_calls");
+    CHECK(describe(violations(pair_swaps_answers{}, 4096)) == "pair_is_two_calls");
+    CHECK(describe(violations(pair_needs_no_scratch{}, 4096)) == "pair_is_two_calls");
+    CHECK(describe(violations(pair_writes_behind_the_second{}, 4096)) == "decompress_stays_inside");
 }
 
 } // namespace

@@ -42,6 +42,7 @@ enum class compressor_clause {
     input_untouched,         ///< neither writes to its `in`
     compress_stays_inside,   ///< writes nothing outside `out`, reads nothing outside `in`
     decompress_stays_inside, ///< the same
+    pair_is_two_calls,       ///< of a pair_decompressor: both answers and both pages are those of two calls
     concurrent,              ///< calls from many threads, each with a scratch of its own, agree with those of one
 };
 
@@ -60,6 +61,7 @@ enum class compressor_clause {
     case compressor_clause::input_untouched: return "input_untouched";
     case compressor_clause::compress_stays_inside: return "compress_stays_inside";
     case compressor_clause::decompress_stays_inside: return "decompress_stays_inside";
+    case compressor_clause::pair_is_two_calls: return "pair_is_two_calls";
     case compressor_clause::concurrent: return "concurrent";
     }
     return "unknown";
@@ -225,7 +227,7 @@ class compressor_checks {
 public:
     compressor_checks(const Codec& codec, std::size_t page_size, std::set<compressor_clause>& broken)
         : codec_{codec}, page_size_{page_size}, broken_{broken}, scratch_{codec.scratch_size(page_size)},
-          in_{capacity()}, out_{capacity()} {}
+          in_{capacity()}, out_{capacity()}, second_in_{capacity()}, second_out_{capacity()} {}
 
     /// In stages, each resting on those before: after the first that finds something, more would only be consequences.
     void run() {
@@ -259,6 +261,11 @@ public:
         }
         if (broken_.empty()) {
             check_noise();
+        }
+        if constexpr (pair_decompressor<Codec>) {
+            if (broken_.empty()) {
+                check_pairs(streams);
+            }
         }
         if (broken_.empty()) {
             check_threads(pages, streams);
@@ -437,6 +444,64 @@ private:
         }
     }
 
+    /// What is handed to a pair: bytes, and how long the page is said to be.
+    struct to_read {
+        byte_string stream;
+        std::size_t page_size;
+    };
+
+    void check_pair(const to_read& first, const to_read& second, byte_span scratch) {
+        const decompressed one = decompress(first.stream, first.page_size, scratch, 1);
+        const decompressed other = decompress(second.stream, second.page_size, scratch, 1);
+        const auto place = [](Buffer& buffer, byte_view bytes) {
+            const byte_span at = buffer.place(bytes.size(), 0);
+            std::copy_n(bytes.data(), bytes.size(), at.data());
+            return at;
+        };
+        const byte_span in = place(in_, first.stream);
+        const byte_span second_in = place(second_in_, second.stream);
+        const byte_span out = place(out_, byte_string(first.page_size, std::byte{0xa5}));
+        const byte_span second_out = place(second_out_, byte_string(second.page_size, std::byte{0xa5}));
+        const status_pair answers = codec_.decompress_pair({in, out}, {second_in, second_out}, scratch);
+        const bool are_pages_same = (one.outcome != status::ok || same(out, byte_view{one.page})) &&
+                                    (other.outcome != status::ok || same(second_out, byte_view{other.page}));
+        expect(answers == status_pair{one.outcome, other.outcome} && are_pages_same, clause::pair_is_two_calls);
+        expect(in_.is_intact() && out_.is_intact() && second_in_.is_intact() && second_out_.is_intact(),
+               clause::decompress_stays_inside);
+        expect(same(in, byte_view{first.stream}) && same(second_in, byte_view{second.stream}), clause::input_untouched);
+    }
+
+    /// Good streams with good ones, with damaged ones, with noise and with pages of another size, before and behind; a stream
+    /// twice; too little scratch.
+    void check_pairs(const std::vector<std::optional<byte_string>>& streams) {
+        std::vector<to_read> all;
+        for (const std::optional<byte_string>& stream : streams) {
+            if (!stream) {
+                continue;
+            }
+            all.push_back({*stream, page_size_});
+            byte_string damaged = *stream;
+            damaged[random_.below(damaged.size())] ^= static_cast<std::byte>(1u << random_.below(8));
+            all.push_back({damaged, page_size_});
+            damaged.resize(random_.below(damaged.size()));
+            all.push_back({std::move(damaged), page_size_});
+            all.push_back({*stream, page_size_ / 2});
+        }
+        for (const std::size_t length : {std::size_t{0}, std::size_t{1}, std::size_t{60}, page_size_ / 2}) {
+            byte_string noise(length);
+            std::generate(noise.begin(), noise.end(), [&] { return static_cast<std::byte>(random_()); });
+            all.push_back({std::move(noise), page_size_});
+        }
+        for (std::size_t i = 0; i != all.size() && broken_.empty(); ++i) {
+            check_pair(all[i], all[i], scratch_.span());
+            for (int round = 0; round != 8; ++round) {
+                check_pair(all[i], all[random_.below(all.size())], scratch_.span());
+            }
+            const std::size_t scratch = scratch_.span().size();
+            check_pair(all[i], all[random_.below(all.size())], scratch_.span().first(scratch - (scratch != 0 ? 1 : 0)));
+        }
+    }
+
     [[nodiscard]] int rounds() const noexcept { return page_size_ <= 4096 ? 120 : 20; }
 
     void check_threads(const std::vector<byte_string>& pages, const std::vector<std::optional<byte_string>>& streams) {
@@ -473,6 +538,8 @@ private:
     scratch_memory scratch_;
     Buffer in_;
     Buffer out_;
+    Buffer second_in_;
+    Buffer second_out_;
     rng random_{page_size_};
 };
 

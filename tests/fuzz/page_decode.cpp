@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Any bytes as a stream of the page codec: every path's decoder accepts them with the same page, or none does, and none
-// reads or writes outside the exact buffers.
+// reads or writes outside the exact buffers. In a pair, with itself and with a good stream before or behind it, the answers
+// are the same.
 //
 // Input: a byte that chooses the size of the page, then the stream.
 

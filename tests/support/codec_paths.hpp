@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace pagefold::testing {
@@ -41,6 +42,16 @@ public:
             return std::nullopt;
         }
         return page;
+    }
+
+    /// Both pages of a pair, each as by decompress.
+    [[nodiscard]] std::pair<std::optional<std::vector<std::byte>>, std::optional<std::vector<std::byte>>>
+    decompress_pair(const std::vector<std::byte>& first, const std::vector<std::byte>& second, std::size_t page_size) {
+        const std::vector<std::byte> in(first), other_in(second);
+        std::vector<std::byte> page(page_size, std::byte{0x5a}), other(page_size, std::byte{0x5a});
+        const status_pair answers = codec_.decompress_pair({in, page}, {other_in, other}, scratch());
+        return {answers.first == status::ok ? std::optional{page} : std::nullopt,
+                answers.second == status::ok ? std::optional{other} : std::nullopt};
     }
 
 private:
@@ -72,7 +83,7 @@ inline void damage(std::vector<std::byte>& stream, rng& random) {
 }
 
 /// The number of the first page, of `pages` from `seed` on, on which `path` and the scalar path differ in its stream, in
-/// what they make of it, or in what they make of `damages` streams that come of it; -1 if none.
+/// what they make of it, or in what they make, alone and in a pair, of `damages` streams that come of it; -1 if none.
 template <page_level Level>
 [[nodiscard]] std::int64_t first_disagreement(page_path path, std::size_t page_size, std::uint64_t seed, unsigned pages,
                                               unsigned damages) {
@@ -94,7 +105,10 @@ template <page_level Level>
         for (unsigned k = 0; k != damages; ++k) {
             std::vector<std::byte> bad = *stream;
             damage(bad, random);
-            if (other.decompress(bad, page_size) != truth.decompress(bad, page_size)) {
+            const auto wanted = truth.decompress(bad, page_size);
+            if (other.decompress(bad, page_size) != wanted ||
+                other.decompress_pair(bad, *stream, page_size) != std::pair{wanted, std::optional{page}} ||
+                other.decompress_pair(*stream, bad, page_size) != std::pair{std::optional{page}, wanted}) {
                 return static_cast<std::int64_t>(i);
             }
         }

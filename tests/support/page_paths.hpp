@@ -85,6 +85,15 @@ public:
         for (const page_path path : paths_here()) {
             lanes_.push_back({path, dirty_scratch{static_cast<unsigned char>(0x5a + lanes_.size())}});
         }
+        // Packed literals, lags, masks: numbers in words, and a text whose letters lie scattered.
+        for (std::size_t i = 0; i != known_.size(); ++i) {
+            const std::size_t drawn = i * i / 7 % 23;
+            known_[i] = static_cast<std::byte>(i < 2048 ? (i % 8 == 0 ? drawn : i % 8 == 1 ? i / 64 : 0) : 'a' + drawn);
+        }
+        known_stream_.resize(page_codec{}.bound(known_.size()));
+        known_stream_.resize(page_codec::with_path(page_path::scalar)
+                                 .compress(known_, known_stream_, lanes_.front().scratch.span())
+                                 .value_or(0));
     }
 
     /// Compresses `page` on every path at this level, reads the stream back on every path. `stream` is what came out,
@@ -140,6 +149,10 @@ public:
             } else if (is_accepted && !equal_bytes(out.view().data(), page_.data(), page_size)) {
                 return name(one) + ": another page than " + name(lanes_.front()) + "'s";
             }
+            const std::string complaint = decode_pairs(one, in.view(), out.view(), answer);
+            if (!complaint.empty()) {
+                return complaint;
+            }
         }
         return {};
     }
@@ -153,6 +166,34 @@ private:
         dirty_scratch scratch;
     };
 
+    /// The stream in pairs: with itself, and before and behind that of a page which is known.
+    std::string decode_pairs(lane& one, byte_view stream, byte_view page, status answer) {
+        const page_codec codec = page_codec::with_path(one.path);
+        const exact_block known_in{known_stream_};
+        const auto differs = [&](byte_view first, byte_view second, status_pair wanted) {
+            exact_block out{page.size(), fill_of(one)};
+            exact_block other{page.size(), fill_of(one)};
+            const auto wanted_page = [&](byte_view in) {
+                return in.data() == stream.data() ? page : byte_view{known_};
+            };
+            const auto is_wrong = [&](const exact_block& got, byte_view in, status said) {
+                return said == status::ok && !is_same(got.view(), wanted_page(in));
+            };
+            return codec.decompress_pair({first, out.span()}, {second, other.span()}, one.scratch.span()) != wanted ||
+                   is_wrong(out, first, wanted.first) || is_wrong(other, second, wanted.second);
+        };
+        if (differs(stream, stream, {answer, answer})) {
+            return name(one) + ": another answer of a pair, both this stream";
+        }
+        if (page.size() == known_.size() && differs(stream, known_in.view(), {answer, status::ok})) {
+            return name(one) + ": another answer in front of a good stream";
+        }
+        if (page.size() == known_.size() && differs(known_in.view(), stream, {status::ok, answer})) {
+            return name(one) + ": another answer behind a good stream";
+        }
+        return {};
+    }
+
     static bool is_same(byte_view a, byte_view b) noexcept {
         return a.size() == b.size() && (a.empty() || equal_bytes(a.data(), b.data(), a.size()));
     }
@@ -163,6 +204,8 @@ private:
 
     std::vector<lane> lanes_;
     std::vector<std::byte> page_; ///< what the first path read
+    std::vector<std::byte> known_ = std::vector<std::byte>(page_coding::unit_size);
+    std::vector<std::byte> known_stream_;
 };
 
 } // namespace pagefold::testing

@@ -36,6 +36,12 @@ public:
     [[nodiscard]] status decompress(byte_view in, byte_span out, byte_span scratch) const noexcept {
         return codecs_.decompress(in, out, scratch);
     }
+    /// Two streams of one codec by its decompress_pair, if it has one; others by two calls of decompress.
+    [[nodiscard]] status_pair decompress_pair(const page_to_read& first, const page_to_read& second,
+                                              byte_span scratch) const noexcept
+        requires((pair_decompressor<Codec> || ...)) {
+        return codecs_.decompress_pair(first, second, scratch);
+    }
 
 private:
     tagged_codecs<Codec...> codecs_{};

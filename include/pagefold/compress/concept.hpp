@@ -44,6 +44,13 @@
 //
 // Both without a page do as with one of a pool that has number 0.
 //
+// pair_decompressor: one that reads two streams in one call faster than in two. Optional: the function decompress_pair takes
+// any compressor.
+//
+//   c.decompress_pair(a, b, scratch)     | status_pair: what decompress(a.in, a.out, scratch) and the same of b answer, one
+//                                        | after the other; the same pages. The two `out` don't overlap; sizes may differ, and
+//                                        | one stream may be read twice. What is wrong with one does nothing to the other
+//
 // delta_codec: a page as what it differs in from another of the same size, its base. Calls are const and safe from many
 // threads. `pair` is a base and, behind it, a page: D::pair_size bytes, twice D::page_size.
 //
@@ -57,6 +64,19 @@ namespace pagefold::inline PAGEFOLD_ABI {
 
 inline constexpr std::size_t min_stream_size = 8;
 inline constexpr std::size_t scratch_alignment = 64;
+
+/// A stream, and where the page belongs that it is read to.
+struct page_to_read {
+    byte_view in;
+    byte_span out;
+};
+/// The answers of decompress_pair.
+struct status_pair {
+    status first;
+    status second;
+
+    [[nodiscard]] constexpr bool operator==(const status_pair&) const noexcept = default;
+};
 
 // clang-format off
 template <class T>
@@ -75,6 +95,11 @@ concept pool_compressor = compressor<T> && (T::codec_count >= 1 && T::codec_coun
         { c.decompress(in, out, scratch, page) } noexcept -> std::same_as<status>;
     };
 template <class T>
+concept pair_decompressor = compressor<T> &&
+    requires(const T& c, const page_to_read& one, byte_span scratch) {
+        { c.decompress_pair(one, one, scratch) } noexcept -> std::same_as<status_pair>;
+    };
+template <class T>
 concept delta_codec = std::is_nothrow_default_constructible_v<T> && T::pair_size == 2 * T::page_size &&
     requires(const T& d, byte_view in, byte_span out, byte_span scratch) {
         { T::scratch_size() } noexcept -> std::same_as<std::size_t>;
@@ -84,6 +109,18 @@ concept delta_codec = std::is_nothrow_default_constructible_v<T> && T::pair_size
         { d.decompress(in, out, scratch) } noexcept -> std::same_as<status>;
     };
 // clang-format on
+
+/// Two pages by the codec's own decompress_pair, or by two calls where it has none.
+template <compressor Codec>
+[[nodiscard]] status_pair decompress_pair(const Codec& codec, const page_to_read& first, const page_to_read& second,
+                                          byte_span scratch) noexcept {
+    if constexpr (pair_decompressor<Codec>) {
+        return codec.decompress_pair(first, second, scratch);
+    } else {
+        const status answer = codec.decompress(first.in, first.out, scratch);
+        return {answer, codec.decompress(second.in, second.out, scratch)};
+    }
+}
 
 /// Of a store without clones.
 struct no_delta {};

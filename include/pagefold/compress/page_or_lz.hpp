@@ -80,12 +80,28 @@ public:
         return lz_.decompress(in.first(in.size() - 1), out, scratch.subview(lz_offset()));
     }
 
+    /// Two streams of the page codec by its decompress_pair, others by two calls of decompress.
+    [[nodiscard]] status_pair decompress_pair(const page_to_read& first, const page_to_read& second,
+                                              byte_span scratch) const noexcept {
+        if (is_for_page_codec(first, scratch) && is_for_page_codec(second, scratch)) {
+            return page_.decompress_pair(first, second, scratch);
+        }
+        const status answer = decompress(first.in, first.out, scratch);
+        return {answer, decompress(second.in, second.out, scratch)};
+    }
+
 private:
     static constexpr std::byte lz_mark{0x80};
     static constexpr std::size_t unit = 4096;
     static constexpr std::size_t largest = 65536;
 
     static constexpr bool takes(std::size_t size) noexcept { return size != 0 && size <= largest; }
+    /// Where decompress hands all on to the page codec.
+    [[nodiscard]] bool is_for_page_codec(const page_to_read& page, byte_span scratch) const noexcept {
+        return takes(page.out.size()) && page.out.size() % unit == 0 &&
+               scratch.size() >= scratch_size(page.out.size()) && !page.in.empty() &&
+               page.in[page.in.size() - 1] != lz_mark;
+    }
     /// Where lz_block's part of the scratch begins, for pages of all sizes.
     [[nodiscard]] std::size_t lz_offset() const noexcept {
         return round_up(page_.scratch_size(unit), scratch_alignment);

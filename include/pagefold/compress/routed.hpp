@@ -52,6 +52,12 @@ public:
                                     const page_context& = {}) const noexcept {
         return codecs_.decompress(in, out, scratch);
     }
+    /// Two streams of one codec by its decompress_pair, if it has one; others by two calls of decompress.
+    [[nodiscard]] status_pair decompress_pair(const page_to_read& first, const page_to_read& second,
+                                              byte_span scratch) const noexcept
+        requires((pair_decompressor<Codec> || ...)) {
+        return codecs_.decompress_pair(first, second, scratch);
+    }
 
 private:
     tagged_codecs<Codec...> codecs_{};

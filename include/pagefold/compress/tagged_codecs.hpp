@@ -142,6 +142,26 @@ public:
         return answer;
     }
 
+    /// Two streams of one codec by its decompress_pair, if it has one; others by two calls of decompress.
+    [[nodiscard]] status_pair decompress_pair(const page_to_read& first, const page_to_read& second,
+                                              byte_span scratch) const noexcept
+        requires((pair_decompressor<Codec> || ...)) {
+        const std::size_t position = position_of(first, scratch);
+        if (position == sizeof...(Codec) || position_of(second, scratch) != position) {
+            const status answer = decompress(first.in, first.out, scratch);
+            return {answer, decompress(second.in, second.out, scratch)};
+        }
+        status_pair answers{status::corrupt, status::corrupt};
+        for_each([&](const auto& codec, std::size_t own) {
+            if (own == position) {
+                answers = pagefold::decompress_pair(codec, without_tag(first), without_tag(second),
+                                                    region(scratch, position));
+            }
+            return own != position;
+        });
+        return answers;
+    }
+
     /// `call(codec, position)` for each codec, until it says false.
     template <class Call>
     void for_each(Call call) const noexcept {
@@ -156,6 +176,19 @@ private:
         std::size_t end[sizeof...(Codec)]; // where the regions end; the first begins behind the table
     };
     static constexpr std::size_t table_size = round_up(sizeof(layout), scratch_alignment);
+
+    static page_to_read without_tag(const page_to_read& page) noexcept {
+        return {page.in.first(page.in.size() - tag_size), page.out};
+    }
+    /// The codec that decompress hands the page on to; how many there are where it goes to none.
+    [[nodiscard]] static std::size_t position_of(const page_to_read& page, byte_span scratch) noexcept {
+        if (page.in.size() <= min_stream_size || !suffices(scratch, page.out.size()) ||
+            page.in.size() >= page.out.size()) {
+            return sizeof...(Codec);
+        }
+        const std::size_t tag = is_single ? 0 : static_cast<std::size_t>(page.in[page.in.size() - 1]);
+        return tag < sizeof...(Codec) ? tag : sizeof...(Codec);
+    }
 
     static std::size_t region_size(const auto& codec, std::size_t page) noexcept {
         return round_up(codec.scratch_size(page), scratch_alignment);

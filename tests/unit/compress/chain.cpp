@@ -12,6 +12,7 @@ namespace {
 
 static_assert(compressor<chain<lz4>>);
 static_assert(compressor<chain<lz4, zstd>>);
+static_assert(!pair_decompressor<chain<lz4, zstd>>, "none of its codecs reads pairs");
 static_assert(compressor<chain<chain<lz4>, lz4>>);
 static_assert(sizeof(chain<lz4>) == 1, "settings that are none take no room");
 

@@ -19,6 +19,7 @@ static_assert(compressor<page_codec>);
 static_assert(compressor<basic_page_codec<page_level::fast>>);
 static_assert(compressor<basic_page_codec<page_level::high>>);
 static_assert(compressor<chain<page_codec>>);
+static_assert(pair_decompressor<page_codec> && pair_decompressor<chain<page_codec>>);
 static_assert(sizeof(page_codec) == 1, "settings are the path alone");
 
 using byte_string = std::vector<std::byte>;
@@ -219,6 +220,63 @@ TEST_CASE("page codec: noise is still given up, without a search of the rest") {
             CHECK_FALSE(codec.compress(noise_around(0, 0, seed)));
         }
     });
+}
+
+TEST_CASE("page codec: a pair is read as two pages are, whichever of them is damaged") {
+    for_each_path([](page_path path) {
+        codec_on_path<page_level::balanced> codec{path};
+        rng random{7};
+        for (const std::size_t size : {std::size_t{4096}, std::size_t{8192}}) {
+            byte_string last_page, last_stream;
+            unsigned damaged = 0;
+            for (std::uint64_t seed = 0; seed != 10 * codec_page_kinds; ++seed) {
+                const byte_string page = codec_page(size, seed);
+                const auto stream = codec.compress(page);
+                if (!stream) {
+                    continue;
+                }
+                if (!last_stream.empty()) {
+                    CHECK(codec.decompress_pair(*stream, last_stream, size) ==
+                          std::pair{std::optional{page}, std::optional{last_page}});
+                    CHECK(codec.decompress_pair(last_stream, *stream, size) ==
+                          std::pair{std::optional{last_page}, std::optional{page}});
+                    byte_string bad = *stream;
+                    damage(bad, random);
+                    const auto read = codec.decompress(bad, size);
+                    damaged += read ? 0u : 1u;
+                    CHECK(codec.decompress_pair(bad, last_stream, size) == std::pair{read, std::optional{last_page}});
+                    CHECK(codec.decompress_pair(last_stream, bad, size) == std::pair{std::optional{last_page}, read});
+                    CHECK(codec.decompress_pair(bad, bad, size) == std::pair{read, read});
+                }
+                last_page = page;
+                last_stream = *stream;
+            }
+            CHECK(damaged > 10);
+        }
+    });
+}
+
+TEST_CASE("page codec: the pages of a pair may be of different sizes, and each size is checked") {
+    const page_codec codec;
+    auto scratch = std::make_unique<std::byte[]>(codec.scratch_size(4096) + scratch_alignment);
+    const std::size_t shift = scratch_alignment - reinterpret_cast<std::uintptr_t>(scratch.get()) % scratch_alignment;
+    const byte_span room{scratch.get() + shift, codec.scratch_size(4096)};
+    const byte_string small = codec_page(4096, 0), large = codec_page(12288, 3);
+    byte_string small_stream(codec.bound(4096)), large_stream(codec.bound(12288));
+    small_stream.resize(codec.compress(small, small_stream, room).value_or(0));
+    large_stream.resize(codec.compress(large, large_stream, room).value_or(0));
+    REQUIRE((!small_stream.empty() && !large_stream.empty()));
+    byte_string first(4096), second(12288);
+    CHECK(codec.decompress_pair({small_stream, first}, {large_stream, second}, room) ==
+          status_pair{status::ok, status::ok});
+    CHECK((first == small && second == large));
+    byte_string other(4096);
+    const status_pair one_invalid =
+        codec.decompress_pair({small_stream, byte_span{first}.first(4095)}, {small_stream, other}, room);
+    CHECK(one_invalid == status_pair{status::invalid, status::ok});
+    CHECK(other == small);
+    CHECK(codec.decompress_pair({small_stream, first}, {small_stream, other}, room.first(room.size() - 1)) ==
+          status_pair{status::invalid, status::invalid});
 }
 
 TEST_CASE("page codec: a path may be named, and the default is the best") {

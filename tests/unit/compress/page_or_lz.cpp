@@ -126,4 +126,37 @@ TEST_CASE("a stream with the wrong mark, or none, is corrupt") {
           status::invalid);
 }
 
+TEST_CASE("a pair of streams is read whoever wrote each") {
+    static_assert(pair_decompressor<page_or_lz>);
+    worker without{page_or_lz::with_path(page_path::scalar)};
+    worker with{page_or_lz::with_path(vector_path())};
+    worker page{page_codec{}};
+    const byte_string content = page_of(4096, page_kind::text, 3), other = page_of(4096, page_kind::text, 4);
+    const byte_string by_lz = without.stream_of(content), by_page = page.stream_of(other);
+    byte_string back(4096), second(4096);
+    for (const auto* one : {&without, &with}) {
+        const byte_span scratch = const_cast<worker<page_or_lz>*>(one)->scratch();
+        const auto read = [&](const byte_string& a, const byte_string& b) {
+            back.assign(4096, std::byte{1});
+            second.assign(4096, std::byte{1});
+            return one->codec.decompress_pair({a, back}, {b, second}, scratch);
+        };
+        constexpr status_pair both{status::ok, status::ok};
+        CHECK(read(by_page, by_page) == both);
+        CHECK((back == other && second == other));
+        CHECK(read(by_lz, by_page) == both);
+        CHECK((back == content && second == other));
+        CHECK(read(by_page, by_lz) == both);
+        CHECK((back == other && second == content));
+        CHECK(read(by_lz, by_lz) == both);
+        CHECK((back == content && second == content));
+        CHECK(read(byte_string{}, by_page) == status_pair{status::corrupt, status::ok});
+        CHECK(second == other);
+        CHECK(one->codec.decompress_pair({by_page, back}, {by_page, byte_span{second}.first(100)}, scratch) ==
+              status_pair{status::ok, status::corrupt});
+        CHECK(one->codec.decompress_pair({by_page, back}, {by_page, second}, scratch.first(100)) ==
+              status_pair{status::invalid, status::invalid});
+    }
+}
+
 } // namespace unit_compress_page_or_lz

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t page_size = 4096;
 static_assert(pool_compressor<routed<lz_block>>);
+static_assert(!pair_decompressor<routed<lz_block>> && pair_decompressor<routed<lz_block, page_codec>>);
 static_assert(routed<lz_block, page_codec, lz_block>::codec_count == 3);
 
 /// Notes that it was asked, and answers as it is told.

@@ -371,6 +371,25 @@ PAGEFOLD_AVX2 __m256i look_up_in_64(const std::uint8_t* table, __m256i codes) no
     return true;
 }
 
+/// As v16::decompress_pair.
+PAGEFOLD_TARGET_AVX2 inline void decompress_pair(unit_to_read (&units)[2], workspace& state) noexcept {
+    v16::parts_of_unit parts[2];
+    for (std::size_t i = 0; i != 2; ++i) {
+        units[i].is_good =
+            avx2::read_unit(units[i].stream, units[i].size, 0, false, parts[i], literals_of_unit(i, state), state);
+    }
+    v16::store(state.zero_block, v16::zero());
+    if (units[0].is_good && units[1].is_good) {
+        v16::build_pair(parts[0], parts[1], state.zero_block, units[0].page, units[1].page);
+        return;
+    }
+    for (std::size_t i = 0; i != 2; ++i) {
+        if (units[i].is_good) {
+            v16::build(parts[i], state.zero_block, units[i].page, 0);
+        }
+    }
+}
+
 } // namespace pagefold::page_coding::avx2
 
 #endif

@@ -897,6 +897,20 @@ PAGEFOLD_V16 void build_wide(const parts_of_unit& parts, const std::uint8_t* zer
     }
 }
 
+/// Builds two pages of one unit each, a block of one and a block of the other: where a block waits for the one that it
+/// is predicted from, the other page's go on.
+PAGEFOLD_V16 void build_pair(const parts_of_unit& first, const parts_of_unit& second, const std::uint8_t* zeros,
+                             std::uint8_t* first_page, std::uint8_t* second_page) noexcept {
+    const std::uint8_t* first_literals = first.literals;
+    const std::uint8_t* second_literals = second.literals;
+    for (std::size_t block = 0; block != blocks; ++block) {
+        first_literals = build_block(first_literals, first.mask_bytes() + 2 * block, first.sources[block], zeros,
+                                     first_page, block * block_size);
+        second_literals = build_block(second_literals, second.mask_bytes() + 2 * block, second.sources[block], zeros,
+                                      second_page, block * block_size);
+    }
+}
+
 /// What all sections but the literals' say.
 [[nodiscard]] PAGEFOLD_V16 bool get_parts(backward_reader& in, std::size_t base, bool is_wide, parts_of_unit& parts,
                                           workspace& state) noexcept {
@@ -949,6 +963,25 @@ PAGEFOLD_V16 void build_wide(const parts_of_unit& parts, const std::uint8_t* zer
         build(parts, state.zero_block, page, base);
     }
     return true;
+}
+
+/// Two pages of one unit each, each as by decompress.
+PAGEFOLD_TARGET_V16 inline void decompress_pair(unit_to_read (&units)[2], workspace& state) noexcept {
+    parts_of_unit parts[2];
+    for (std::size_t i = 0; i != 2; ++i) {
+        units[i].is_good =
+            read_unit(units[i].stream, units[i].size, 0, false, parts[i], literals_of_unit(i, state), state);
+    }
+    store(state.zero_block, zero());
+    if (units[0].is_good && units[1].is_good) {
+        build_pair(parts[0], parts[1], state.zero_block, units[0].page, units[1].page);
+        return;
+    }
+    for (std::size_t i = 0; i != 2; ++i) {
+        if (units[i].is_good) {
+            build(parts[i], state.zero_block, units[i].page, 0);
+        }
+    }
 }
 
 } // namespace pagefold::page_coding::v16

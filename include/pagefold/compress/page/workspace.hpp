@@ -150,6 +150,20 @@ struct workspace {
     alignas(16) std::uint8_t zero_block[block_size];
 };
 
+/// The stream of a page of one unit, where the page belongs, and whether it was read.
+struct unit_to_read {
+    const std::uint8_t* stream;
+    std::size_t size;
+    std::uint8_t* page;
+    bool is_good;
+};
+
+/// Where the literals of the first or second of two units are unpacked to: a decoder has no use for the table of positions.
+[[nodiscard]] inline std::uint8_t* literals_of_unit(std::size_t i, workspace& state) noexcept {
+    static_assert(sizeof(workspace::positions) >= sizeof(workspace::literals));
+    return i == 0 ? state.literals : reinterpret_cast<std::uint8_t*>(state.positions);
+}
+
 /// A unit to be compressed: page[base, base + 4096) of a page of `size` bytes.
 struct unit_view {
     const std::uint8_t* page;
