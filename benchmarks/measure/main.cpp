@@ -18,6 +18,7 @@
 #include "numa_figures.hpp"
 #include "packing_figures.hpp"
 #include "pager_figures.hpp"
+#include "pair_figures.hpp"
 #include "pressure_figures.hpp"
 #include "shrink_figures.hpp"
 #include "store_figures.hpp"
@@ -126,6 +127,7 @@ int measure_all(const options& chosen) {
     }
     if (is_wanted("compress")) {
         measure::measure_compress(pages, rounds, chosen.quick, out, chosen.plots);
+        measure::measure_pairs(pages, std::min(rounds, 7u), chosen.quick, out);
     }
     if (is_wanted("clones")) {
         measure::measure_clones(pages, chosen.clones, std::min(rounds, 7u), out);

@@ -21,6 +21,9 @@
 // are 1.17 times shorter than LZ4's, 1.34 times for process memory. Scratch 23 KiB, of which 8 are the table, filled anew
 // for each page by 128 stores.
 //
+// Two pages in one call (decompress_pair) take 0.85 to 0.95 of the time of two calls: decoding is bound by instructions, so
+// there is little to overlap but the waits for memory and for a page's own blocks. Encoding gains nothing that way.
+//
 // Why not LZ: its parse is serial in both directions, a mispredicted branch or two a match. Why not word patterns (WKdm,
 // LBE): they see only what repeats within 16 words or so. Files: page/format.hpp the stream, workspace.hpp the rules of
 // the search, scalar.hpp 64-bit words, vectors16.hpp over sse42.hpp or neon.hpp, avx2.hpp, avx512.hpp, path.hpp the choice.

@@ -855,8 +855,8 @@ struct parts_of_unit {
     }
 };
 
-/// Builds a block of its parts; what is behind its literals. Each half takes its literals by a load of its own, which is fewer
-/// instructions than one load for both, and the loop over blocks is as fast as instructions are issued.
+/// Builds a block of its parts; what is behind its literals. Each half takes its literals by a load of its own, which takes
+/// fewer instructions than one load for both.
 [[nodiscard]] PAGEFOLD_V16 const std::uint8_t* build_block(const std::uint8_t* literals, const std::uint8_t* masks,
                                                            std::size_t source_at, const std::uint8_t* zeros,
                                                            std::uint8_t* page, std::size_t place) noexcept {
