@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pagefold/config/assert.hpp>
+#include <pagefold/config/macros.hpp>
 #include <pagefold/core/bits.hpp>
 #include <pagefold/core/result.hpp>
 #include <pagefold/core/types.hpp>
@@ -112,8 +113,8 @@ public:
     [[nodiscard]] Entry get(slot_id s) const noexcept {
         return entries_.get(extents_[s / extent_pages], s % extent_pages);
     }
-    /// Asks for the entry's cache line without waiting for it; `s` is live or no_slot.
-    void prefetch(slot_id s) const noexcept {
+    /// Asks for the entry's cache line without waiting for it; `s` is live or no_slot. Inlined, as slot_pool::prefetch.
+    PAGEFOLD_ALWAYS_INLINE void prefetch(slot_id s) const noexcept {
         if (s != no_slot) {
             __builtin_prefetch(entries_.locate(extents_[s / extent_pages], s % extent_pages).word, 1);
         }
