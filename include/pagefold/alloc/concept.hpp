@@ -121,6 +121,13 @@ concept object_allocator = requires(T& a, const T& c, std::size_t n, object_hand
     { c.check() } noexcept -> std::same_as<bool>;
 };
 
+/// One that can be told which objects are looked at next: `prefetch` asks for what read and place look at first, without
+/// waiting for it. Any handle may be given.
+template <class T>
+concept prefetching_allocator = object_allocator<T> && requires(const T& c, object_handle h) {
+    { c.prefetch(h) } noexcept -> std::same_as<void>;
+};
+
 template <class T>
 concept compacting_allocator = object_allocator<T> && requires(T& a, const T& c, std::size_t n, object_handle h) {
     { a.plan_compaction(n) } noexcept -> std::same_as<std::size_t>;

@@ -185,6 +185,12 @@ public:
         PAGEFOLD_CHECK(n <= capacity(h));
         return {address_of(h), n};
     }
+    /// Asks for what read and place of the object look at first, without waiting for it; any handle may be given.
+    PAGEFOLD_ALWAYS_INLINE void prefetch(object_handle h) const noexcept {
+        if (!is_whole(h)) {
+            spans_.prefetch(id_of(h));
+        }
+    }
 
     [[nodiscard]] bool contains(object_handle h) const noexcept { return is_live(h); }
     [[nodiscard]] byte_span place(object_handle h) const noexcept { return {address_of(h), capacity(h)}; }

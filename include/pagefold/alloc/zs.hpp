@@ -155,6 +155,12 @@ public:
         PAGEFOLD_CHECK(n <= capacity(h));
         return {address_of(h), n};
     }
+    /// Asks for what read and place of the object look at first, without waiting for it; any handle may be given.
+    PAGEFOLD_ALWAYS_INLINE void prefetch(object_handle h) const noexcept {
+        if (!is_raw(h)) {
+            spans_.prefetch(id_of(h));
+        }
+    }
 
     /// A handle that differs from a live one in the class that was asked for alone passes for it.
     [[nodiscard]] bool contains(object_handle h) const noexcept { return is_live(h); }

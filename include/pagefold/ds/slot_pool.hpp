@@ -125,6 +125,9 @@ public:
             for (std::size_t line = 0; line < sizeof(T); line += 64) {
                 __builtin_prefetch(bytes + line, 1);
             }
+            if constexpr (64 % sizeof(T) != 0) { // it may end in the next line
+                __builtin_prefetch(bytes + sizeof(T) - 1, 1);
+            }
         }
     }
     /// Whether `id` names a live element; any number may be asked.

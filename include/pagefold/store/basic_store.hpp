@@ -52,12 +52,23 @@
 
 namespace pagefold::inline PAGEFOLD_ABI {
 
-/// One of many gets.
+/// One of a batch of gets or takes.
 struct page_request {
     page_key key{};
-    byte_span out{};                  ///< as for get
-    status outcome = status::invalid; ///< what get would have answered
+    byte_span out{};                  ///< as for get; nobody else's
+    status outcome = status::invalid; ///< what get or take would have answered
     std::size_t length = 0;           ///< of the value, where that is ok
+};
+/// One of a batch of puts.
+struct put_request {
+    page_key key{};
+    byte_view page{};                 ///< as for put
+    status outcome = status::invalid; ///< what put would have answered
+};
+/// One of a batch of erasures.
+struct erase_request {
+    page_key key{};
+    status outcome = status::invalid; ///< what erase would have answered
 };
 
 template <store_config Config, partition_policy Place>
@@ -231,9 +242,13 @@ public:
     result<std::size_t> get_value(const page_key& key, byte_span out) noexcept requires(takes_values) {
         return read_value(key, out, reading::use);
     }
-    /// Many gets, in the order given; each request is told what became of it. For each scratch that is taken, which other
-    /// operations wait for, `gets_a_lease` of them; else the cost is that of so many gets.
-    void get_many(page_request* requests, std::size_t count) noexcept;
+    // Batches (store_batch.hpp): many operations in one call, each told what became of it, as if they had been called one by one.
+    // Those of one key in the order given; among others there is no order. A key may come twice, and pools may be mixed.
+
+    void get_many(page_request* requests, std::size_t count) noexcept { read_many(requests, count, reading::use); }
+    void take_many(page_request* requests, std::size_t count) noexcept { read_many(requests, count, reading::take); }
+    void put_many(put_request* requests, std::size_t count, acquire_context context = {}) noexcept;
+    void erase_many(erase_request* requests, std::size_t count) noexcept;
 
     /// Like get, and erases the page in the same step: of several takers one gets it. A page found corrupt stays.
     status take(const page_key& key, byte_span out) noexcept {
@@ -431,7 +446,12 @@ private:
     static constexpr unsigned between_erasures = 24; // pauses: about the time of a hold
     static constexpr unsigned between_moves = 48;    // a hold of two locks is longer
     static constexpr unsigned moves_a_hold = 4;      // pages
-    static constexpr std::size_t gets_a_lease = 16;
+    static constexpr unsigned pools_a_window = 4;    // of a batch
+    static constexpr std::size_t asked_of_next =
+        1024; // of the next page to put, in bytes: the processor sees where it goes on
+    static constexpr unsigned streams_ahead = 8; // of a batch: asked for before they are copied
+    static constexpr std::size_t bytes_in_cache = std::size_t{4}
+                                                  << 20; // a store whose pages a processor finds in its cache
     static constexpr std::size_t resize_work = std::size_t{64} << 20; // bytes of pages dropped and of streams moved
 
     // Set-up.
@@ -589,6 +609,44 @@ private:
     }
     status read_through(const typename scratch_type::lease& lease, const page_key& key, byte_span out, reading how,
                         std::size_t& length) noexcept;
+    PAGEFOLD_ALWAYS_INLINE status read_with(const typename scratch_type::lease& lease, const page_key& key,
+                                            byte_span out, reading how, std::size_t& length) noexcept {
+        status s;
+        do {
+            s = read_through(lease, key, out, how, length);
+        } while (has_clones && s == has_moved); // another version came between the reading and the taking of one
+        return s;
+    }
+    [[nodiscard]] bool can_read(const page_key& key, byte_span out) const noexcept {
+        return (takes_values || out.size() == page_size) && is_valid(key);
+    }
+    /// The page of a stream that was fetched. A take has checked it already.
+    PAGEFOLD_ALWAYS_INLINE status decode(const located_key& k, bool is_checked,
+                                         const typename partition_type::fetched& found, byte_span out,
+                                         byte_span scratch) const noexcept {
+        return is_checked || partition_state<Config>::is_good(found.e, found.stream, k.sum_seed)
+                   ? codec_.unpack(found.stream, out, scratch, context_of(k))
+                   : status::corrupt;
+    }
+
+    // Batches (store_batch.hpp).
+
+    /// Says where the first pages of a batch are, up to `count`, and which partitions they are at home in; how many that are. The
+    /// rest goes otherwise: 0 where the first page's pool moves. Bad ones are told so.
+    template <class Request, class IsGood>
+    [[nodiscard]] unsigned gather(Request* requests, unsigned count, batch_window& window, batch_groups& groups,
+                                  IsGood is_good) noexcept;
+    void look_ahead(batch_step last, batch_window& window, const batch_groups& groups) noexcept;
+    /// Whether looking ahead spares more than it costs.
+    [[nodiscard]] bool is_beyond_cache() const noexcept { return budget_.used() > bytes_in_cache; }
+    void read_many(page_request* requests, std::size_t count, reading how) noexcept;
+    template <class Request, class Step, class Single>
+    void for_windows(Request* requests, std::size_t count, Step step, Single single) noexcept;
+    // How many they took.
+
+    unsigned put_window(put_request* requests, unsigned count, acquire_context context) noexcept;
+    unsigned erase_window(erase_request* requests, unsigned count) noexcept;
+    unsigned read_window(page_request* requests, unsigned count, reading how) noexcept;
     status read_away(partition_type& partition, const located_key& k, byte_span out,
                      const typename scratch_type::lease& lease, bool removing,
                      typename partition_type::fetched& found) noexcept;
@@ -715,6 +773,7 @@ private:
 
 } // namespace pagefold
 
+#include <pagefold/store/store_batch.hpp>
 #include <pagefold/store/store_clones.hpp>
 #include <pagefold/store/store_images.hpp>
 #include <pagefold/store/store_migration.hpp>

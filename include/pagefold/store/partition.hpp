@@ -5,6 +5,8 @@
 #include <pagefold/config/macros.hpp>
 #include <pagefold/platform/null_lock.hpp>
 #include <pagefold/platform/parking.hpp>
+#include <pagefold/store/batch_look_ahead.hpp>
+#include <pagefold/store/batch_window.hpp>
 #include <pagefold/store/clone.hpp>
 #include <pagefold/store/compaction_sweep.hpp>
 #include <pagefold/store/index_sweep.hpp>
@@ -255,22 +257,31 @@ public:
 
     status erase(const located_key& k) noexcept {
         const hold held{*this};
-        if (!held) {
-            return status::busy;
-        }
-        const result<pool_state*> pool = state_.enter_to_change(k.key.pool, k.route);
-        if (!pool) {
-            return pool.error();
-        }
-        bool is_damaged = false;
-        const slot_id slot = state_.find(**pool, k, is_damaged);
-        if (slot != no_slot) {
-            state_.remove(**pool, slot);
-            ++state_.erased_pages;
-        }
-        state_.settle(**pool);
-        return slot != no_slot || is_damaged ? status::ok : status::not_found;
+        return held ? erase_held(k) : status::busy;
     }
+
+    // Pages of a batch that are at home here (partition_batch.hpp): `pages` is a bit for each of them in the window.
+
+    /// One step of looking ahead. Tells nobody anything, and changes nothing.
+    void look_ahead(batch_step step, batch_window& window, std::uint64_t pages) noexcept;
+    /// Streams that one hold copied out, and whose they are.
+    struct fetched_pages {
+        struct page {
+            fetched found;
+            std::uint8_t number = 0; ///< in the window
+        };
+        page pages[batch_window::pages_a_hold];
+        unsigned count = 0;
+    };
+    /// fetch, page by page, of the first pages_a_hold pages, or as many as have room in `scratch`. Ends at the first one that needs
+    /// more than a look and a copy. Those that it took are out of `pages`, with their outcome, which is ok for those in `into`.
+    template <class Request>
+    void fetch_some(const batch_window& window, std::uint64_t& pages, Request* requests, bool removing,
+                    byte_span scratch, fetched_pages& into) noexcept;
+    /// erase, page by page, of the first pages_a_hold pages. Ends at the first one that has to be looked for elsewhere.
+    template <class Request>
+    void erase_some(const batch_window& window, std::uint64_t& pages, Request* requests) noexcept;
+
     /// Erases some of the object's pages `first` to `last`; ok when all are gone, busy when there are more (and where this call
     /// interrupts another, which its caller rules out); unavailable where the pool is frozen. Adds to `erased`.
     status erase_range(pool_id id, std::uint32_t route, std::uint64_t object, std::uint64_t first, std::uint64_t last,
@@ -547,6 +558,20 @@ private:
         return terms.asks_as != balance::nowhere &&
                balance::is_due(state_.record_of(pool), terms.asks_as, pool.turns());
     }
+    status erase_held(const located_key& k) noexcept {
+        const result<pool_state*> pool = state_.enter_to_change(k.key.pool, k.route);
+        if (!pool) {
+            return pool.error();
+        }
+        bool is_damaged = false;
+        const slot_id slot = state_.find(**pool, k, is_damaged);
+        if (slot != no_slot) {
+            state_.remove(**pool, slot);
+            ++state_.erased_pages;
+        }
+        state_.settle(**pool);
+        return slot != no_slot || is_damaged ? status::ok : status::not_found;
+    }
     status refuse_held(const located_key& k, status why, bool codec_failed) noexcept {
         const result<pool_state*> pool = state_.enter_to_change(k.key.pool, k.route);
         if (!pool) {
@@ -584,6 +609,7 @@ private:
 
 } // namespace pagefold
 
+#include <pagefold/store/partition_batch.hpp>
 #include <pagefold/store/partition_detach.hpp>
 #include <pagefold/store/partition_pools.hpp>
 #include <pagefold/store/partition_statistics.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <pagefold/config/macros.hpp>
 #include <pagefold/core/bytes.hpp>
 #include <pagefold/store/partition_state.hpp>
 #include <pagefold/store/placement.hpp>
@@ -58,16 +59,31 @@ public:
                  fetched_type& found) noexcept {
         bool is_damaged = false;
         const slot_id slot = state_.find(pool, k, is_damaged);
-        if (slot == no_slot) {
-            state_.settle(pool);
-            if (is_damaged) {
-                return status::corrupt;
-            }
-            const std::uint64_t misses = found.is_last_place && found.is_use ? 1u : 0u;
-            pool.counts.misses += misses;
-            state_.totals.misses += misses;
-            return status::not_found;
+        return slot == no_slot ? miss(pool, is_damaged, found) : fetch_at(pool, k, slot, out, buffer, removing, found);
+    }
+    /// Whether a fetch of the page with this entry needs no more than its stream; `room` for the value.
+    [[nodiscard]] static bool is_plain(const entry_type& e, std::size_t room) noexcept {
+        if constexpr (state_type::has_values) {
+            return state_type::length_of(e) <= room && !state_type::is_away(e) && !e.has_base();
+        } else {
+            static_cast<void>(room);
+            return !state_type::is_away(e) && !e.has_base();
         }
+    }
+    /// fetch of a page that isn't here.
+    PAGEFOLD_ALWAYS_INLINE status miss(pool_state& pool, bool is_damaged, const fetched_type& found) noexcept {
+        state_.settle(pool);
+        if (is_damaged) {
+            return status::corrupt;
+        }
+        const std::uint64_t misses = found.is_last_place && found.is_use ? 1u : 0u;
+        pool.counts.misses += misses;
+        state_.totals.misses += misses;
+        return status::not_found;
+    }
+    /// fetch of the page that find just found in a slot.
+    PAGEFOLD_ALWAYS_INLINE status fetch_at(pool_state& pool, const located_key& k, slot_id slot, byte_span out,
+                                           byte_span buffer, bool removing, fetched_type& found) noexcept {
         found.e = state_.index.get(slot);
         if (!state_.is_readable(found.e)) [[unlikely]] {
             ++state_.corruptions;

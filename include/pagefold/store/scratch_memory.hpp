@@ -31,6 +31,10 @@ public:
     [[nodiscard]] byte_span buffer(std::byte* memory) const noexcept { return {memory + buffer_at_, buffer_bytes_}; }
     [[nodiscard]] byte_span page(std::byte* memory) const noexcept { return {memory + page_at_, page_bytes_}; }
 
+    /// Buffer and page in one.
+    [[nodiscard]] byte_span both(std::byte* memory) const noexcept {
+        return {memory + buffer_at_, page_at_ + page_bytes_ - buffer_at_};
+    }
     [[nodiscard]] byte_span extra(std::byte* memory) const noexcept { return {memory + extra_at_, extra_bytes_}; }
 
     /// Bytes of a slot, in whole pages of the source.

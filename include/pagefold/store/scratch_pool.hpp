@@ -87,6 +87,8 @@ public:
         [[nodiscard]] byte_span buffer() const noexcept { return pool_.memory_.buffer(slot_->memory); }
         /// For a copy of the page.
         [[nodiscard]] byte_span page() const noexcept { return pool_.memory_.page(slot_->memory); }
+        /// Buffer and page in one: for several streams.
+        [[nodiscard]] byte_span both() const noexcept { return pool_.memory_.both(slot_->memory); }
         /// What the store wanted besides.
         [[nodiscard]] byte_span extra() const noexcept { return pool_.memory_.extra(slot_->memory); }
 

@@ -181,18 +181,11 @@ status basic_store<Config, Place>::place_stream(const homes& at, const located_k
 
 template <store_config Config, partition_policy Place>
 status basic_store<Config, Place>::read(const page_key& key, byte_span out, reading how, std::size_t& length) noexcept {
-    if ((!takes_values && out.size() != page_size) || !is_valid(key)) {
+    if (!can_read(key, out)) {
         return status::invalid;
     }
     const auto lease = scratch_.acquire();
-    if (!lease) {
-        return status::busy;
-    }
-    status s;
-    do {
-        s = read_through(lease, key, out, how, length);
-    } while (has_clones && s == has_moved); // another version came between the reading and the taking of one
-    return s;
+    return lease ? read_with(lease, key, out, how, length) : status::busy;
 }
 
 template <store_config Config, partition_policy Place>
@@ -235,10 +228,7 @@ PAGEFOLD_ALWAYS_INLINE status basic_store<Config, Place>::read_through(const typ
             return read_clone(lease, *partition, k, out, removing, found);
         }
     }
-    s = removing || partition_state<Config>::is_good(found.e, found.stream, k.sum_seed) ? status::ok : status::corrupt;
-    if (s == status::ok) {
-        s = codec_.unpack(found.stream, out.first(length), lease.scratch(), context_of(k));
-    }
+    s = decode(k, removing, found, out.first(length), lease.scratch());
     if (s != status::ok) {
         partition->note_corruption();
     }
@@ -293,19 +283,6 @@ result<std::size_t> basic_store<Config, Place>::length_of(const page_key& key) n
         }
     } while (tries.has_next(s == has_moved));
     return s == status::ok ? result<std::size_t>{length} : s;
-}
-
-template <store_config Config, partition_policy Place>
-void basic_store<Config, Place>::get_many(page_request* requests, std::size_t count) noexcept {
-    for (std::size_t done = 0; done < count;) {
-        const auto lease = scratch_.acquire();
-        for (std::size_t end = done + (count - done < gets_a_lease ? count - done : gets_a_lease); done < end; ++done) {
-            page_request& one = requests[done];
-            one.outcome = (!takes_values && one.out.size() != page_size) || !is_valid(one.key) ? status::invalid
-                          : !lease                                                             ? status::busy
-                                   : read_through(lease, one.key, one.out, reading::use, one.length);
-        }
-    }
 }
 
 template <store_config Config, partition_policy Place>

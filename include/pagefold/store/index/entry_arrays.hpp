@@ -73,6 +73,7 @@ public:
     result<cell_ref> allocate(unsigned count) noexcept { return cells_.allocate(class_for(count)); }
     void deallocate(cell_ref ref) noexcept { cells_.deallocate(ref); }
 
+    PAGEFOLD_ALWAYS_INLINE void prefetch(cell_ref ref) const noexcept { cells_.prefetch(ref); }
     [[nodiscard]] array view(cell_ref ref) const noexcept { return {cells_.data(ref), capacity(ref)}; }
     [[nodiscard]] unsigned capacity(cell_ref ref) const noexcept {
         return capacities[cells_.size_class(ref) + smallest];

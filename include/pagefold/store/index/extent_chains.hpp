@@ -57,6 +57,52 @@ public:
         damage_ += extents_[first].is_whole() ? 0u : 1u; // it may have been the one, under another number
         return none;
     }
+    // For who only asks for cache lines, and looks again when they are there: nothing is changed, counted or mended, whatever is
+    // met.
+
+    /// Asks for the extent that a look-up meets first. Inlined, as slot_pool::prefetch.
+    PAGEFOLD_ALWAYS_INLINE void prefetch_first(std::uint64_t extent_hash) const noexcept {
+        if (const std::uint32_t link = first_link(extent_hash); link != 0) {
+            extents_.prefetch(chain_link::id(link));
+        }
+    }
+    /// The extent, where it is what a look-up meets first. If not, asks for what comes behind that, and none.
+    [[nodiscard]] PAGEFOLD_ALWAYS_INLINE std::uint32_t guess_first(std::uint32_t pool, std::uint64_t object,
+                                                                   std::uint64_t number,
+                                                                   std::uint64_t extent_hash) const noexcept {
+        const std::uint32_t link = first_link(extent_hash);
+        const extent* const x = link != 0 ? extents_.find(chain_link::id(link)) : nullptr;
+        if (x == nullptr) {
+            return none;
+        }
+        if (x->object == object && x->has_identity(extent::identity(pool, number))) {
+            return chain_link::id(link);
+        }
+        if (x->hash_next != 0) {
+            extents_.prefetch(chain_link::id(x->hash_next));
+        }
+        return none;
+    }
+    /// Where a look-up comes to, mostly. none says nothing.
+    [[nodiscard]] std::uint32_t guess(std::uint32_t pool, std::uint64_t object, std::uint64_t number,
+                                      std::uint64_t object_hash, std::uint64_t extent_hash) const noexcept {
+        const std::uint64_t identity = extent::identity(pool, number);
+        for (const std::uint64_t hash : {extent_hash, object_hash}) {
+            std::uint32_t link = first_link(hash);
+            for (unsigned left = guesses; link != 0 && left != 0; --left) {
+                const extent* const x = extents_.find(chain_link::id(link));
+                if (x == nullptr) {
+                    break;
+                }
+                if (x->object == object && x->has_identity(identity)) {
+                    return chain_link::id(link);
+                }
+                link = x->hash_next;
+            }
+        }
+        return none;
+    }
+
     /// What points to the extent in its chain, or null where it is damaged beyond mending.
     [[nodiscard]] std::uint32_t* find_link(std::uint32_t id) noexcept {
         if (std::uint32_t* const link = walk_to(id); link != nullptr) [[likely]] {
@@ -139,8 +185,12 @@ public:
     }
 
 private:
+    static constexpr unsigned guesses = 4;             // links of a chain
     static constexpr std::uint32_t least_buckets = 64; // kept, so that a small table doesn't change with every page
 
+    [[nodiscard]] PAGEFOLD_ALWAYS_INLINE std::uint32_t first_link(std::uint64_t hash) const noexcept {
+        return buckets_.count() != 0 ? buckets_[buckets_.of(hash)] : 0;
+    }
     [[nodiscard]] std::uint64_t hash_of(const extent& x) const noexcept {
         return x.is_primary() ? hasher_.object(x.pool(), x.object) : hasher_.extent(x.pool(), x.object, x.number());
     }

@@ -35,6 +35,13 @@ public:
                (x.is_single() ? arrays_type::singles_inline : arrays_.contains(x.array(), count_ones(x.bitmap)));
     }
 
+    /// Asks for what says where the extent's array is; any extent may be given.
+    PAGEFOLD_ALWAYS_INLINE void prefetch_array_of(const extent& x) const noexcept {
+        if (!x.is_single()) {
+            arrays_.prefetch(x.array());
+        }
+    }
+
     // The entry of a page that is there. The extent is sound.
 
     [[nodiscard]] entry_place locate(extent& x, unsigned at) const noexcept {

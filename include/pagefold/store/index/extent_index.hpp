@@ -119,6 +119,34 @@ public:
             __builtin_prefetch(entries_.locate(extents_[s / extent_pages], s % extent_pages).word, 1);
         }
     }
+
+    // For who only asks for cache lines (batch_look_ahead.hpp), and looks again when they are there: nothing is changed or
+    // counted, whatever is met.
+
+    // Step by step: the extent that is met first, what is behind it in the chain or what says where its array is, the entry.
+
+    PAGEFOLD_ALWAYS_INLINE void prefetch_extent(const located_key& k) const noexcept {
+        chains_.prefetch_first(k.extent_hash);
+    }
+    /// The page's slot, if its extent is what is met first and the page may be there; no_slot says nothing.
+    [[nodiscard]] PAGEFOLD_ALWAYS_INLINE slot_id guess_first(const located_key& k) const noexcept {
+        return guessed(chains_.guess_first(k.pool, k.key.object, k.extent(), k.extent_hash), k);
+    }
+    /// Where find comes to, mostly; no_slot says nothing.
+    [[nodiscard]] slot_id guess(const located_key& k) const noexcept {
+        return guessed(chains_.guess(k.pool, k.key.object, k.extent(), k.object_hash, k.extent_hash), k);
+    }
+    /// As contains().
+    [[nodiscard]] PAGEFOLD_ALWAYS_INLINE bool may_look_at(slot_id s) const noexcept {
+        const extent* const x = extents_.find(s / extent_pages);
+        return s != no_slot && x != nullptr && x->has_page(s % extent_pages) && entries_.is_sound(*x);
+    }
+    /// Whether find, which counts what it meets, would come to this slot; false says nothing. Any number may be asked.
+    [[nodiscard]] PAGEFOLD_ALWAYS_INLINE bool is_at(slot_id s, const located_key& k) const noexcept {
+        return may_look_at(s) && s % extent_pages == k.page() && extents_[s / extent_pages].object == k.key.object &&
+               extents_[s / extent_pages].has_identity(extent::identity(k.pool, k.extent()));
+    }
+
     /// Replaces the entry and keeps the hook, when the hook is wide; a narrow one is part of the entry.
     void set(slot_id s, Entry e) noexcept { entries_.set(extents_[s / extent_pages], s % extent_pages, e); }
     [[nodiscard]] Hook hook(slot_id s) const noexcept {
@@ -310,6 +338,14 @@ public:
     [[nodiscard]] bool check_ring(const pool_ring& ring, std::uint32_t pool) const noexcept;
 
 private:
+    /// Asks for what is met there, too.
+    [[nodiscard]] PAGEFOLD_ALWAYS_INLINE slot_id guessed(std::uint32_t id, const located_key& k) const noexcept {
+        if (id == none) {
+            return no_slot;
+        }
+        entries_.prefetch_array_of(extents_[id]);
+        return slot(id, k.page());
+    }
     /// Never below 0, whatever damage did.
     void charge(pool_ring& ring, std::size_t more, std::size_t less) noexcept {
         ring.bytes = ring.bytes + more > less ? ring.bytes + more - less : 0;
