@@ -9,6 +9,7 @@
 #include "../support/corpus.hpp"
 #include "../support/foreign_malloc.hpp"
 #include "alloc_figures.hpp"
+#include "batch_figures.hpp"
 #include "clone_figures.hpp"
 #include "compress_figures.hpp"
 #include "deferred_figures.hpp"
@@ -36,7 +37,8 @@ constexpr char usage[] =
     "usage: pagefold_measure --corpus DIR [--only PART] [--quick] [--full] [--json FILE] [--rounds N] [--objects N]\n"
     "                        [--plots DIR] [--clones DIR]\n"
     "  --corpus DIR  a folder of *.pages files, as pagefold_make_corpus makes one\n"
-    "  --only PART   one of: alloc, clones, compress, deferred, image, numa, packing, pager, pressure, shrink, store\n"
+    "  --only PART   one of: alloc, batch, clones, compress, deferred, image, numa, packing, pager, pressure, shrink, "
+    "store\n"
     "  --quick       3 rounds instead of 15, and shorter ones\n"
     "  --full        very large stores as well: takes 8 GiB and some minutes more\n"
     "  --json FILE   the medians, as one flat object\n"
@@ -94,8 +96,8 @@ bool read_options(int count, char** arguments, options& out) {
             out.clones = arguments[++i];
         } else if (argument == "--only" && has_value) {
             out.only = arguments[++i];
-            const char* const parts[] = {"alloc",   "clones", "compress", "deferred", "image", "numa",
-                                         "packing", "pager",  "pressure", "shrink",   "store"};
+            const char* const parts[] = {"alloc", "batch",   "clones", "compress", "deferred", "image",
+                                         "numa",  "packing", "pager",  "pressure", "shrink",   "store"};
             if (std::ranges::find(parts, out.only) == std::end(parts)) {
                 return false;
             }
@@ -137,6 +139,9 @@ int measure_all(const options& chosen) {
     }
     if (is_wanted("store")) {
         measure::measure_store(pages, rounds, chosen.quick, out);
+    }
+    if (is_wanted("batch")) {
+        measure::measure_batch(pages, std::min(rounds, 9u), chosen.quick, chosen.full, out);
     }
     if (is_wanted("deferred")) {
         measure::measure_deferred(pages, std::min(rounds, 7u), chosen.quick, out);

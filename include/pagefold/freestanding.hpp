@@ -154,6 +154,8 @@
 #include <pagefold/platform/wiping_source.hpp>
 #include <pagefold/store/acceptance.hpp>
 #include <pagefold/store/basic_store.hpp>
+#include <pagefold/store/batch_look_ahead.hpp>
+#include <pagefold/store/batch_window.hpp>
 #include <pagefold/store/change_log.hpp>
 #include <pagefold/store/clone.hpp>
 #include <pagefold/store/codec_stage.hpp>
@@ -191,6 +193,7 @@
 #include <pagefold/store/page_move.hpp>
 #include <pagefold/store/page_store.hpp>
 #include <pagefold/store/partition.hpp>
+#include <pagefold/store/partition_batch.hpp>
 #include <pagefold/store/partition_counters.hpp>
 #include <pagefold/store/partition_demotion.hpp>
 #include <pagefold/store/partition_detach.hpp>
@@ -224,6 +227,7 @@
 #include <pagefold/store/scratch_pool.hpp>
 #include <pagefold/store/shared_ghost.hpp>
 #include <pagefold/store/stats.hpp>
+#include <pagefold/store/store_batch.hpp>
 #include <pagefold/store/store_clones.hpp>
 #include <pagefold/store/store_images.hpp>
 #include <pagefold/store/store_migration.hpp>
