@@ -126,6 +126,7 @@
 #include <pagefold/evict/sieve.hpp>
 #include <pagefold/evict/slot_list.hpp>
 #include <pagefold/paging/concept.hpp>
+#include <pagefold/paging/keyed_store.hpp>
 #include <pagefold/paging/page_states.hpp>
 #include <pagefold/paging/region_evictions.hpp>
 #include <pagefold/paging/region_faults.hpp>

@@ -455,6 +455,8 @@ using pagefold::scaled;
 // paging/
 using pagefold::accessed_backend;
 using pagefold::based_backend;
+using pagefold::key_function;
+using pagefold::keyed_store;
 using pagefold::page_access;
 using pagefold::page_run;
 using pagefold::page_state;
