@@ -2,38 +2,30 @@
 #pragma once
 
 #include "base_memory.hpp"
+#include "guest_backend.hpp"
 #include "guest_memory.hpp"
 #include "saved_guests.hpp"
 #include "store.hpp"
 
 #include <pagefold/evict/clock.hpp>
-#include <pagefold/hosted/read_ahead.hpp>
-#include <pagefold/hosted/resident_set.hpp>
 #include <pagefold/hosted/steady_clock.hpp>
+#include <pagefold/paging/keyed_store.hpp>
+#include <pagefold/paging/region_pager.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <vector>
 
-// One guest: where every page of it is, its faults and its evictions.
+// One guest: a region_pager over its memory, and what the pager can't know: messages, the order in which they are obeyed, what
+// no message tells, and what a guest is over a restart.
 //
-//   nowhere   as its base has it (a snapshot or a template), or zeros (after a REMOVE, or without a base)
-//   resident  in the guest's memory
-//   stored    in the store alone
-//   lost      neither can be read any more: whoever touches it gets SIGBUS
-//
-//   fault      nowhere | stored → resident    COPY, write-protected unless the guest writes: such a page is clean
-//   write      resident, clean → dirty        the protection is lifted, the copy in the store erased
-//   eviction   clean → where it came from     a hole in the file
-//              dirty → stored                 protect, read, put, then the hole; or back, where the store refuses
-//   REMOVE     any → nowhere, zeros
-//   return     of a guest that was saved: what its memfd has is resident, all else as saved_guests.hpp says
+// What a page is that is nowhere: as its base has it, a snapshot or a template. Without one all pages begin as zeros. A page of
+// the base that can't be read any more is lost, as one of the store.
 //
 // With a template the guest's pool is a clone of the template's, and an eviction's put compares: a page that was written and
 // equals the template's is a reference there, one that is near it a delta. The store doesn't fall through, and what is nowhere
-// is read by the template's id. A page that is zeros has no entry, as ever: its trait says so.
+// is read by the template's id. So a clone's page has the key of the template's: its place in the file.
 //
 // One thread does all of it, so that a fault and an eviction of a page never meet. What does happen at the same time is
 // the guest, and what its monitor does to the address space:
@@ -54,7 +46,7 @@ struct guest_stats {
     std::uint64_t zero_faults;      ///< of those: zeros
     std::uint64_t snapshot_faults;  ///< of those: from the snapshot or the template
     std::uint64_t store_faults;     ///< of those: from the store
-    std::uint64_t refaults;         ///< of those: of pages that went a short while before
+    std::uint64_t refaults;         ///< pages that came back a short while after they went
     std::uint64_t write_faults;     ///< first writes to clean pages
     std::uint64_t read_ahead_pages; ///< pages brought besides those that faulted
     std::uint64_t removed_pages;    ///< given back by the guest
@@ -69,8 +61,7 @@ struct guest_stats {
 
 class guest {
 public:
-    static constexpr std::size_t most_window = 16;
-    static constexpr std::size_t most_batch = 64;
+    static constexpr std::size_t most_window = guest_backend::window;
 
     /// Takes over memory that was registered. Throws refusal where the store has no room for a pool, the system none for the
     /// tables, or a region lies outside of what it begins as. `base` may be null.
@@ -86,9 +77,11 @@ public:
     /// −1 once the monitor has closed it.
     [[nodiscard]] int socket() const noexcept { return socket_.get(); }
     [[nodiscard]] const guest_memory& memory() const noexcept { return memory_; }
-    [[nodiscard]] std::size_t resident() const noexcept { return set_.resident(); }
-    [[nodiscard]] std::size_t stored() const noexcept { return stored_only_; }
-    [[nodiscard]] const guest_stats& stats() const noexcept { return stats_; }
+    [[nodiscard]] std::size_t resident() const noexcept { return pager_.in_memory(); }
+    [[nodiscard]] std::size_t stored() const noexcept {
+        return static_cast<std::size_t>(pager_.statistics().stored_pages);
+    }
+    [[nodiscard]] guest_stats stats() const noexcept;
     /// Of its pool in the store.
     [[nodiscard]] pagefold::pool_stats stored_as() const noexcept {
         return store_.statistics_of(pool_).value_or(pagefold::pool_stats{});
@@ -96,7 +89,7 @@ public:
     /// Faults of pages that should not have gone, of late.
     [[nodiscard]] std::size_t recent_refaults() const noexcept { return recent_refaults_; }
     void forget_half_of_refaults() noexcept { recent_refaults_ /= 2; }
-    [[nodiscard]] bool has_gone() const noexcept { return has_gone_; }
+    [[nodiscard]] bool has_gone() const noexcept { return has_gone_ || backend_.has_gone(); }
     /// Whether faults wait that can't be served before other events were read.
     [[nodiscard]] bool has_faults() const noexcept { return !faults_.empty(); }
 
@@ -108,20 +101,21 @@ public:
     /// Something came on the socket, which means nothing, or it was closed.
     void read_socket() noexcept;
     /// Notes whether the process is there.
-    void look_after_process() noexcept { has_gone_ = has_gone_ || !memory_.is_alive(); }
+    void look_after_process() noexcept { has_gone_ = has_gone() || !memory_.is_alive(); }
     /// Finds pages that came into the file, or went, without a fault or an event.
     void look_at_file() noexcept;
 
     struct eviction {
         std::size_t freed = 0;  ///< pages that went
-        std::size_t barred = 0; ///< pages that don't shrink, and won't be tried again
+        std::size_t barred = 0; ///< pages that the store refused, where others may go
     };
     /// Evicts up to `pages`.
     [[nodiscard]] eviction evict(std::size_t pages) noexcept;
     /// Brings everything back and lets the guest go. False where pages could not be brought.
     [[nodiscard]] bool give_back() noexcept;
 
-    /// Makes ready to be saved: from here on nothing is served. Throws failure where nobody would know it again.
+    /// Makes ready to be saved: from here on nothing is served. Throws failure where nobody would know it again, or its copies in the
+    /// store would not go.
     [[nodiscard]] saved_guest save();
     /// It is saved: who waits for a page asks again, and the next vm_pager hears it.
     void let_wait() noexcept;
@@ -131,12 +125,21 @@ public:
 
 private:
     using slot_id = pagefold::slot_id;
+    using state = pagefold::page_state;
     enum class outcome { served, again };
-    enum trait : std::uint8_t {
-        zero_base = 1,      // what is below it are zeros, and not the base
-        was_evicted = 2,    // once
-        does_not_shrink = 4 // the store would not have it; it is protected, so that a write ends this
+
+    /// Of a page that the pager asks for by its number.
+    struct place_in_file {
+        const guest_memory& memory;
+        bool is_clone;
+
+        pagefold::page_key operator()(const pagefold::page_key& key) const noexcept {
+            return {key.pool, key.object,
+                    is_clone ? memory.offset(static_cast<std::size_t>(key.index)) / page_bytes : key.index};
+        }
     };
+    using keys_type = pagefold::keyed_store<store_type, place_in_file>;
+    using pager_type = pagefold::region_pager<keys_type, guest_backend, pagefold::clock>;
 
     struct fault {
         slot_id page;
@@ -144,68 +147,41 @@ private:
         bool is_protection;
     };
 
-    /// A clone's page has the key of the template's.
-    [[nodiscard]] pagefold::page_key key(slot_id page) const noexcept {
-        return {pool_, 0, is_clone_ ? memory_.offset(page) / page_bytes : page};
-    }
-    [[nodiscard]] bool has_trait(slot_id page, trait t) const noexcept { return (traits_[page] & t) != 0; }
-    void add_trait(slot_id page, trait t) noexcept { traits_[page] = static_cast<std::uint8_t>(traits_[page] | t); }
-    [[nodiscard]] std::byte* buffer(std::size_t page) const noexcept { return buffer_.get() + page * page_bytes; }
-
-    void clear_trait(slot_id page, trait t) noexcept { traits_[page] = static_cast<std::uint8_t>(traits_[page] & ~t); }
-
+    void open_pager();
     void take_over(const saved_guest& saved);
     void note_message(const uffd_msg& message) noexcept;
-    void remove(std::uint64_t start, std::uint64_t end) noexcept;
+    void forget(std::size_t first, std::size_t count) noexcept;
+    void appeared(slot_id page) noexcept;
 
-    [[nodiscard]] std::size_t window(slot_id page) noexcept;
+    [[nodiscard]] bool is_there(slot_id page) const noexcept {
+        return pager_.state(page) == state::resident || pager_.state(page) == state::clean;
+    }
     [[nodiscard]] outcome resolve(const fault& f) noexcept;
-    [[nodiscard]] outcome allow_writing(slot_id page) noexcept;
     [[nodiscard]] outcome bring_again(slot_id page) noexcept;
-    [[nodiscard]] outcome bring(const fault& f, std::size_t count) noexcept;
-    /// Reads pages that are all at one place into the buffer; how many it could, the first ones.
-    [[nodiscard]] std::size_t read_pages(slot_id first, std::size_t count) noexcept;
-    /// Maps pages from the buffer; how many.
-    [[nodiscard]] std::size_t map(slot_id first, std::size_t at, std::size_t count, bool protect, int& error) noexcept;
-    void note_brought(slot_id page, bool is_clean) noexcept;
-    [[nodiscard]] outcome lose(slot_id page) noexcept;
-    void note_present(slot_id page) noexcept;
-
-    [[nodiscard]] std::size_t evict_run(const slot_id* pages, std::size_t count, bool is_clean) noexcept;
-    [[nodiscard]] pagefold::status put(slot_id page, const std::byte* bytes) noexcept;
-    [[nodiscard]] bool drop_copies() noexcept;
-    void forget_copy(slot_id page) noexcept;
-    void stays(slot_id page, pagefold::status why) noexcept;
-
-    // As resident_set's, and the counters are kept.
-    void set_copy(slot_id page, bool is_good, bool is_stored) noexcept;
-    void set_place(slot_id page, pagefold::page_place place) noexcept;
-    void insert(slot_id page, bool was_wanted) noexcept;
+    void count_fault(state from) noexcept;
+    /// The base has it no more.
+    void lose(slot_id page) noexcept;
 
     unsigned number_;
     guest_memory memory_;
     unique_fd socket_;
     store_type& store_;
     base_memory* base_;
-    bool is_clone_;
     pagefold::pool_id pool_{};
-    pagefold::resident_set<pagefold::clock> set_;
-    pagefold::read_ahead ahead_{most_window};
-    std::unique_ptr<std::uint8_t[], void (*)(void*)> traits_;
-    std::unique_ptr<std::byte[], void (*)(void*)> buffer_;
+    keys_type keys_;
+    guest_backend backend_;
+    pager_type pager_;
+    std::unique_ptr<std::byte[], void (*)(void*)> tables_;
     std::deque<fault> faults_;
-    slot_id copy_hand_ = 0;
-    std::size_t in_store_ = 0;    // pages with an entry in the store
-    std::size_t stored_only_ = 0; // of those: pages that are nowhere else
     std::size_t recent_refaults_ = 0;
     bool has_gone_ = false;
     pagefold::steady_clock clock_;
-    guest_stats stats_{};
+    guest_stats stats_{}; // what the pager doesn't count
 };
 
 template <class MakeRoom>
 void guest::serve_faults(MakeRoom make_room) noexcept {
-    while (!faults_.empty() && !has_gone_) {
+    while (!faults_.empty() && !has_gone()) {
         const std::uint64_t start = clock_.now();
         make_room(most_window);
         if (resolve(faults_.front()) == outcome::again) {

@@ -100,11 +100,11 @@ uffd_outcome guest_memory::protect(std::size_t page, std::size_t count, bool on)
 void guest_memory::wake(std::size_t page, std::size_t count) noexcept {
     static_cast<void>(fd_.wake(address(page), count * page_bytes));
 }
-bool guest_memory::poison(std::size_t page) noexcept {
+uffd_outcome guest_memory::poison(std::size_t page) noexcept {
     if (can_evict()) { // of a hole a mark of the protection is left, which poison gives way to
         static_cast<void>(protect(page, 1, false));
     }
-    return fd_.poison(address(page), page_bytes).ok();
+    return fd_.poison(address(page), page_bytes);
 }
 void guest_memory::unregister() noexcept {
     for (const guest_region& region : regions_) {

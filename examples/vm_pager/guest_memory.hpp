@@ -7,6 +7,7 @@
 
 #include <pagefold/hosted/uffd.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -50,8 +51,19 @@ public:
                                                bool protect) noexcept;
     [[nodiscard]] pagefold::uffd_outcome protect(std::size_t page, std::size_t count, bool on) noexcept;
     void wake(std::size_t page, std::size_t count) noexcept;
-    /// Whoever touches the page from now on gets SIGBUS; false where the kernel can't do that.
-    [[nodiscard]] bool poison(std::size_t page) noexcept;
+    /// Whoever touches the page from now on gets SIGBUS, where the kernel can do that.
+    [[nodiscard]] pagefold::uffd_outcome poison(std::size_t page) noexcept;
+    /// The pages of a range of addresses that lie in the regions: `of_run(first, count)` for each run of them.
+    template <class OfRun>
+    void for_each_run(std::uint64_t start, std::uint64_t end, OfRun of_run) const {
+        for (std::size_t i = 0; i < regions_.size(); ++i) {
+            const std::uint64_t first = std::max(start, regions_[i].address);
+            const std::uint64_t last = std::min(end, regions_[i].address + regions_[i].bytes);
+            if (first < last) {
+                of_run(first_[i] + (first - regions_[i].address) / page_bytes, (last - first) / page_bytes);
+            }
+        }
+    }
     /// From here on the kernel serves the memory alone; what is missing are zeros.
     void unregister() noexcept;
     /// Whether the process behind the descriptor still has its memory.

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <new>
 #include <string>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -297,6 +298,8 @@ void host::hear_clients() {
             }
         } catch (const refusal& why) {
             std::printf("refused: %s\n", why.what());
+        } catch (const std::bad_alloc&) {
+            std::printf("refused: no memory for its tables\n");
         }
         c = is_done ? clients_.erase(c) : std::next(c);
     }

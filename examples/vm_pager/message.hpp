@@ -30,7 +30,7 @@ struct guest_region {
 
 inline constexpr std::size_t most_message_bytes = 64 << 10;
 inline constexpr std::size_t most_regions = 64;
-/// Of all regions: what a resident_set can number.
+/// Of all regions: what a region_pager can number.
 inline constexpr std::uint64_t most_guest_bytes = std::uint64_t{0xffff0000} * page_bytes;
 
 /// The regions, in the order of their addresses. Nothing where the text only began. Throws refusal for what can't be the
