@@ -246,7 +246,9 @@ status region_pager<Store, Backend, Policy>::put(slot_id page, byte_view bytes, 
         if (!must) {
             return s;
         }
-        states_.set(page, page_states::barred, s == status::incompressible && backend_.tells_writes());
+        const bool is_barred = s == status::incompressible && backend_.tells_writes();
+        states_.set(page, page_states::barred, is_barred);
+        stats_.barred_pages += is_barred ? 1u : 0u;
         const bool is_full = s == status::limit || s == status::no_memory;
         if (!is_full || tries == tries_a_put || drop_some_copies(copies_a_refusal) == 0) {
             const bool has_copies = tries != tries_a_put && copy_looks_ == 0 && entries_ != stored_; // perhaps

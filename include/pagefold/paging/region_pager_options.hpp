@@ -48,6 +48,7 @@ struct region_pager_stats {
     std::uint64_t dropped_copies = 0;   ///< copies of pages in memory, dropped to give the store room
     std::uint64_t vanished_pages = 0;   ///< that an ephemeral pool had no more, or corrupt; they came from the base
     std::uint64_t lost_pages = 0;       ///< whose stored bytes could not be read any more
+    std::uint64_t barred_pages = 0;     ///< of those refused: as they are for good; they wait for a write
     std::uint64_t resident_pages = 0;
     std::uint64_t in_transit_pages = 0;
     std::uint64_t stored_pages = 0; ///< in the store alone

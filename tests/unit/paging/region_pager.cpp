@@ -406,6 +406,7 @@ TEST_CASE("what the store won't have because it does not shrink waits for a writ
         const std::uint64_t puts = f.store.puts();
         CHECK(f.pager.evict(1).goes_on == !tells);
         CHECK((f.store.puts() == puts) == tells);
+        CHECK((f.pager.statistics().barred_pages == 1) == tells);
         f.write(0, 100);
         f.store.refuses_puts = false;
         CHECK(f.pager.evict(1).freed == 1);
