@@ -713,7 +713,7 @@ void restart(const char* program) {
     const std::string image = folder.file("image");
     std::optional<pager_process> pager{std::in_place, program, folder.file("socket"),
                                        std::vector<std::string>{"--resident", "2M", "--save", image}};
-    monitor one{{{std::size_t{6} << 20, std::size_t{2} << 20}}}, two, fixed{{{std::size_t{2} << 20}, false}};
+    monitor one{{{std::size_t{6} << 20, std::size_t{2} << 20}}}, two, fixed{{{std::size_t{1} << 20}, false}};
     guest_model of_one{one}, of_two{two}, of_fixed{fixed};
     one.introduce(*pager);
     two.introduce(*pager);
