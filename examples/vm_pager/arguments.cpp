@@ -58,6 +58,8 @@ arguments parse_arguments(int count, char** values) {
             given.store = parse_size(option, line.value());
         } else if (option == "--auto") {
             given.is_steered = true;
+        } else if (option == "--threads") {
+            given.threads = static_cast<unsigned>(line.number(1, 256));
         } else if (option == "--guests") {
             given.guests = static_cast<unsigned>(line.number(1, 1'000'000));
         } else if (option == "--help" || option == "-h") {
@@ -95,6 +97,8 @@ userfaultfd and, if pages are to be evicted, the guest's memfd.
   --store SIZE      most memory for the compressed pages
   --auto            the guests' pages in memory follow what the guests use; the
                     other bounds hold besides
+  --threads N       serve faults in N threads (default 1), each guest in one at
+                    a time; more than there are processors is of no use
   --guests N        end when N guests have come and gone
   --help            this
 

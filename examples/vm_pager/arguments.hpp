@@ -19,6 +19,7 @@ struct arguments {
     std::size_t resident = unlimited; ///< most bytes of all guests' pages in memory
     std::size_t memory = unlimited;   ///< most bytes of those and of the store together
     std::size_t store = unlimited;    ///< most bytes of the store
+    unsigned threads = 1;             ///< that serve faults
     unsigned guests = 0;              ///< end when so many have come and gone; 0: never
     bool is_steered = false;          ///< the guests' pages in memory follow what they use
     bool wants_help = false;

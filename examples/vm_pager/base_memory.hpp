@@ -17,7 +17,7 @@ public:
     base_memory& operator=(const base_memory&) = delete;
 
     [[nodiscard]] virtual std::uint64_t bytes() const noexcept = 0;
-    /// How many of the pages from `offset` on it could read, the first ones.
+    /// How many of the pages from `offset` on it could read, the first ones. From many threads.
     [[nodiscard]] virtual std::size_t read(std::uint64_t offset, std::byte* to, std::size_t count) noexcept = 0;
     /// Pages that were read from a file.
     [[nodiscard]] virtual std::uint64_t file_pages() const noexcept = 0;

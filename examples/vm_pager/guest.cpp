@@ -25,10 +25,10 @@ bool is_clone_of(const base_memory* base) { return base != nullptr && base->pare
 } // namespace
 
 guest::guest(unsigned number, guest_memory memory, unique_fd socket, store_type& store, base_memory* base,
-             const saved_guest* saved)
+             const saved_guest* saved, std::atomic<std::size_t>& resident)
     : number_{number}, memory_{std::move(memory)}, socket_{std::move(socket)}, store_{store}, base_{base},
-      keys_{store, {memory_, is_clone_of(base)}}, backend_{memory_, base}, pager_{keys_, backend_}, tables_{nullptr,
-                                                                                                            std::free} {
+      keys_{store, {memory_, is_clone_of(base)}}, backend_{memory_, base}, pager_{keys_, backend_},
+      tables_{nullptr, std::free}, all_resident_{resident} {
     for (const guest_region& region : memory_.regions()) {
         if (base_ != nullptr && base_->bytes() < region.offset + region.bytes) {
             throw refusal("the snapshot ends before a region does");
@@ -58,9 +58,11 @@ guest::guest(unsigned number, guest_memory memory, unique_fd socket, store_type&
         }
     }
     look_at_file();
+    publish();
 }
 
 guest::~guest() {
+    all_resident_ -= resident_;
     if (pool_ != pagefold::pool_id{}) {
         static_cast<void>(store_.destroy_pool(pool_));
     }
@@ -94,7 +96,7 @@ void guest::take_over(const saved_guest& saved) {
     }
 }
 
-guest_stats guest::stats() const noexcept {
+guest_stats guest::counters() const noexcept {
     guest_stats s = stats_;
     const pagefold::region_pager_stats of_pager = pager_.statistics();
     s.refaults = of_pager.refaults;
@@ -113,9 +115,12 @@ void guest::read_messages() noexcept {
     uffd_msg messages[32];
     for (;;) {
         const uffd_outcome got = memory_.descriptor().read(messages, sizeof messages / sizeof *messages);
+        const std::lock_guard lock{mutex_};
         for (std::size_t i = 0; i < got.done; ++i) {
             note_message(messages[i]);
         }
+        fault_count_ = faults_.size();
+        publish();
         if (!got.ok()) {
             return;
         }
@@ -151,13 +156,15 @@ void guest::appeared(slot_id page) noexcept {
     backend_.went(page, 1);
     static_cast<void>(pager_.appeared(page, 1));
 }
-void guest::read_socket() noexcept {
+int guest::read_socket() noexcept {
+    const std::lock_guard lock{mutex_};
     char bytes[256];
     const ssize_t got = ::recv(socket_.get(), bytes, sizeof bytes, 0);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
         socket_ = unique_fd{};
         look_after_process();
     }
+    return socket_.get();
 }
 
 // Faults.
@@ -216,8 +223,16 @@ void guest::lose(slot_id page) noexcept {
     ++stats_.lost_pages;
 }
 
+void guest::look_around() noexcept {
+    const std::lock_guard lock{mutex_};
+    look_at_file();
+    if (!socket_) {
+        look_after_process();
+    }
+    publish();
+}
 void guest::look_at_file() noexcept {
-    if (!memory_.can_evict() || memory_.pages_in_file() == resident()) {
+    if (!memory_.can_evict() || memory_.pages_in_file() == pager_.in_memory()) {
         return;
     }
     for (std::size_t page = 0; page < memory_.pages();) {
@@ -244,10 +259,11 @@ guest::eviction guest::evict(std::size_t pages) noexcept {
     if (!memory_.can_evict()) {
         return {};
     }
-    const std::uint64_t refused = pager_.statistics().refused_pages;
+    const std::lock_guard lock{mutex_};
+    const std::uint64_t barred = pager_.statistics().barred_pages;
     const pagefold::pages_freed done = pager_.evict(pages);
-    return {done.freed,
-            done.goes_on ? static_cast<std::size_t>(pager_.statistics().refused_pages - refused) : std::size_t{0}};
+    publish();
+    return {done.freed, static_cast<std::size_t>(pager_.statistics().barred_pages - barred)};
 }
 
 // The end.
@@ -287,6 +303,7 @@ bool guest::give_back() noexcept {
     if (patience == most_patience) {
         return false;
     }
+    publish();
     memory_.unregister(); // lifts what protection is left, and wakes everybody
     return stats().lost_pages == lost;
 }
@@ -318,9 +335,11 @@ void guest::let_wait() noexcept {
         memory_.wake(f.page, 1);
     }
     faults_.clear();
+    fault_count_ = 0;
 }
 
 bool guest::check() noexcept {
+    const std::lock_guard lock{mutex_};
     const auto pool = store_.statistics_of(pool_);
     const pagefold::region_pager_stats s = pager_.statistics();
     return pager_.check() && pool && pool.value().stored_pages == s.stored_pages + s.copied_pages;

@@ -12,10 +12,12 @@
 #include <pagefold/paging/keyed_store.hpp>
 #include <pagefold/paging/region_pager.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <mutex>
 
 // One guest: a region_pager over its memory, and what the pager can't know: messages, the order in which they are obeyed, what
 // no message tells, and what a guest is over a restart.
@@ -27,8 +29,10 @@
 // equals the template's is a reference there, one that is near it a delta. The store doesn't fall through, and what is nowhere
 // is read by the template's id. So a clone's page has the key of the template's: its place in the file.
 //
-// One thread does all of it, so that a fault and an eviction of a page never meet. What does happen at the same time is
-// the guest, and what its monitor does to the address space:
+// Threads. Messages and faults are one thread's at a time, who has claimed the guest (host.hpp), so that they stay in order. A lock is
+// held for each fault, message and eviction, so that no two of them meet; no call takes another guest's. What has a lock of its
+// own is for any thread: resident, recent_refaults, has_gone, stats, evict, look_around, check. What does happen at the
+// same time is the guest, and what its monitor does to the address space:
 //
 //   A writer that runs into the protection of an eviction waits until its message is read; by then its page is stored, and
 //   comes back as for any fault. So evictions wake nobody.
@@ -66,48 +70,55 @@ public:
     /// Takes over memory that was registered. Throws refusal where the store has no room for a pool, the system none for the
     /// tables, or a region lies outside of what it begins as. `base` may be null.
     /// `saved`: it was here before, and goes on with that pool; or null. Who is refused leaves the pool as it was.
+    /// `resident` is the sum of all guests' pages in memory, to which its own are added.
     guest(unsigned number, guest_memory memory, unique_fd socket, store_type& store, base_memory* base,
-          const saved_guest* saved);
+          const saved_guest* saved, std::atomic<std::size_t>& resident);
     ~guest();
     guest(const guest&) = delete;
     guest& operator=(const guest&) = delete;
 
     [[nodiscard]] unsigned number() const noexcept { return number_; }
     [[nodiscard]] int faults_descriptor() noexcept { return memory_.descriptor().descriptor(); }
-    /// −1 once the monitor has closed it.
     [[nodiscard]] int socket() const noexcept { return socket_.get(); }
     [[nodiscard]] const guest_memory& memory() const noexcept { return memory_; }
-    [[nodiscard]] std::size_t resident() const noexcept { return pager_.in_memory(); }
+    [[nodiscard]] std::size_t resident() const noexcept { return resident_.load(); }
     [[nodiscard]] std::size_t stored() const noexcept {
         return static_cast<std::size_t>(pager_.statistics().stored_pages);
     }
-    [[nodiscard]] guest_stats stats() const noexcept;
+    [[nodiscard]] guest_stats stats() const noexcept {
+        const std::lock_guard lock{mutex_};
+        return counters();
+    }
     /// Of its pool in the store.
     [[nodiscard]] pagefold::pool_stats stored_as() const noexcept {
         return store_.statistics_of(pool_).value_or(pagefold::pool_stats{});
     }
     /// Faults of pages that should not have gone, of late.
-    [[nodiscard]] std::size_t recent_refaults() const noexcept { return recent_refaults_; }
-    void forget_half_of_refaults() noexcept { recent_refaults_ /= 2; }
-    [[nodiscard]] bool has_gone() const noexcept { return has_gone_ || backend_.has_gone(); }
+    [[nodiscard]] std::size_t recent_refaults() const noexcept { return recent_refaults_.load(); }
+    void forget_half_of_refaults() noexcept { recent_refaults_ = recent_refaults_ / 2; }
+    [[nodiscard]] bool has_gone() const noexcept { return has_gone_.load(); }
     /// Whether faults wait that can't be served before other events were read.
-    [[nodiscard]] bool has_faults() const noexcept { return !faults_.empty(); }
+    [[nodiscard]] bool has_faults() const noexcept { return fault_count_ != 0; }
 
     /// Reads all messages and applies what is no fault.
     void read_messages() noexcept;
-    /// Serves the faults that can be served now. `make_room(pages)` is called before so many come.
+    /// Serves the faults that can be served now. What `make_room(pages)` answers before so many come lives until they have come.
     template <class MakeRoom>
     void serve_faults(MakeRoom make_room) noexcept;
-    /// Something came on the socket, which means nothing, or it was closed.
-    void read_socket() noexcept;
-    /// Notes whether the process is there.
-    void look_after_process() noexcept { has_gone_ = has_gone() || !memory_.is_alive(); }
-    /// Finds pages that came into the file, or went, without a fault or an event.
-    void look_at_file() noexcept;
+    /// Something came on the socket, which means nothing, or it was closed: then −1, else the socket.
+    [[nodiscard]] int read_socket() noexcept;
+    /// Finds pages that came into the file, or went, without a fault or an event, and whether the process is there.
+    void look_around() noexcept;
+    /// Asks the system.
+    [[nodiscard]] bool is_alive() noexcept {
+        const std::lock_guard lock{mutex_};
+        look_after_process();
+        return !has_gone();
+    }
 
     struct eviction {
         std::size_t freed = 0;  ///< pages that went
-        std::size_t barred = 0; ///< pages that the store refused, where others may go
+        std::size_t barred = 0; ///< pages that don't shrink, and won't be tried again
     };
     /// Evicts up to `pages`.
     [[nodiscard]] eviction evict(std::size_t pages) noexcept;
@@ -122,6 +133,8 @@ public:
 
     /// Walks everything and compares every counter, for tests.
     [[nodiscard]] bool check() noexcept;
+
+    bool is_waiting = false; ///< of the host's books
 
 private:
     using slot_id = pagefold::slot_id;
@@ -148,6 +161,15 @@ private:
     };
 
     void open_pager();
+    [[nodiscard]] guest_stats counters() const noexcept;
+    void look_at_file() noexcept;
+    void look_after_process() noexcept { has_gone_ = has_gone() || !memory_.is_alive(); }
+    /// What others may know of, after a call that may have changed it.
+    void publish() noexcept {
+        const std::size_t now = pager_.in_memory();
+        all_resident_ += now - resident_.exchange(now);
+        has_gone_ = has_gone() || backend_.has_gone();
+    }
     void take_over(const saved_guest& saved);
     void note_message(const uffd_msg& message) noexcept;
     void forget(std::size_t first, std::size_t count) noexcept;
@@ -173,22 +195,30 @@ private:
     pager_type pager_;
     std::unique_ptr<std::byte[], void (*)(void*)> tables_;
     std::deque<fault> faults_;
-    std::size_t recent_refaults_ = 0;
-    bool has_gone_ = false;
+    std::atomic<std::size_t>& all_resident_;
+    std::atomic<std::size_t> resident_{0};
+    std::atomic<std::size_t> recent_refaults_{0};
+    std::atomic<bool> has_gone_{false};
+    std::atomic<std::size_t> fault_count_{0};
+    mutable std::mutex mutex_; // for all but those
     pagefold::steady_clock clock_;
     guest_stats stats_{}; // what the pager doesn't count
 };
 
 template <class MakeRoom>
 void guest::serve_faults(MakeRoom make_room) noexcept {
-    while (!faults_.empty() && !has_gone()) {
+    while (has_faults() && !has_gone()) {
         const std::uint64_t start = clock_.now();
-        make_room(most_window);
-        if (resolve(faults_.front()) == outcome::again) {
+        const auto room = make_room(most_window);
+        const std::lock_guard lock{mutex_};
+        const outcome came = resolve(faults_.front());
+        publish();
+        if (came == outcome::again) {
             ++stats_.again;
             return;
         }
         faults_.pop_front();
+        fault_count_ = faults_.size();
         const std::uint64_t took = clock_.now() - start;
         stats_.fault_ns += took;
         stats_.longest_fault_ns = took > stats_.longest_fault_ns ? took : stats_.longest_fault_ns;

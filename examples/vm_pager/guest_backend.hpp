@@ -105,7 +105,8 @@ public:
     /// A page that was removed is missing again by itself. Where the kernel can't tell who waits, he waits for ever: wrong bytes would be
     /// worse.
     status set_lost(slot_id page, bool is_lost) noexcept {
-        return is_lost ? met(memory_.poison(page).error) : status::ok;
+        const status s = is_lost ? met(memory_.poison(page).error) : status::ok;
+        return is_lost && met_page() ? status::ok : s; // it was told already
     }
     status wake(slot_id first, std::size_t count) noexcept {
         if (first - woken_.first >= woken_.count || count > woken_.count - (first - woken_.first)) {

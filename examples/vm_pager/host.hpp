@@ -8,16 +8,30 @@
 
 #include <pagefold/control/budget.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <list>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <poll.h>
+#include <thread>
 #include <vector>
 
-// All guests of this process: one store, a pool for each, one budget. One thread, which waits for whatever comes first.
+// All guests of this process: one store, a pool for each, one budget.
+//
+// Threads. With one, it waits for whatever comes first and does all. With more, they wait for guests in an epoll set, and the first one,
+// which then serves no faults, for all else. A guest's descriptors tell once until they are armed again, so whoever heard one has
+// claimed the guest for so long: its messages and faults stay in order. Evictions claim nothing: a guest loses pages while
+// its faults are served, one after the other (guest.hpp). What the guests share is under `books_`: who they are, who of them loses
+// pages, what is printed. It is held for steps that are short; a guest's lock may be taken under it, never the other way. A guest that
+// left is gone once nobody has it any more.
+//
+// A thread takes the room that its fault needs before it takes the pages: so all of them together stay within the budget.
 //
 // The budget. --resident bounds the guests' pages in memory. --memory bounds those and all of the store, so that what the
 // store takes the guests lose; an eighth of it is kept for pages in memory, where the machine would do nothing but fault.
@@ -37,6 +51,9 @@ class host {
 public:
     /// Throws failure.
     explicit host(const arguments& given);
+    ~host() { stop_threads(); }
+    host(const host&) = delete;
+    host& operator=(const host&) = delete;
 
     /// Reads what was saved and the template, if there are any. Then serves until the signals' descriptor has one that ends it,
     /// after which every guest is saved or given back, or all guests that were to come are gone. False where a guest could not be
@@ -51,14 +68,27 @@ private:
     [[nodiscard]] bool hear_signal(int signals);
     void fill_polled(int signals);
     [[nodiscard]] int patience() const noexcept;
-    void serve_guests();
+
+    using guest_ref = std::shared_ptr<guest>;
+    enum class part : std::uint8_t { faults, socket };
+
+    [[nodiscard]] bool has_threads() const noexcept { return given_.threads > 1; }
+    void start_threads();
+    void stop_threads() noexcept;
+    void work() noexcept;
+    /// Hears up to so many guests, and serves them. `patience`: as epoll_wait's.
+    void serve_guests(int most, int patience) noexcept;
+    void serve(guest& g) noexcept;
+    void serve_waiting() noexcept;
+    [[nodiscard]] guest_ref find(std::uint64_t number) noexcept;
+    /// 0, or errno.
+    int arm(unsigned number, part of, int descriptor, int operation) noexcept;
+    void let_leave(const guest_ref& g);
     void accept_clients();
     void hear_clients();
     void introduce(connection& client, introduction who);
-    void bid_farewell(guest& leaving);
-    void put_away() noexcept;
+    void bid_farewell(guest& leaving); // under books_, or without threads, as all that follow up to give_all_back
     void show_guests();
-    void look_around();
     [[nodiscard]] bool end();
     [[nodiscard]] bool restore(int signals);
     void take_base(const saved_base& base);
@@ -67,14 +97,35 @@ private:
     [[nodiscard]] bool save();
     [[nodiscard]] bool drop_unclaimed();
     [[nodiscard]] bool give_all_back();
+    void put_away() noexcept;
+    void look_around();
 
-    [[nodiscard]] std::size_t resident() const noexcept;
+    /// Pages that are about to come, and are counted until they have.
+    class room {
+    public:
+        room(std::atomic<std::size_t>& promised, std::size_t pages, host& from) noexcept
+            : promised_{promised}, pages_{pages} {
+            promised_ += pages;
+            from.evict_excess();
+        }
+        room(const room&) = delete;
+        room& operator=(const room&) = delete;
+        ~room() { promised_ -= pages_; }
+
+    private:
+        std::atomic<std::size_t>& promised_;
+        std::size_t pages_;
+    };
+
+    [[nodiscard]] std::size_t resident() const noexcept { return resident_.load(); }
     [[nodiscard]] std::size_t allowed() const noexcept;
-    void make_room(std::size_t pages) noexcept;
+    [[nodiscard]] room make_room(std::size_t pages) noexcept { return {promised_, pages, *this}; }
+    void evict_excess() noexcept;
     void steer() noexcept;
     void fit_steering(std::size_t more) noexcept;
+    void note_steering() noexcept { steered_ = static_cast<std::size_t>(steering_->bytes()); }
     void forget_refaults(std::size_t freed) noexcept;
-    [[nodiscard]] guest* choose() const noexcept;
+    [[nodiscard]] guest_ref choose() const noexcept;
     void note_peak() noexcept;
     void show_line();
 
@@ -87,25 +138,37 @@ private:
     std::list<connection> clients_;
     std::list<saved_guest> saved_; // that have not come back; not destroyed before the guests' base by themselves
     bool has_spent_image_ = false;
-    std::list<guest> guests_;
+    std::atomic<std::size_t> resident_{0}; // pages of all guests
+    std::atomic<std::size_t> promised_{0}; // pages that are about to come
+    std::map<unsigned, guest_ref> guests_; // by number
+    std::deque<guest_ref> waiting_;        // claimed, with faults that can't be served yet
+    std::atomic<std::size_t> waiting_count_{0};
+    mutable std::mutex books_;
     std::vector<pollfd> polled_;
+    unique_fd heard_; // an epoll set: a guest's number and part
+    unique_fd bell_;  // a thread has something for the first one
+    unique_fd end_;   // for all threads
+    std::vector<std::thread> threads_;
+    std::atomic<bool> is_ending_{false};
+    std::atomic_flag is_ahead_ = ATOMIC_FLAG_INIT; // a thread makes room for what is to come
     clock::time_point next_look_ = clock::now();
     clock::time_point next_accept_ = clock::now(); // later, where no client could be taken
     bool has_said_no_accept_ = false;
     unsigned arrived_ = 0;
-    unsigned left_ = 0;
+    std::atomic<unsigned> left_{0};
     std::size_t since_forgetting_ = 0; // pages evicted
     std::size_t to_put_away_ = 0;      // pages, for a signal
     unsigned refusals_in_a_row_ = 0;   // evictions that freed nothing
     unsigned refusals_to_wait_ = 0;    // how often room is not made now
     std::uint64_t faults_of_the_gone_ = 0;
     std::uint64_t last_faults_ = 0;
-    std::size_t peak_resident_ = 0; // bytes, as the next two
-    std::size_t peak_memory_ = 0;
-    std::size_t peak_over_ = 0; ///< most above the budget
-    bool has_said_full_ = false;
+    std::atomic<std::size_t> peak_resident_{0}; // bytes, as the next two
+    std::atomic<std::size_t> peak_memory_{0};
+    std::atomic<std::size_t> peak_over_{0}; ///< most above the budget
+    std::atomic<bool> has_said_full_{false};
     pagefold::steady_clock ticks_;
     std::optional<pagefold::budget<pagefold::steady_clock>> steering_; // none without --auto
+    std::atomic<std::size_t> steered_{arguments::unlimited};
     clock::time_point next_step_ = clock::now();
     guest_stats of_the_gone_{};
 };

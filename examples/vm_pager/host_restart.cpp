@@ -83,15 +83,14 @@ void host::spend_image() {
 /// written, and all is as before.
 bool host::save() {
     const clock::time_point start = clock::now();
-    std::vector<guest*> ones;
+    std::vector<guest_ref> ones;
     saved_guests all;
     try {
-        for (guest& g : guests_) {
-            g.look_at_file();
-            g.look_after_process();
-            if (g.memory().can_evict() && !g.has_gone()) {
-                all.guests.push_back(g.save());
-                ones.push_back(&g);
+        for (const auto& [number, g] : guests_) {
+            g->look_around();
+            if (g->memory().can_evict() && g->is_alive()) {
+                all.guests.push_back(g->save());
+                ones.push_back(g);
             }
         }
         if (base_ != nullptr) {
@@ -107,13 +106,13 @@ bool host::save() {
         std::printf("NOT SAVED: %s; the guests' pages are brought back\n", why.what());
         return false;
     }
-    for (guest* const g : ones) {
+    for (const guest_ref& g : ones) {
         g->let_wait();
         std::printf("guest %u waits: resident=%zu stored=%zu\n", g->number(), g->resident() * page_bytes,
                     g->stored() * page_bytes);
         bid_farewell(*g);
+        guests_.erase(g->number());
     }
-    guests_.remove_if([&](const guest& g) { return std::find(ones.begin(), ones.end(), &g) != ones.end(); });
     if (!has_spent_image_ && !saved_.empty()) {
         std::printf("none of %zu guests has come back: they are saved once more\n", saved_.size());
         saved_.clear();

@@ -3,13 +3,15 @@
 
 #include "unique_fd.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
 namespace vm_pager {
 
-/// A file of whole pages that is read and not written. The kernel is told to keep no copy of its own.
+/// A file of whole pages that is read and not written. The kernel is told to keep no copy of its own. Many
+/// threads may read.
 class page_file {
 public:
     /// Throws failure where the file can't be read or is no whole number of pages.
@@ -28,7 +30,7 @@ private:
     unique_fd fd_;
     std::uint64_t bytes_ = 0;
     std::uint64_t identity_ = 0;
-    std::uint64_t pages_read_ = 0;
+    std::atomic<std::uint64_t> pages_read_{0};
 };
 
 } // namespace vm_pager

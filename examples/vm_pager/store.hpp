@@ -6,27 +6,24 @@
 #include <pagefold/admit/ratio.hpp>
 #include <pagefold/compress/page_delta.hpp>
 #include <pagefold/hosted/mmap_source.hpp>
-#include <pagefold/platform/null_lock.hpp>
 #include <pagefold/store/default_config.hpp>
-#include <pagefold/store/page_store.hpp>
+#include <pagefold/store/partitioned_store.hpp>
 
 #include <cstdint>
 
 namespace vm_pager {
 
-/// One store for all guests and what they begin as; the one thread needs no locks.
+/// One store for all guests and what they begin as, for all threads.
 struct store_choices : pagefold::default_config {
-    using lock_type = pagefold::null_lock;
     using admission_type = pagefold::by_pool<pagefold::ratio, pagefold::always>;
     using delta_type = pagefold::page_delta;
     static constexpr unsigned max_pools = 1024;
-    static constexpr unsigned max_scratch = 1;
 };
 
 /// pool_options::admission of a pool whose pages are nowhere else: those that don't shrink are kept, too.
 inline constexpr std::uint8_t keeps_all = 1;
 
-using store_type = pagefold::page_store<store_choices>;
+using store_type = pagefold::partitioned_store<store_choices>;
 using source_type = pagefold::mmap_source<>;
 
 } // namespace vm_pager

@@ -20,7 +20,9 @@ namespace {
 
 struct load {
     unsigned guests = 8;
+    unsigned least_guests = 1;
     unsigned threads = 2;
+    std::size_t pagers = 1; ///< threads of the pager
     std::size_t mib = 32;
     unsigned share = 2; ///< one page in so many is resident
     std::size_t steps = 20'000;
@@ -36,6 +38,10 @@ load parse(int count, char** values) {
             given.guests = static_cast<unsigned>(line.number(1, 64));
         } else if (option == "--threads") {
             given.threads = static_cast<unsigned>(line.number(1, 64));
+        } else if (option == "--from") {
+            given.least_guests = static_cast<unsigned>(line.number(1, 64));
+        } else if (option == "--pagers") {
+            given.pagers = line.number(1, 256);
         } else if (option == "--mib") {
             given.mib = line.number(1, 65536);
         } else if (option == "--share") {
@@ -55,8 +61,10 @@ constexpr const char* help = R"(Usage: vm_pager_load [VM_PAGER] [OPTION]...
 
 How many faults a second one vm_pager (the one beside this program) serves.
 
-  --guests N    most guests; a line for each power of two up to it (default 8)
+  --guests N    most guests; a line for each doubling up to it (default 8)
+  --from N      fewest guests (default 1)
   --threads N   of each guest (default 2)
+  --pagers N    threads of vm_pager (default 1)
   --mib N       memory of each guest (default 32)
   --share N     one page in N of all memory is resident (default 2)
   --steps N     reads of each thread, one in three with a write (default 20000)
@@ -135,18 +143,25 @@ pid_t start_guest(const load& given, const std::string& socket, channel& watcher
     _exit(0);
 }
 
-/// Seconds that a process had a processor for.
+/// Seconds that the threads of a process had a processor for.
 double processor_seconds(pid_t process) {
-    std::uint64_t nanoseconds = 0;
-    std::ifstream("/proc/" + std::to_string(process) + "/schedstat") >> nanoseconds;
-    return static_cast<double>(nanoseconds) * 1e-9;
+    double seconds = 0;
+    for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task")) {
+        std::uint64_t nanoseconds = 0;
+        std::ifstream(thread.path() / "schedstat") >> nanoseconds;
+        seconds += static_cast<double>(nanoseconds) * 1e-9;
+    }
+    return seconds;
 }
 
 void measure(const char* program, const load& given, unsigned guests) {
     const scratch_folder folder;
     const std::string resident = std::to_string((guests * given.mib << 10) / given.share) + "K";
     pager_process pager{
-        program, folder.file("socket"), {"--resident", resident, "--guests", std::to_string(guests)}, false};
+        program,
+        folder.file("socket"),
+        {"--resident", resident, "--guests", std::to_string(guests), "--threads", std::to_string(given.pagers)},
+        false};
     std::vector<channel> watched(guests);
     std::vector<pid_t> processes;
     for (channel& c : watched) {
@@ -195,7 +210,7 @@ int run(int count, char** values) {
     std::signal(SIGPIPE, SIG_IGN);
     std::printf("%zu MiB a guest, one page in %u resident\n\n", given.mib, given.share);
     std::printf("GUESTS  THREADS     FAULTS    FAULTS/s  PAGER'S PROCESSOR  us/FAULT\n");
-    for (unsigned guests = 1; guests <= given.guests; guests *= 2) {
+    for (unsigned guests = given.least_guests; guests <= given.guests; guests *= 2) {
         measure(program.c_str(), given, guests);
         std::fflush(stdout);
     }

@@ -46,6 +46,9 @@ private:
     std::string path_;
 };
 
+/// What every vm_pager is told besides.
+inline std::vector<std::string> more_arguments;
+
 /// A vm_pager whose output is read line by line, and shown if asked. Killed where a scenario does not end it.
 class pager_process {
 public:
@@ -59,6 +62,7 @@ public:
         int ends[2];
         expect(pipe(ends) == 0, "no pipe");
         arguments.insert(arguments.begin(), {program, "--socket", socket});
+        arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
         std::vector<char*> values;
         for (std::string& argument : arguments) {
             values.push_back(argument.data());

@@ -40,6 +40,8 @@ expect_refusal("--snapshot and --template: guests begin as one" --socket "${sock
 expect_refusal("absent: No such file" --socket "${socket}" --restore "${FOLDER}/absent")
 expect_refusal("not a file that --save wrote" --socket "${socket}" --restore "${FOLDER}/odd")
 expect_refusal("not a file that --save wrote" --socket "${socket}" --restore "${FOLDER}/empty")
+expect_refusal("--threads 0" --socket "${socket}" --threads 0)
+expect_refusal("--threads 257" --socket "${socket}" --threads 257)
 expect_refusal("--restore: it takes a value" --socket "${socket}" --restore)
 if(NOT EXISTS "${FOLDER}/odd")
   message(SEND_ERROR "a file was taken for a socket")

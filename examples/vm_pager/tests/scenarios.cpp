@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// vm_pager_scenarios VM_PAGER NAME: a monitor that talks to a vm_pager, and checks what its guest's memory has. Ends with 0,
+// vm_pager_scenarios VM_PAGER NAME [THREADS]: a monitor that talks to a vm_pager, and checks what its guest's memory has. Ends with 0,
 // 1 for a mistake, 77 where the kernel has no userfaultfd.
 
 #include "guest_model.hpp"
@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <sys/resource.h>
 #include <thread>
@@ -273,6 +274,67 @@ void killed(const char* program) {
     model.work(2, 2'000, vm->pages());
     model.check_all();
     end_of(pager, vm);
+}
+
+/// Eight guests that fight for a tenth of their memory. Four of them are killed meanwhile, and others take their places.
+void crowd(const char* program) {
+    constexpr std::size_t bytes = std::size_t{6} << 20, bound = std::size_t{5} << 20;
+    constexpr unsigned of_each = 4;
+    const scratch_folder folder;
+    pager_process pager{program, folder.file("socket"), {"--resident", std::to_string(bound >> 10) + "K"}};
+    std::vector<pid_t> mortal;
+    for (unsigned i = 0; i < 2 * of_each; ++i) { // forked before there are threads; half of them come later
+        mortal.push_back(fork());
+        if (mortal.back() == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            usleep(i < of_each ? 0 : 300'000);
+            monitor vm{{{bytes}}};
+            vm.introduce(pager.socket());
+            guest_model{vm}.work(2, 100'000'000, vm.pages());
+            _exit(1);
+        }
+    }
+    std::vector<std::unique_ptr<monitor>> vms;
+    std::vector<std::unique_ptr<guest_model>> models;
+    for (unsigned i = 0; i < of_each; ++i) {
+        vms.push_back(std::make_unique<monitor>(monitor_options{{bytes}}));
+        models.push_back(std::make_unique<guest_model>(*vms.back()));
+        vms.back()->introduce(pager.socket());
+    }
+    in_threads(of_each + 1, [&](unsigned t) {
+        if (t < of_each) {
+            models[t]->work(2, 2'500, vms[t]->pages() / 2);
+            for (std::size_t i = t; i < vms[t]->pages(); i += 7) {
+                models[t]->remove(i, MADV_REMOVE);
+            }
+            models[t]->work(2, 2'500, vms[t]->pages());
+            return;
+        }
+        for (const pid_t child : mortal) {
+            usleep(120'000);
+            kill(child, SIGKILL);
+            waitpid(child, nullptr, 0);
+        }
+    });
+    for (unsigned i = 0; i < 2 * of_each; ++i) {
+        expect(figure(pager.wait_for(" left: "), "lost") == 0, "pages were lost");
+        expect(figure(pager.wait_for("so far: "), "whole") == 1, "the pager's books are wrong");
+    }
+    for (const auto& model : models) {
+        model->check_all();
+    }
+    vms.clear();
+    pager.send(SIGTERM);
+    for (unsigned i = 0; i < of_each; ++i) {
+        const std::string line = pager.wait_for(" left: ");
+        expect(figure(line, "lost") == 0 && figure(line, "evicted") > 500, "not one that was pressed");
+        expect(figure(line, "removed") > 100, "the removals were not noticed");
+        const std::string sum = pager.wait_for("so far: ");
+        expect(figure(sum, "whole") == 1, "the pager's books are wrong");
+        expect(figure(sum, "peak_over") == 0 && figure(sum, "peak_resident") <= static_cast<long long>(bound),
+               "the budget was exceeded");
+    }
+    expect(pager.wait_for_end() == 0, "vm_pager's status");
 }
 
 /// A page of the snapshot that cannot be read any more kills whoever touches it, rather than being wrong.
@@ -1245,7 +1307,7 @@ void exhausted(const char* program) {
     pager.wait_for("guest 2: ");
     guest_model of_second{*second};
     of_second.work(2, 1'000, second->pages());
-    allow(3); // ppoll takes no more than that
+    allow(2); // ppoll takes no more than that
     pager.wait_for("guest 1 has all");
     pager.wait_for("guest 2 has all");
     expect(pager.wait_for_end() == 2, "vm_pager's status");
@@ -1262,6 +1324,7 @@ const std::map<std::string, void (*)(const char*)> scenarios = {
     {"full_store", full_store},
     {"farewell", farewell},
     {"killed", killed},
+    {"crowd", crowd},
     {"lost_page", lost_page},
     {"idle_guest", idle_guest},
     {"malformed", malformed},
@@ -1283,10 +1346,13 @@ const std::map<std::string, void (*)(const char*)> scenarios = {
 };
 
 int run(int count, char** values) {
-    const auto found = count == 3 ? scenarios.find(values[2]) : scenarios.end();
+    const auto found = count == 3 || count == 4 ? scenarios.find(values[2]) : scenarios.end();
     if (found == scenarios.end()) {
-        std::fprintf(stderr, "usage: vm_pager_scenarios VM_PAGER NAME\n");
+        std::fprintf(stderr, "usage: vm_pager_scenarios VM_PAGER NAME [THREADS]\n");
         return 2;
+    }
+    if (count == 4) {
+        more_arguments = {"--threads", values[3]};
     }
     setvbuf(stdout, nullptr, _IOLBF, 0);
     std::signal(SIGPIPE, SIG_IGN);
