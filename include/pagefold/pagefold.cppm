@@ -470,8 +470,12 @@ using pagefold::region_pager;
 using pagefold::region_pager_options;
 using pagefold::region_pager_stats;
 using pagefold::resident_pages;
+using pagefold::scattered_backend;
+using pagefold::spare_backend;
 using pagefold::stride_read_ahead;
+using pagefold::timed_backend;
 using pagefold::transit_queue;
+using pagefold::unsure_backend;
 using pagefold::working_set_recorder;
 
 #if __STDC_HOSTED__ && defined(__linux__)

@@ -13,7 +13,8 @@ template <paged_store Store, paging_backend Backend, eviction_policy Policy>
 void region_pager<Store, Backend, Policy>::make_room(std::size_t pages) noexcept {
     for (unsigned tries = 0; tries < evictions_a_fault && is_over(pages); ++tries) {
         const std::size_t excess = in_memory() - (pages < options_.limit ? options_.limit - pages : 0);
-        const pages_freed done = evict_some(excess < batch() ? batch() : excess);
+        // Who found the store full last asks with one page, and doesn't take out many and put them back for each fault.
+        const pages_freed done = evict_some(is_store_full_ ? 1 : excess < batch() ? batch() : excess);
         if (done.freed == 0 && !done.goes_on) {
             return;
         }
@@ -47,6 +48,18 @@ bool region_pager<Store, Backend, Policy>::is_front_in_transit() const noexcept 
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
 pages_freed region_pager<Store, Backend, Policy>::evict_some(std::size_t wanted) noexcept {
+    if constexpr (timed_backend<Backend>) {
+        const std::uint64_t start = backend_.now();
+        const pages_freed done = evict_batch(wanted);
+        stats_.evict_time += backend_.now() - start;
+        return done;
+    } else {
+        return evict_batch(wanted);
+    }
+}
+
+template <paged_store Store, paging_backend Backend, eviction_policy Policy>
+pages_freed region_pager<Store, Backend, Policy>::evict_batch(std::size_t wanted) noexcept {
     if (pages_ == 0 || wanted == 0) {
         return {};
     }
@@ -101,20 +114,39 @@ auto region_pager<Store, Backend, Policy>::take_victims(std::size_t most) noexce
         victims[at] = page;
     }
     for (std::size_t first = 0; first < count;) {
-        std::size_t run = 1;
-        while (first + run < count && victims[first + run] == victims[first] + run) {
-            ++run;
+        const std::size_t run = run_of(victims + first, count - first);
+        pages_done done;
+        if constexpr (scattered_backend<Backend>) {
+            done = told(backend_.take_out_pages(victims + first, run), run);
+        } else {
+            done = told(backend_.take_out(victims[first], run), run);
         }
-        const pages_done done = told(backend_.take_out(victims[first], run), run);
         for (std::size_t i = 0; i < done.done; ++i) {
             note_taken(victims[first + i]);
         }
         if (done.done < run) {
-            set_.insert(victims[first + done.done], true); // pinned
+            ++stats_.pinned_pages;
+            set_.insert(victims[first + done.done], true);
         }
         first += done.done < run ? done.done + 1 : run;
     }
     return {most_looks - steps, is_over};
+}
+
+template <paged_store Store, paging_backend Backend, eviction_policy Policy>
+std::size_t region_pager<Store, Backend, Policy>::run_of(const slot_id* pages, std::size_t count) const noexcept {
+    std::size_t run = 1;
+    for (; run < count; ++run) {
+        bool goes_on = pages[run] == pages[run - 1] + 1;
+        if (scattered_backend<Backend> && !goes_on && stats_.lost_pages == 0) {
+            const slot_id next = set_.next(pages[run - 1]); // in a round: no_slot, or one before, is none in between
+            goes_on = next == no_slot || next < pages[run - 1] || next > pages[run];
+        }
+        if (!goes_on) {
+            break;
+        }
+    }
+    return run;
 }
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
@@ -145,7 +177,7 @@ std::size_t region_pager<Store, Backend, Policy>::settle(std::size_t most) noexc
         while (left != 0 && count < max_run && count < most - freed) {
             const slot_id page = queue_.front();
             const bool is_there = is_front_in_transit();
-            if (is_there && count != 0 && page != run[0] + count) {
+            if (!scattered_backend<Backend> && is_there && count != 0 && page != run[0] + count) {
                 break;
             }
             queue_.pop();
@@ -173,12 +205,18 @@ std::size_t region_pager<Store, Backend, Policy>::settle_run(const slot_id* run,
             ++end;
         }
         if (end != i) {
-            const std::size_t done = told(backend_.drop(run[i], end - i), end - i).done;
+            std::size_t done = 0;
+            if constexpr (scattered_backend<Backend>) {
+                done = told(backend_.drop_pages(run + i, end - i), end - i).done;
+            } else {
+                done = told(backend_.drop(run[i], end - i), end - i).done;
+            }
             for (const std::size_t gone = i + done; i < gone; ++i, ++freed) {
                 note_gone(run[i], is_put[i]);
             }
         }
         if (i < count && (i < end || !goes[i])) {
+            stats_.pinned_pages += i < end ? 1u : 0u;
             stays(run[i]);
             ++i;
         }
@@ -204,7 +242,17 @@ status region_pager<Store, Backend, Policy>::settle_page(slot_id page) noexcept 
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
 status region_pager<Store, Backend, Policy>::find_copy(slot_id page, bool& is_put) noexcept {
-    const bool is_good = states_.has(page, page_states::good);
+    bool is_good = states_.has(page, page_states::good);
+    if constexpr (unsure_backend<Backend>) {
+        if (const byte_span room = is_good ? backend_.compare_room() : byte_span{}; !room.empty()) {
+            const result<byte_view> bytes = backend_.read(page);
+            if (!bytes || bytes.value().size() != page_size) {
+                return told(bytes ? status::busy : bytes.error());
+            }
+            is_good = is_copy(page, bytes.value(), room);
+            states_.set(page, page_states::good, is_good);
+        }
+    }
     const bool is_base = is_good && !states_.has(page, page_states::has_entry) && is_from_base(page);
     if (is_good && !(is_base && options_.stores_base)) {
         return status::ok;
@@ -227,9 +275,26 @@ status region_pager<Store, Backend, Policy>::find_copy(slot_id page, bool& is_pu
         }
         return s;
     }
+    if (is_store_full_ && !states_.has(page, page_states::has_entry)) { // it has just refused another
+        stats_.refused_pages += is_base ? 0u : 1u;
+        return is_base ? status::ok : status::limit;
+    }
     const status s = put(page, bytes.value(), !is_base);
     is_put = s == status::ok;
     return is_base ? status::ok : s;
+}
+
+template <paged_store Store, paging_backend Backend, eviction_policy Policy>
+bool region_pager<Store, Backend, Policy>::is_copy(slot_id page, byte_view bytes, byte_span room) noexcept {
+    if (states_.has(page, page_states::has_entry)) {
+        return store_.get(key(page), room) == status::ok && equal_bytes(bytes.data(), room.data(), page_size);
+    }
+    if constexpr (based_backend<Backend>) {
+        if (is_from_base(page)) {
+            return told(backend_.fill(page, room)) == status::ok && equal_bytes(bytes.data(), room.data(), page_size);
+        }
+    }
+    return is_zeros(bytes);
 }
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>

@@ -901,5 +901,162 @@ TEST_CASE("a million pages, few of them in memory") {
     CHECK(f.store.size() == 0);
 }
 
+using apart = fixture<scattered_test_backend>;
+
+TEST_CASE("victims that lie apart are taken out in a call where nothing is between them, and dropped in one") {
+    apart f{32, {}, {true, true, 4}};
+    const auto calls = [&](call which) { return f.backend.count(which); };
+    std::vector<std::size_t> runs;
+    for (const slot_id page : {3u, 9u, 10u, 30u}) {
+        f.write(page, 5);
+    }
+    f.backend.on_apart = [&](std::size_t count) { runs.push_back(count); };
+    CHECK(f.pager.evict(3).freed == 3); // 3, 9 and 10; 30 is behind them
+    CHECK(runs == std::vector<std::size_t>{3, 3});
+    CHECK(calls(call::drop) == 3);
+    f.write(3, 6);
+    f.write(9, 7);
+    CHECK(f.pager.evict_page(30) == status::ok);
+    runs.clear();
+    CHECK(f.pager.evict(2).freed == 2);
+    CHECK(runs == std::vector<std::size_t>{2, 2});
+    CHECK(f.read(3) == 6);
+    CHECK(f.read(9) == 7);
+    CHECK(f.read(10) == 5);
+    CHECK(f.pager.check());
+    // A page that was lost may be marked in between: from there on only neighbours go together.
+    f.evict({3, 9, 10});
+    f.store.spoil(9);
+    CHECK(f.pager.fault(9, false) == status::corrupt);
+    f.write(3, 1);
+    f.write(10, 1);
+    runs.clear();
+    CHECK(f.pager.evict(2).freed == 2);
+    CHECK(runs == std::vector<std::size_t>{1, 1, 2});
+}
+
+TEST_CASE("a resident page between two victims is none of their call") {
+    fixture<scattered_test_backend, lru> f{8, {}, {true, true, 4}};
+    for (const slot_id page : {1u, 5u, 3u}) {
+        f.write(page, 9);
+    }
+    std::vector<std::size_t> runs;
+    f.backend.on_apart = [&](std::size_t count) { runs.push_back(count); };
+    CHECK(f.pager.evict(2).freed == 2); // 1 and 5, the oldest
+    CHECK(runs == std::vector<std::size_t>{1, 1, 2});
+    CHECK(f.pager.state(3) == page_state::resident);
+}
+
+TEST_CASE("what the backend has spare counts in the limit, and goes") {
+    region_pager_options options;
+    options.limit = 8;
+    options.queue = 4;
+    apart f{32, options, {true, true, 4}};
+    for (slot_id page = 0; page < 8; ++page) {
+        f.write(page, 1);
+    }
+    CHECK(f.pager.evict(1).freed == 1);
+    REQUIRE(f.pager.statistics().in_transit_pages != 0);
+    f.pager.set_limit(f.pager.in_memory()); // none to spare
+    slot_id waiting = 0;
+    while (f.pager.state(waiting) != page_state::in_transit) {
+        ++waiting;
+    }
+    CHECK(f.read(waiting) == 1);
+    CHECK(f.pager.in_memory() == f.backend.in_memory());
+    CHECK(f.pager.in_memory() <= 7);
+    CHECK(f.pager.statistics().queue_faults == 1);
+    CHECK(f.pager.statistics().evict_time != 0);
+    for (slot_id page = 0; page < 8; ++page) {
+        CHECK(f.read(page) == 1);
+        CHECK(f.pager.in_memory() == f.backend.in_memory());
+    }
+    CHECK(f.pager.drop(0, 32) == status::ok);
+    CHECK(f.pager.in_memory() == 0);
+}
+
+TEST_CASE("a write that slips in before a page is out is not lost") {
+    apart f{8, {}, {false, true, 4}};
+    const std::byte other[page_size] = {std::byte{77}};
+    const std::byte zero[page_size] = {};
+    f.write(2, 5);
+    f.evict({2});
+    CHECK(f.read(2) == 5); // clean, by the store
+    CHECK(f.read(3) == 0); // clean, by nothing
+    const std::uint64_t puts = f.store.puts();
+    f.evict({2, 3});
+    CHECK(f.store.puts() == puts);
+    CHECK(f.read(2) == 5);
+    CHECK(f.read(3) == 0);
+    f.backend.slips = [&](slot_id) { return other; };
+    f.evict({2, 3});
+    CHECK(f.store.puts() == puts + 2);
+    f.backend.slips = nullptr;
+    CHECK(f.read(2) == 77);
+    CHECK(f.read(3) == 77);
+    f.backend.slips = [&](slot_id) { return zero; };
+    f.evict({2});
+    CHECK_FALSE(f.store.has(2));
+    // Where it can't be compared, it doesn't go.
+    f.backend.slips = nullptr;
+    f.backend.refuse(call::read, true);
+    CHECK(f.pager.evict_page(3) != status::ok);
+    f.backend.refuse(call::read, false);
+    CHECK(f.read(3) == 77);
+    // Who is sure compares nothing.
+    f.backend.is_unsure = false;
+    const std::uint64_t gets = f.store.gets();
+    f.evict({3});
+    CHECK(f.store.gets() == gets);
+    CHECK(f.pager.check());
+}
+
+TEST_CASE("the queue may become shorter, and as long again as it was opened") {
+    region_pager_options options;
+    options.queue = 6;
+    fixture<> f{32, options};
+    for (slot_id page = 0; page < 20; ++page) {
+        f.write(page, 3);
+    }
+    while (f.pager.statistics().in_transit_pages < 6) {
+        REQUIRE(f.pager.evict(2).freed == 2);
+    }
+    f.pager.set_queue(1);
+    CHECK(f.pager.evict(4).freed == 4);
+    CHECK(f.pager.statistics().in_transit_pages <= 2);
+    f.pager.set_queue(100);
+    while (f.pager.evict(1).freed != 0 && f.pager.statistics().resident_pages != 0) {
+        REQUIRE(f.pager.statistics().in_transit_pages <= 6);
+    }
+    CHECK(f.pager.check());
+}
+
+TEST_CASE("pages that the backend won't give are counted, and who finds the store full asks it with one page") {
+    region_pager_options options;
+    options.limit = 8;
+    options.batch = 8;
+    fixture<> f{32, options};
+    f.write(0, 1);
+    f.backend.refuse(call::take_out, true);
+    CHECK(f.pager.evict(1).freed == 0);
+    CHECK(f.pager.evict_page(0) != status::ok);
+    f.backend.refuse(call::take_out, false);
+    f.backend.refuse(call::drop, true);
+    CHECK(f.pager.evict(1).freed == 0);
+    CHECK(f.pager.statistics().pinned_pages == 4); // the first eviction looked twice
+    f.backend.refuse(call::drop, false);
+    f.store.refuses_puts = true;
+    for (slot_id page = 0; page < 10; ++page) {
+        f.write(page, 2);
+    }
+    const std::uint64_t puts = f.store.puts(), taken = f.backend.count(call::take_out);
+    for (slot_id page = 10; page < 20; ++page) {
+        f.write(page, 2);
+    }
+    CHECK(f.store.puts() <= puts + 20);
+    CHECK(f.backend.count(call::take_out) <= taken + 40);
+    CHECK(f.pager.in_memory() == 20);
+}
+
 } // namespace
 } // namespace pagefold::testing::unit_paging_region_pager
