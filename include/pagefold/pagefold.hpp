@@ -71,12 +71,12 @@
 #include <pagefold/hosted/steady_clock.hpp>
 #include <pagefold/hosted/text_writer.hpp>
 #include <pagefold/hosted/uffd.hpp>
+#include <pagefold/hosted/uffd_backend.hpp>
 #include <pagefold/hosted/uffd_memory.hpp>
 #include <pagefold/hosted/uffd_memory_options.hpp>
 #include <pagefold/hosted/uffd_methods.hpp>
 #include <pagefold/hosted/uffd_pager.hpp>
 #include <pagefold/hosted/uffd_pager_options.hpp>
-#include <pagefold/hosted/uffd_reclaim.hpp>
 #include <pagefold/hosted/uffd_snapshot.hpp>
 #include <pagefold/hosted/unsaved_pages.hpp>
 
