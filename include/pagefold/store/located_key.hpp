@@ -20,13 +20,13 @@
 namespace pagefold::inline PAGEFOLD_ABI {
 
 struct located_key {
-    page_key key;
-    std::uint32_t pool;        ///< the pool's slot
-    std::uint32_t route;       ///< number of the pool's route by which it is looked for; 0 in a hasher's answer
-    std::uint64_t object_hash; ///< of pool slot and object
-    std::uint64_t extent_hash; ///< of pool slot, object and extent number
-    std::uint64_t sum_seed;    ///< of the whole key: what the page's checksum is bound to
-    acquire_context context{}; ///< in which memory is taken for it
+    page_key key{};
+    std::uint32_t pool = 0;        ///< the pool's slot
+    std::uint32_t route = 0;       ///< number of the pool's route by which it is looked for; 0 in a hasher's answer
+    std::uint64_t object_hash = 0; ///< of pool slot and object
+    std::uint64_t extent_hash = 0; ///< of pool slot, object and extent number
+    std::uint64_t sum_seed = 0;    ///< of the whole key: what the page's checksum is bound to
+    acquire_context context{};     ///< in which memory is taken for it
 
     [[nodiscard]] constexpr std::uint64_t extent() const noexcept { return key.index / extent_pages; }
     [[nodiscard]] constexpr unsigned page() const noexcept { return static_cast<unsigned>(key.index % extent_pages); }

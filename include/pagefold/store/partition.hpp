@@ -267,7 +267,7 @@ public:
     /// Streams that one hold copied out, and whose they are.
     struct fetched_pages {
         struct page {
-            fetched found;
+            fetched found{};
             std::uint8_t number = 0; ///< in the window
         };
         page pages[batch_window::pages_a_hold];
