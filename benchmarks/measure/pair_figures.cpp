@@ -15,7 +15,7 @@
 namespace pagefold::measure {
 namespace {
 
-constexpr std::size_t page_size = support::corpus::page_bytes;
+constexpr std::size_t pair_page_bytes = support::corpus::page_bytes;
 
 /// Streams one behind the other, and where the pages come from.
 class stream_slab {
@@ -23,14 +23,16 @@ public:
     /// The pages of `from` over and over, as they come in a random order, those left out that the codec can't shorten.
     stream_slab(const std::vector<const std::byte*>& from, std::size_t bytes, const page_codec& codec,
                 byte_span scratch) {
-        memory_.reserve(bytes + codec.bound(page_size));
+        memory_.reserve(bytes + codec.bound(pair_page_bytes));
         const std::vector<std::uint32_t> order = permutation(from.size(), 5);
         for (std::size_t i = 0; memory_.size() < bytes && (i < from.size() || !entries_.empty()); ++i) {
             const std::byte* const page = from[order[i % from.size()]];
             const std::size_t begin = memory_.size();
-            memory_.resize(begin + codec.bound(page_size));
+            memory_.resize(begin + codec.bound(pair_page_bytes));
             const std::size_t size =
-                codec.compress({page, page_size}, byte_span{memory_}.subview(begin, codec.bound(page_size)), scratch)
+                codec
+                    .compress({page, pair_page_bytes}, byte_span{memory_}.subview(begin, codec.bound(pair_page_bytes)),
+                              scratch)
                     .value_or(0);
             memory_.resize(begin + size);
             if (size != 0) {
@@ -85,14 +87,14 @@ private:
     static constexpr std::size_t places = 16; ///< what pages are read into in turn
 
     void read(std::size_t one, std::size_t other, std::size_t place, bool by_pairs) {
-        const page_to_read first{slab_.stream(one), {out_ + place * page_size, page_size}};
-        const page_to_read second{slab_.stream(other), {out_ + (place + 1) * page_size, page_size}};
+        const page_to_read first{slab_.stream(one), {out_ + place * pair_page_bytes, pair_page_bytes}};
+        const page_to_read second{slab_.stream(other), {out_ + (place + 1) * pair_page_bytes, pair_page_bytes}};
         const status_pair answers = by_pairs ? codec_.decompress_pair(first, second, scratch_)
                                              : status_pair{codec_.decompress(first.in, first.out, scratch_),
                                                            codec_.decompress(second.in, second.out, scratch_)};
         if (answers != status_pair{status::ok, status::ok} ||
-            (is_first_ && (std::memcmp(first.out.data(), slab_.page(one), page_size) != 0 ||
-                           std::memcmp(second.out.data(), slab_.page(other), page_size) != 0))) {
+            (is_first_ && (std::memcmp(first.out.data(), slab_.page(one), pair_page_bytes) != 0 ||
+                           std::memcmp(second.out.data(), slab_.page(other), pair_page_bytes) != 0))) {
             throw wrong_outcome("page codec", "a pair", one);
         }
     }
@@ -102,7 +104,7 @@ private:
     byte_span scratch_;
     std::vector<std::uint32_t> order_;
     bool is_first_ = true;
-    alignas(page_size) std::byte out_[places * page_size];
+    alignas(pair_page_bytes) std::byte out_[places * pair_page_bytes];
 };
 
 } // namespace
@@ -110,12 +112,12 @@ private:
 void measure_pairs(const support::corpus& pages, unsigned rounds, bool is_quick, figures& out) {
     std::vector<const std::byte*> chosen;
     for (const std::byte* page : pages.pages()) {
-        if (std::memcmp(page, page + 8, page_size - 8) != 0) {
+        if (std::memcmp(page, page + 8, pair_page_bytes - 8) != 0) {
             chosen.push_back(page);
         }
     }
     const page_codec codec;
-    const support::scratch_memory scratch{codec.scratch_size(page_size)};
+    const support::scratch_memory scratch{codec.scratch_size(pair_page_bytes)};
     const stream_slab near(chosen, std::size_t{256} << 10, codec, scratch.span());
     const stream_slab far(chosen, std::size_t{is_quick ? 128u : 512u} << 20, codec, scratch.span());
     pair_contest of_near(near, codec, scratch.span());
