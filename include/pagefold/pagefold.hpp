@@ -56,9 +56,7 @@
 #include <pagefold/hosted/prometheus_text.hpp>
 #include <pagefold/hosted/psi_monitor.hpp>
 #include <pagefold/hosted/published_stats.hpp>
-#include <pagefold/hosted/read_ahead.hpp>
 #include <pagefold/hosted/readable_wait.hpp>
-#include <pagefold/hosted/resident_set.hpp>
 #include <pagefold/hosted/shortage.hpp>
 #include <pagefold/hosted/sigbus_chain.hpp>
 #include <pagefold/hosted/sigbus_links.hpp>
