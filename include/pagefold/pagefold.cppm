@@ -514,7 +514,6 @@ using pagefold::node_placement;
 using pagefold::node_snapshot;
 using pagefold::numa_source;
 using pagefold::numa_topology;
-using pagefold::page_place;
 using pagefold::pages_of_published_age;
 using pagefold::pagemap_scan;
 using pagefold::pager_budget;
