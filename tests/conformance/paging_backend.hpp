@@ -307,6 +307,7 @@ private:
         bring(4, 1, page_access::write, 85);
         bring(6, 2, page_access::write, 87);
         const slot_id pages[] = {1, 4, 6}, order[] = {6, 1, 4};
+        b_.foresee(pages, 3);
         expect(b_.take_out_pages(pages, 3) == pages_done{3, status::ok}, clause::done_is_counted);
         for (const slot_id page : pages) {
             const result<byte_view> read = b_.read(page);

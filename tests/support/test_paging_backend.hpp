@@ -304,6 +304,12 @@ public:
     /// Whether somebody who does so now is not told of.
     [[nodiscard]] bool can_write(std::size_t number) const { return !tells_writes() && is_present(number); }
 
+    void foresee(const slot_id* pages, std::size_t count) noexcept {
+        expect(count >= 1 && count <= 64);
+        for (std::size_t i = 0; i < count; ++i) {
+            expect(page(pages[i]).is == state::present && (i == 0 || pages[i - 1] < pages[i]));
+        }
+    }
     pages_done take_out_pages(const slot_id* pages, std::size_t count) noexcept {
         expect(count >= 1 && count <= 64);
         if (on_apart) {

@@ -62,7 +62,7 @@ public:
         unmap(std::exchange(zeros_, nullptr), max_window * page_bytes_);
         unmap(std::exchange(frames_of_, nullptr), table_bytes_);
         frames_.close();
-        taken_ = last_count_ = 0;
+        taken_ = last_count_ = last_seen_ = 0;
     }
 
     /// Room for max_window pages: a place, while one is open.
@@ -126,11 +126,19 @@ public:
         }
         return all;
     }
-    pages_done take_out_pages(const slot_id* pages, std::size_t count) noexcept {
-        drop_left(); // of pages that were put back
+    /// One scan for all of them, and the frames of pages that were put back meanwhile.
+    void foresee(const slot_id* pages, std::size_t count) noexcept {
+        drop_left();
         std::copy(pages, pages + count, last_);
         last_count_ = count;
+        last_seen_ = 0;
         note_writes();
+    }
+    pages_done take_out_pages(const slot_id* pages, std::size_t count) noexcept {
+        if (!is_foreseen(pages, count)) {
+            foresee(pages, count);
+            last_seen_ = count;
+        }
         pages_done all;
         while (all.done < count && all.why == status::ok) {
             std::size_t run = 1;
@@ -267,6 +275,16 @@ private:
 
     // Out of memory.
 
+    /// Whether they are the next of those that were foreseen, each once.
+    [[nodiscard]] bool is_foreseen(const slot_id* pages, std::size_t count) noexcept {
+        const slot_id* const at = std::lower_bound(last_ + last_seen_, last_ + last_count_, pages[0]);
+        const auto left = static_cast<std::size_t>(last_ + last_count_ - at);
+        if (left < count || !std::equal(pages, pages + count, at)) {
+            return false;
+        }
+        last_seen_ = static_cast<std::size_t>(at - last_) + count;
+        return true;
+    }
     /// Whether pages[run] goes with those before it, which begin at pages[0].
     [[nodiscard]] bool is_run(const slot_id* pages, std::size_t run) const noexcept {
         return moves() ? pages[run] - pages[0] < max_batch : pages[run] == pages[run - 1] + 1;
@@ -382,9 +400,10 @@ private:
     frame_queue frames_{};
     std::size_t taken_ = 0; // pages in frames
     std::size_t page_bytes_ = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-    slot_id last_[max_batch] = {}; // that were to be taken out by the last call
+    slot_id last_[max_batch] = {}; // foreseen
     bool is_written_[max_batch] = {};
     std::size_t last_count_ = 0;
+    std::size_t last_seen_ = 0; // of those: have been taken out, or refused
     steady_clock clock_{};
 };
 static_assert(scattered_backend<uffd_backend> && unsure_backend<uffd_backend> && spare_backend<uffd_backend> &&

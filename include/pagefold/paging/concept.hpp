@@ -62,6 +62,8 @@
 //
 // scattered_backend: pages that lie apart are taken out, and dropped, in a call. At most 64, and none twice.
 //
+//   b.foresee(pages, count)   | void              | these, in the order of their numbers, are what the next calls take out, if nothing
+//                             |                   | refuses: what is to be found out of them may be found out in one call
 //   b.take_out_pages(pages,   | pages_done        | take_out of those pages, in the order of their numbers; the pages between two
 //       count)                |                   | of them are missing or taken out
 //   b.drop_pages(pages,       | pages_done        | drop of pages that are taken out, in any order
@@ -126,6 +128,7 @@ concept accessed_backend = paging_backend<B> && requires(B& b, slot_id page) {
 
 template <class B>
 concept scattered_backend = paging_backend<B> && requires(B& b, const slot_id* pages, std::size_t count) {
+    { b.foresee(pages, count) } noexcept -> std::same_as<void>;
     { b.take_out_pages(pages, count) } noexcept -> std::same_as<pages_done>;
     { b.drop_pages(pages, count) } noexcept -> std::same_as<pages_done>;
 };

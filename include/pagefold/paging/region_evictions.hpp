@@ -113,6 +113,11 @@ auto region_pager<Store, Backend, Policy>::take_victims(std::size_t most) noexce
         }
         victims[at] = page;
     }
+    if constexpr (scattered_backend<Backend>) {
+        if (count != 0) {
+            backend_.foresee(victims, count);
+        }
+    }
     for (std::size_t first = 0; first < count;) {
         const std::size_t run = run_of(victims + first, count - first);
         pages_done done;
