@@ -642,6 +642,10 @@ private:
     void read_many(page_request* requests, std::size_t count, reading how) noexcept;
     template <class Request, class Step, class Single>
     void for_windows(Request* requests, std::size_t count, Step step, Single single) noexcept;
+    using fetched_page = typename partition_type::fetched_pages::page;
+    /// One or two pages that were fetched.
+    void decode_some(const batch_window& window, page_request* requests, const fetched_page* pages, unsigned count,
+                     bool are_checked, byte_span scratch, partition_type& partition) noexcept;
     // How many they took.
 
     unsigned put_window(put_request* requests, unsigned count, acquire_context context) noexcept;

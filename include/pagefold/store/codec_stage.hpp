@@ -179,8 +179,26 @@ public:
         }
         return decompress(stream, out, scratch, page) == status::ok ? status::ok : status::corrupt;
     }
+    /// unpack, of two: in one call where the codec has one, for streams that it made.
+    status_pair unpack_pair(const page_to_read& first, const page_to_read& second, byte_span scratch,
+                            const page_context& page_of_first = {},
+                            const page_context& page_of_second = {}) const noexcept {
+        if constexpr (pair_decompressor<Compressor> && !pool_compressor<Compressor>) {
+            if (is_packed(first) && is_packed(second)) {
+                const status_pair answers = compressor_.decompress_pair(first, second, scratch);
+                return {answers.first == status::ok ? status::ok : status::corrupt,
+                        answers.second == status::ok ? status::ok : status::corrupt};
+            }
+        }
+        const status answer = unpack(first.in, first.out, scratch, page_of_first);
+        return {answer, unpack(second.in, second.out, scratch, page_of_second)};
+    }
 
 private:
+    /// Whether unpack would ask the codec.
+    [[nodiscard]] static constexpr bool is_packed(const page_to_read& page) noexcept {
+        return page.in.size() != page.out.size() && !(TakesValues && page.out.size() <= min_stream_size);
+    }
     [[nodiscard]] static constexpr bool is_failure(status s, bool is_short) noexcept {
         return s != status::incompressible && !(TakesValues && is_short && s == status::invalid);
     }

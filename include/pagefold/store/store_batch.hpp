@@ -13,7 +13,8 @@
 //
 // What it spares is waiting, and entering. Up to 32 pages are worked on together. The lines that their look-ups meet are asked for
 // first, step by step (batch_look_ahead.hpp). Then the partitions are entered one after the other, and what fits into a scratch,
-// some six streams, is copied out in one hold; while one of them is decoded, the stream of a page further on is asked for. A hold
+// some six streams, is copied out in one hold; while two of them are decoded, in one call where the codec has one, streams of pages
+// further on are asked for. A hold
 // ends at the first page that needs more than a look and a copy (it is in the tier, has a base, its pool was moved): the
 // page's own operation does that one, and a hold goes on behind it. So the order of a key's operations is kept.
 //
@@ -73,6 +74,42 @@ void basic_store<Config, Place>::look_ahead(batch_step last, batch_window& windo
 }
 
 template <store_config Config, partition_policy Place>
+PAGEFOLD_ALWAYS_INLINE void basic_store<Config, Place>::decode_some(const batch_window& window, page_request* requests,
+                                                                    const fetched_page* pages, unsigned count,
+                                                                    bool are_checked, byte_span scratch,
+                                                                    partition_type& partition) noexcept {
+    page_to_read from[2];
+    page_context of[2];
+    bool are_good = true;
+    for (unsigned i = 0; i < count; ++i) {
+        const auto& found = pages[i].found;
+        const located_key& k = window.keys[pages[i].number];
+        page_request& one = requests[pages[i].number];
+        one.length = partition_state<Config>::length_of(found.e);
+        from[i] = {found.stream, one.out.first(one.length)};
+        of[i] = context_of(k);
+        const bool is_good = are_checked || partition_state<Config>::is_good(found.e, found.stream, k.sum_seed);
+        one.outcome = is_good ? status::ok : status::corrupt;
+        are_good = are_good && is_good;
+    }
+    if (count == 2 && are_good) {
+        const status_pair outcomes = codec_.unpack_pair(from[0], from[1], scratch, of[0], of[1]);
+        requests[pages[0].number].outcome = outcomes.first;
+        requests[pages[1].number].outcome = outcomes.second;
+    } else {
+        for (unsigned i = 0; i < count; ++i) {
+            status& outcome = requests[pages[i].number].outcome;
+            outcome = outcome == status::ok ? codec_.unpack(from[i].in, from[i].out, scratch, of[i]) : outcome;
+        }
+    }
+    for (unsigned i = 0; i < count; ++i) {
+        if (requests[pages[i].number].outcome != status::ok) {
+            partition.note_corruption();
+        }
+    }
+}
+
+template <store_config Config, partition_policy Place>
 PAGEFOLD_NOINLINE unsigned basic_store<Config, Place>::read_window(page_request* requests, unsigned count,
                                                                    reading how) noexcept {
     batch_window window;
@@ -117,18 +154,13 @@ PAGEFOLD_NOINLINE unsigned basic_store<Config, Place>::read_window(page_request*
                 ask(++done + streams_ahead);
                 continue;
             }
-            // A codec that decodes two pages at a time is handed two of these.
-            for (unsigned n = 0; n < fetched.count; ++n) {
-                ask(++done + streams_ahead);
-                const unsigned number = fetched.pages[n].number;
-                const typename partition_type::fetched& found = fetched.pages[n].found;
-                page_request& one = requests[number];
-                one.length = partition_state<Config>::length_of(found.e);
-                one.outcome = decode(window.keys[number], how == reading::take, found, one.out.first(one.length),
-                                     lease.scratch());
-                if (one.outcome != status::ok) {
-                    partition.note_corruption();
-                }
+            for (unsigned n = 0; n < fetched.count;) {
+                const unsigned some = fetched.count - n > 1 ? 2 : 1;
+                done += some;
+                ask(done + streams_ahead);
+                decode_some(window, requests, fetched.pages + n, some, how == reading::take, lease.scratch(),
+                            partition);
+                n += some;
             }
         }
     }

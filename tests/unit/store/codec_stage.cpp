@@ -294,6 +294,43 @@ TEST_CASE("codec_stage: unpacking") {
     }
 }
 
+/// Counts the pairs that it is asked for.
+struct counting_pairs : page_or_lz {
+    [[nodiscard]] status_pair decompress_pair(const page_to_read& a, const page_to_read& b,
+                                              byte_span scratch) const noexcept {
+        ++pairs;
+        return page_or_lz::decompress_pair(a, b, scratch);
+    }
+    static inline unsigned pairs = 0;
+};
+
+TEST_CASE("codec_stage: two pages are unpacked as each alone, in one call where both are streams") {
+    codec_stage<counting_pairs, always, true> stage{counting_pairs{}, always{}};
+    const auto bytes = [](std::size_t n) { return std::vector<std::byte>(n); };
+    std::vector<std::byte> page = bytes(4096), scratch = bytes(stage.compressor().scratch_size(4096) + 64);
+    std::byte* const aligned = scratch.data() + (64 - reinterpret_cast<std::uintptr_t>(scratch.data()) % 64) % 64;
+    const byte_span work{aligned, stage.compressor().scratch_size(4096)};
+    REQUIRE(stage.compressor().prepare(work) == status::ok);
+    make_page(page, page_kind::text, 1);
+    std::vector<std::byte> buffer = bytes(stage.compressor().bound(4096));
+    const result<std::size_t> size = stage.compressor().compress(page, buffer, work);
+    REQUIRE(size);
+    const byte_view good{buffer.data(), *size}, raw{page}, small{page.data(), 8}, bad{buffer.data(), *size - 1};
+    counting_pairs::pairs = 0;
+    for (const byte_view first : {good, raw, small, bad}) {
+        for (const byte_view second : {good, raw, small, bad}) {
+            const std::size_t sizes[] = {first.size() == 8 ? 5u : 4096u, second.size() == 8 ? 5u : 4096u};
+            std::vector<std::byte> a = bytes(sizes[0]), b = bytes(sizes[1]), c = a, d = b;
+            const status_pair answers = stage.unpack_pair({first, a}, {second, b}, work);
+            CHECK(answers == status_pair{stage.unpack(first, c, work), stage.unpack(second, d, work)});
+            CHECK((answers.first != status::ok || a == c));
+            CHECK((answers.second != status::ok || b == d));
+            CHECK((answers.first == status::ok) == (first.size() != bad.size()));
+        }
+    }
+    CHECK(counting_pairs::pairs == 4); // good and bad, in either place
+}
+
 // The same, as a store's user sees it.
 
 TEST_CASE("codec_stage: a store counts what its compressor failed on, and gives it back") {
