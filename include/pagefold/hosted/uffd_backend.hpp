@@ -141,8 +141,12 @@ public:
         }
         pages_done all;
         while (all.done < count && all.why == status::ok) {
+            if (is_in_frame(pages[all.done])) { // since a call that stopped before it
+                ++all.done;
+                continue;
+            }
             std::size_t run = 1;
-            while (all.done + run < count && is_run(pages + all.done, run)) {
+            while (all.done + run < count && is_run(pages + all.done, run) && !is_in_frame(pages[all.done + run])) {
                 ++run;
             }
             const pages_done part = moves() ? move(pages + all.done, run) : protect(pages[all.done], run);
@@ -331,6 +335,11 @@ private:
                 note_frame(pages[i], frame + (pages[i] - first));
             }
             if (i < count && !is_moved_after_all(pages[i], frame + (pages[i] - first))) {
+                // The pages behind it may be in their frames, too, and not counted: each is looked after before frames are
+                // appended again. Those that are out by now are counted when they are asked for.
+                for (std::size_t j = i + 1; j < count; ++j) {
+                    static_cast<void>(is_moved_after_all(pages[j], frame + (pages[j] - first)));
+                }
                 frames_.trim();
                 return {i, status::busy}; // pinned by a device or another process
             }

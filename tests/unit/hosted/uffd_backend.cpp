@@ -173,5 +173,41 @@ TEST_CASE("uffd_backend: frames of pages that were put back are spare until page
     });
 }
 
+TEST_CASE("uffd_backend: pages that a call moved and did not count are out with their own bytes") {
+    for_each_mode(evicts_by_move, [](const pager_mode& mode) {
+        region one{mode};
+        REQUIRE(one.is_open);
+        constexpr slot_id all[] = {0, 1, 2, 3};
+        REQUIRE(one.bring_zeros(0, 4, page_access::write).done == 4);
+        for (const slot_id number : all) {
+            REQUIRE(one.write(number, std::vector<std::byte>(page, std::byte(number + 1)).data()));
+        }
+        // As where the kernel begins its batch again: three are in their frames.
+        REQUIRE(one.memory.move_out(0, 3, 0).ok());
+        std::vector<bool> is_out(4);
+        for (std::size_t first = 0; first < 4;) { // as the pager does
+            const std::size_t run = 4 - first;
+            const pages_done done = one.take_out_pages(all + first, run);
+            for (std::size_t i = 0; i < done.done; ++i) {
+                is_out[first + i] = true;
+            }
+            first += done.done < run ? done.done + 1 : run;
+        }
+        for (const slot_id number : all) {
+            CAPTURE(number);
+            const std::byte own = std::byte(number + 1);
+            if (is_out[number]) {
+                const result<byte_view> bytes = one.read(number);
+                REQUIRE(bytes);
+                CHECK((*bytes)[0] == own);
+            } else {
+                const std::byte* const seen = one.see(number);
+                REQUIRE(seen != nullptr);
+                CHECK(seen[0] == own);
+            }
+        }
+    });
+}
+
 } // namespace
 } // namespace pagefold::testing::unit_hosted_uffd_backend
