@@ -510,6 +510,8 @@ private:
     /// ok: an access to the page succeeds, or is worth another try. corrupt: the page is lost. Else not now, and who waits comes
     /// back.
     status resolve(slot_id page, bool is_write) noexcept {
+        // A page that comes back from the queue has its frame besides, for a moment.
+        const std::size_t before = pages_.state(page) == page_state::in_transit ? pages_.in_memory() + 1 : 0;
         const status s = save_and_fault(page, is_write);
         if (s != status::ok) {
             if (s == status::corrupt && unsaved_.has(page)) {
@@ -517,7 +519,7 @@ private:
             }
             memory_.wake(page, 1);
         }
-        peak_pages_ = std::max(peak_pages_, pages_.in_memory());
+        peak_pages_ = (std::max)({peak_pages_, pages_.in_memory(), s == status::ok ? before : std::size_t{0}});
         return s;
     }
     status save_and_fault(slot_id page, bool is_write) noexcept {

@@ -130,7 +130,7 @@ auto region_pager<Store, Backend, Policy>::take_victims(std::size_t most) noexce
             note_taken(victims[first + i]);
         }
         if (done.done < run) {
-            ++stats_.pinned_pages;
+            stats_.pinned_pages += done.why == status::no_memory ? 0u : 1u;
             set_.insert(victims[first + done.done], true);
         }
         first += done.done < run ? done.done + 1 : run;
@@ -199,9 +199,9 @@ std::size_t region_pager<Store, Backend, Policy>::settle(std::size_t most) noexc
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
 std::size_t region_pager<Store, Backend, Policy>::settle_run(const slot_id* run, std::size_t count) noexcept {
     bool goes[max_run] = {};
-    bool is_put[max_run] = {};
+    leaving how[max_run] = {};
     for (std::size_t i = 0; i < count; ++i) {
-        goes[i] = find_copy(run[i], is_put[i]) == status::ok;
+        goes[i] = find_copy(run[i], how[i]) == status::ok;
     }
     std::size_t freed = 0;
     for (std::size_t i = 0; i < count;) {
@@ -217,7 +217,7 @@ std::size_t region_pager<Store, Backend, Policy>::settle_run(const slot_id* run,
                 done = told(backend_.drop(run[i], end - i), end - i).done;
             }
             for (const std::size_t gone = i + done; i < gone; ++i, ++freed) {
-                note_gone(run[i], is_put[i]);
+                note_gone(run[i], how[i]);
             }
         }
         if (i < count && (i < end || !goes[i])) {
@@ -231,12 +231,12 @@ std::size_t region_pager<Store, Backend, Policy>::settle_run(const slot_id* run,
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
 status region_pager<Store, Backend, Policy>::settle_page(slot_id page) noexcept {
-    bool is_put = false;
-    status s = find_copy(page, is_put);
+    leaving how = leaving::clean;
+    status s = find_copy(page, how);
     if (s == status::ok) {
         const pages_done done = told(backend_.drop(page, 1), 1);
         if (done.done == 1) {
-            note_gone(page, is_put);
+            note_gone(page, how);
             return status::ok;
         }
         s = done.why;
@@ -246,7 +246,7 @@ status region_pager<Store, Backend, Policy>::settle_page(slot_id page) noexcept 
 }
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
-status region_pager<Store, Backend, Policy>::find_copy(slot_id page, bool& is_put) noexcept {
+status region_pager<Store, Backend, Policy>::find_copy(slot_id page, leaving& how) noexcept {
     bool is_good = states_.has(page, page_states::good);
     if constexpr (unsure_backend<Backend>) {
         if (const byte_span room = is_good ? backend_.compare_room() : byte_span{}; !room.empty()) {
@@ -276,7 +276,7 @@ status region_pager<Store, Backend, Policy>::find_copy(slot_id page, bool& is_pu
         if (s == status::ok) {
             states_.set(page, page_states::zero_base, true);
             states_.set(page, page_states::good, true);
-            ++stats_.zero_pages;
+            how = leaving::zeros;
         }
         return s;
     }
@@ -285,7 +285,7 @@ status region_pager<Store, Backend, Policy>::find_copy(slot_id page, bool& is_pu
         return is_base ? status::ok : status::limit;
     }
     const status s = put(page, bytes.value(), !is_base);
-    is_put = s == status::ok;
+    how = s == status::ok ? leaving::put : how;
     return is_base ? status::ok : s;
 }
 
@@ -330,7 +330,7 @@ status region_pager<Store, Backend, Policy>::put(slot_id page, byte_view bytes, 
 }
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
-void region_pager<Store, Backend, Policy>::note_gone(slot_id page, bool was_put) noexcept {
+void region_pager<Store, Backend, Policy>::note_gone(slot_id page, leaving how) noexcept {
     const bool has_entry = states_.has(page, page_states::has_entry);
     leave_memory(page);
     set_place(page, has_entry ? page_states::stored : page_states::absent);
@@ -340,7 +340,8 @@ void region_pager<Store, Backend, Policy>::note_gone(slot_id page, bool was_put)
     states_.set_stamp(page, evictions_);
     evictions_ = evictions_ + 1 == 0 ? 1 : evictions_ + 1;
     ++stats_.evicted_pages;
-    stats_.clean_pages += was_put ? 0u : 1u;
+    stats_.clean_pages += how == leaving::put ? 0u : 1u;
+    stats_.zero_pages += how == leaving::zeros ? 1u : 0u;
 }
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>

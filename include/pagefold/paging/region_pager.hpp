@@ -536,6 +536,8 @@ private:
 
     pages_freed evict_some(std::size_t wanted) noexcept;
     pages_freed evict_batch(std::size_t wanted) noexcept;
+    /// How a page that leaves is had again: its copy was there, it was put, or it was found to be zeros.
+    enum class leaving : std::uint8_t { clean, put, zeros };
     struct search {
         std::size_t looks = 0;
         bool is_over = false; // no page is left that may go
@@ -554,10 +556,10 @@ private:
     /// Whether what the pager takes for the copy of a page in transit has these bytes. True of a backend that is sure.
     [[nodiscard]] bool is_copy(slot_id page, byte_view bytes, byte_span room) noexcept;
     /// A good copy of a page in transit is somewhere. Else why there is none.
-    status find_copy(slot_id page, bool& is_put) noexcept;
+    status find_copy(slot_id page, leaving& how) noexcept;
     /// Where the store has no room, copies of pages that are in memory give theirs.
     status put(slot_id page, byte_view bytes, bool must) noexcept;
-    void note_gone(slot_id page, bool was_put) noexcept;
+    void note_gone(slot_id page, leaving how) noexcept;
     /// A page in transit that is in no place of the queue.
     void stays(slot_id page) noexcept;
     /// A page that waits for a write is protected; one that has a good copy as well.
