@@ -26,7 +26,8 @@ void partition<Config>::fetch_some(const batch_window& window, std::uint64_t& pa
     if (!held) {
         return;
     }
-    retrieval<Config, exclusive> reader{state_};
+    // Copies always: of several pages in place, all but the first would lie open to who interrupts the decoding of another.
+    retrieval<Config, false> reader{state_};
     for (unsigned looks = 0; pages != 0 && looks < batch_window::pages_a_hold; ++looks) {
         const unsigned i = trailing_zeros(pages);
         const located_key& k = window.keys[i];

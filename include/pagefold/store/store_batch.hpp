@@ -116,8 +116,8 @@ PAGEFOLD_NOINLINE unsigned basic_store<Config, Place>::read_window(page_request*
     batch_groups groups;
     count = gather(requests, count, window, groups,
                    [this](const page_request& one) noexcept { return can_read(one.key, one.out); });
-    if (count == 0) {
-        return 0;
+    if (groups.begin() == groups.end()) {
+        return count; // none of them is good, and there may be no pool yet: nothing is taken, and nobody waited for
     }
     if (is_beyond_cache()) {
         look_ahead(batch_step::streams, window, groups);

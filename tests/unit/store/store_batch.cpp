@@ -98,6 +98,19 @@ TEST_CASE("store_batch: holds of puts and erasures") {
     CHECK(f.store.stats().stored_pages == 1100);
 }
 
+TEST_CASE("store_batch: what is invalid takes nothing, and a store without pools has no memory") {
+    test_source source;
+    counted_store store{source};
+    std::vector<std::byte> out(4096);
+    page_request requests[2] = {{{}, out}, {{}, out}};
+    store.get_many(requests, 2);
+    CHECK(requests[0].outcome == status::invalid);
+    CHECK(requests[1].outcome == status::invalid);
+    store.take_many(requests, 2);
+    CHECK(requests[1].outcome == status::invalid);
+    CHECK(source.bytes_held() == 0);
+}
+
 TEST_CASE("store_batch: while a pool moves its pages are found where they are") {
     node_test_source<3> source{1u << 20};
     partitioned_store<by_node_config> store{source, {.partitions = 12, .seed = 1}, {}, {}, by_node{source}};

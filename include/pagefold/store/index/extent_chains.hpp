@@ -87,7 +87,8 @@ public:
     [[nodiscard]] std::uint32_t guess(std::uint32_t pool, std::uint64_t object, std::uint64_t number,
                                       std::uint64_t object_hash, std::uint64_t extent_hash) const noexcept {
         const std::uint64_t identity = extent::identity(pool, number);
-        for (const std::uint64_t hash : {extent_hash, object_hash}) {
+        const std::uint64_t hashes[] = {extent_hash, object_hash};
+        for (const std::uint64_t hash : hashes) {
             std::uint32_t link = first_link(hash);
             for (unsigned left = guesses; link != 0 && left != 0; --left) {
                 const extent* const x = extents_.find(chain_link::id(link));
