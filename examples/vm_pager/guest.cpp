@@ -175,6 +175,7 @@ guest::outcome guest::resolve(const fault& f) noexcept {
         return bring_again(f.page);
     }
     const std::uint64_t refaults = pager_.statistics().refaults;
+    static_cast<void>(backend_.take_lost_base()); // of an earlier call's read-ahead
     status s = pager_.fault(f.page, f.is_write || f.is_protection);
     recent_refaults_ = std::min<std::size_t>(
         recent_refaults_ + static_cast<std::size_t>(pager_.statistics().refaults - refaults), most_recent_refaults);
@@ -274,7 +275,18 @@ bool guest::give_back() noexcept {
     for (std::size_t at = 0; at < memory_.pages() && !has_gone() && patience < most_patience;) {
         const auto page = static_cast<slot_id>(at);
         const state is = pager_.state(page);
-        if (is == state::zero || is == state::lost || is_there(page)) {
+        if (is == state::lost) { // whoever touches it is to hear of it, also after this
+            if (pager_.fault(page, false) == status::corrupt) {
+                ++at;
+                patience = 0;
+            } else {
+                read_messages();
+                usleep(100);
+                ++patience;
+            }
+            continue;
+        }
+        if (is == state::zero || is_there(page)) {
             ++at;
             continue;
         }
@@ -283,6 +295,7 @@ bool guest::give_back() noexcept {
                pager_.state(static_cast<slot_id>(at + run)) == is) {
             ++run;
         }
+        static_cast<void>(backend_.take_lost_base()); // of an earlier call
         const pages_done done = pager_.prefetch(page, run);
         const auto next = static_cast<slot_id>(at + done.done);
         patience = done.done != 0 ? 0 : patience;

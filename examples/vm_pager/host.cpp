@@ -460,6 +460,11 @@ void host::introduce(connection& client, introduction who) {
     for (const auto& [of, descriptor] : {std::pair{part::faults, g->faults_descriptor()}, {part::socket, socket}}) {
         if (const int error = arm(g->number(), of, descriptor, EPOLL_CTL_ADD); error != 0) {
             std::printf("guest %u can't be heard: %s\n", g->number(), std::strerror(error));
+            if (of == part::faults) { // nobody would serve it, and its first fault wait for ever
+                static_cast<void>(g->give_back());
+                let_leave(g);
+                return;
+            }
         }
     }
 }
@@ -477,7 +482,8 @@ std::size_t host::allowed() const noexcept {
 }
 /// What is there, and promised, is more than may be.
 void host::evict_excess() noexcept {
-    while (resident() + promised_ > allowed()) {
+    // Promises of many threads may be more than a small bound: of half of it there are always pages.
+    while (resident() + std::min(promised_.load(), allowed() / 2) > allowed()) {
         guest_ref victim;
         {
             const std::lock_guard lock{books_};
@@ -488,6 +494,10 @@ void host::evict_excess() noexcept {
             victim = choose();
         }
         const guest::eviction done = victim == nullptr ? guest::eviction{} : victim->evict(batch);
+        if (victim != nullptr && victim->has_gone()) { // it died meanwhile, and refused nothing
+            let_leave(victim);
+            continue;
+        }
         const std::lock_guard lock{books_};
         if (done.freed + done.barred == 0) {
             // Compressing for nothing at every fault would take longer than all else.
@@ -561,7 +571,7 @@ host::guest_ref host::choose() const noexcept {
     const std::size_t share = allowed() / (8 * std::max<std::size_t>(guests_.size(), 1));
     for (const auto& [number, g] : guests_) {
         const std::size_t has = g->resident();
-        if (!g->memory().can_evict() || has == 0) {
+        if (g->has_gone() || !g->memory().can_evict() || has == 0) {
             continue;
         }
         const auto pages = static_cast<double>(has);
