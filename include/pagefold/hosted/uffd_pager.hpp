@@ -220,7 +220,7 @@ public:
                 return status::ok;
             }
             const std::size_t excess = std::min<std::size_t>(there + wanted - budget_, options_.reclaim_batch);
-            if (const pages_freed done = pages_.evict(std::max(batch_, excess)); done.freed == 0 && !done.goes_on) {
+            if (const pages_freed done = pages_.evict((std::max)(batch_, excess)); done.freed == 0 && !done.goes_on) {
                 return status::limit;
             }
         }
