@@ -56,7 +56,9 @@
 #include <pagefold/hosted/prometheus_text.hpp>
 #include <pagefold/hosted/psi_monitor.hpp>
 #include <pagefold/hosted/published_stats.hpp>
+#include <pagefold/hosted/read_ahead.hpp>
 #include <pagefold/hosted/readable_wait.hpp>
+#include <pagefold/hosted/resident_set.hpp>
 #include <pagefold/hosted/shortage.hpp>
 #include <pagefold/hosted/sigbus_chain.hpp>
 #include <pagefold/hosted/sigbus_links.hpp>
@@ -69,12 +71,12 @@
 #include <pagefold/hosted/steady_clock.hpp>
 #include <pagefold/hosted/text_writer.hpp>
 #include <pagefold/hosted/uffd.hpp>
-#include <pagefold/hosted/uffd_backend.hpp>
 #include <pagefold/hosted/uffd_memory.hpp>
 #include <pagefold/hosted/uffd_memory_options.hpp>
 #include <pagefold/hosted/uffd_methods.hpp>
 #include <pagefold/hosted/uffd_pager.hpp>
 #include <pagefold/hosted/uffd_pager_options.hpp>
+#include <pagefold/hosted/uffd_reclaim.hpp>
 #include <pagefold/hosted/uffd_snapshot.hpp>
 #include <pagefold/hosted/unsaved_pages.hpp>
 

@@ -26,10 +26,6 @@ TEST_CASE("the backends of the tests keep the contract of a paging backend") {
                 based_test_backend based{9, {tells, moves, most}};
                 CHECK(describe(paging_violations(based, based, bytes)) == "");
                 CHECK(based.misuses() == 0);
-                scattered_test_backend apart{10, {tells, moves, most}};
-                apart.is_unsure = most != 1;
-                CHECK(describe(paging_violations(apart, apart, bytes)) == "");
-                CHECK(apart.misuses() == 0);
             }
         }
     }
@@ -206,37 +202,6 @@ struct accessed_for_ever : based_test_backend {
     bool was_accessed(slot_id) noexcept { return true; }
 };
 
-struct takes_between : scattered_test_backend {
-    using scattered_test_backend::scattered_test_backend;
-    pages_done take_out_pages(const slot_id* pages, std::size_t count) noexcept {
-        static_cast<void>(scattered_test_backend::take_out(pages[count - 1] + 1, 1));
-        return scattered_test_backend::take_out_pages(pages, count);
-    }
-};
-struct drops_the_first : scattered_test_backend {
-    using scattered_test_backend::scattered_test_backend;
-    pages_done drop_pages(const slot_id* pages, std::size_t count) noexcept {
-        static_cast<void>(scattered_test_backend::drop_pages(pages, 1));
-        return {count, status::ok};
-    }
-};
-struct hides_spare : scattered_test_backend {
-    using scattered_test_backend::scattered_test_backend;
-    [[nodiscard]] std::size_t spare() const noexcept { return 0; }
-};
-struct compares_in_place : scattered_test_backend {
-    using scattered_test_backend::scattered_test_backend;
-    byte_span compare_room() noexcept {
-        const byte_view taken = read(1).value();
-        return {const_cast<std::byte*>(taken.data()), taken.size()};
-    }
-};
-struct goes_back : scattered_test_backend {
-    using scattered_test_backend::scattered_test_backend;
-    [[nodiscard]] std::uint64_t now() const noexcept { return --at; }
-    mutable std::uint64_t at = 100;
-};
-
 template <class Backend>
 bool breaks(paging_clause clause, const test_paging_kind& kind = {}) {
     Backend backend{10, kind};
@@ -267,11 +232,6 @@ TEST_CASE("the contract of a paging backend is broken by one for each clause") {
     CHECK(breaks<changing_its_mind>(clause::answers_stay));
     CHECK(breaks<changing_file>(clause::fill_is_the_same));
     CHECK(breaks<accessed_for_ever>(clause::access_is_told));
-    CHECK(breaks<takes_between>(clause::apart_is_apart, {true, true, 4}));
-    CHECK(breaks<drops_the_first>(clause::apart_is_apart, {true, true, 4}));
-    CHECK(breaks<hides_spare>(clause::spare_goes));
-    CHECK(breaks<compares_in_place>(clause::room_is_a_page));
-    CHECK(breaks<goes_back>(clause::clock_goes_on));
     CHECK(to_string(static_cast<paging_clause>(99)) == std::string{"unknown"});
 }
 

@@ -40,10 +40,6 @@ enum class paging_clause {
     done_is_counted,     ///< done is count where why is ok, and less where it isn't
     fill_is_the_same,    ///< each time
     access_is_told,      ///< once, and of pages that were used
-    apart_is_apart,      ///< pages in a call are taken out and dropped, and none between them
-    spare_goes,          ///< when all pages have been dropped, and what is said to be spare is there
-    room_is_a_page,      ///< to compare in, or empty; nobody sees it
-    clock_goes_on,       ///< never backwards
     answers_stay,        ///< tells_writes is always the same
 };
 
@@ -66,10 +62,6 @@ enum class paging_clause {
     case paging_clause::done_is_counted: return "done_is_counted";
     case paging_clause::fill_is_the_same: return "fill_is_the_same";
     case paging_clause::access_is_told: return "access_is_told";
-    case paging_clause::apart_is_apart: return "apart_is_apart";
-    case paging_clause::spare_goes: return "spare_goes";
-    case paging_clause::room_is_a_page: return "room_is_a_page";
-    case paging_clause::clock_goes_on: return "clock_goes_on";
     case paging_clause::answers_stay: return "answers_stay";
     }
     return "unknown";
@@ -97,19 +89,6 @@ public:
         }
         if constexpr (accessed_backend<Backend>) {
             accesses();
-        }
-        if constexpr (scattered_backend<Backend>) {
-            apart();
-        }
-        if constexpr (spare_backend<Backend>) {
-            spares();
-        }
-        if constexpr (unsure_backend<Backend>) {
-            rooms();
-        }
-        if constexpr (timed_backend<Backend>) {
-            const std::uint64_t before = b_.now();
-            expect(b_.now() >= before, clause::clock_goes_on);
         }
         if constexpr (requires { p_.refuse_next(1u); }) {
             refuses();
@@ -299,61 +278,6 @@ private:
         expect(!b_.was_accessed(1), clause::access_is_told);
         expect(!b_.was_accessed(2), clause::access_is_told);
         clear(1, 2);
-    }
-
-    void apart() {
-        const auto one = content(80);
-        bring(0, 2, page_access::write, 81);
-        bring(4, 1, page_access::write, 85);
-        bring(6, 2, page_access::write, 87);
-        const slot_id pages[] = {1, 4, 6}, order[] = {6, 1, 4};
-        b_.foresee(pages, 3);
-        expect(b_.take_out_pages(pages, 3) == pages_done{3, status::ok}, clause::done_is_counted);
-        for (const slot_id page : pages) {
-            const result<byte_view> read = b_.read(page);
-            expect(!p_.write(page, one.data()) && read && read.value().size() == size_ &&
-                       equal_bytes(read.value().data(), content(81 + page).data(), size_),
-                   clause::apart_is_apart);
-        }
-        expect(has(0, content(81)) && p_.write(0, one.data()) && has(7, content(88)) && p_.write(7, one.data()),
-               clause::apart_is_apart);
-        expect_missing(2, 2, clause::apart_is_apart);
-        expect(b_.drop_pages(order, 3) == pages_done{3, status::ok}, clause::done_is_counted);
-        for (const slot_id page : pages) {
-            expect_missing(page, 1, clause::apart_is_apart);
-        }
-        expect(has(0, one) && has(7, one), clause::apart_is_apart);
-        clear(0, 1);
-        clear(7, 1);
-        bring(6, 1, page_access::read, 89);
-        clear(6, 1);
-        expect(p_.in_memory() == 0, clause::apart_is_apart);
-    }
-    void spares() {
-        expect(b_.spare() == 0, clause::spare_goes);
-        bring(1, 3, page_access::write, 90);
-        expect_done(b_.take_out(1, 3), 3);
-        expect(b_.put_back(1, page_access::write) == status::ok && b_.put_back(3, page_access::read) == status::ok,
-               clause::put_back_is_there);
-        expect(p_.in_memory() == 3 + b_.spare(), clause::spare_goes);
-        clear(2, 1);
-        expect(p_.in_memory() == 2 + b_.spare(), clause::spare_goes);
-        clear(1, 1);
-        clear(3, 1);
-        expect(b_.spare() == 0 && p_.in_memory() == 0, clause::spare_goes);
-    }
-    void rooms() {
-        bring(1, 1, page_access::write, 95);
-        expect_done(b_.take_out(1, 1), 1);
-        const byte_span room = b_.compare_room();
-        expect(room.empty() || room.size() == size_, clause::room_is_a_page);
-        if (room.size() == size_) {
-            fill_bytes(room.data(), 0x5a, size_);
-        }
-        const result<byte_view> read = b_.read(1);
-        expect(read && equal_bytes(read.value().data(), content(95).data(), size_), clause::room_is_a_page);
-        expect(b_.put_back(1, page_access::write) == status::ok && has(1, content(95)), clause::room_is_a_page);
-        clear(1, 1);
     }
 
     /// Each call is refused at each page of a run of three, and then not.

@@ -53,17 +53,6 @@ public:
             const std::byte base = based_backend<Backend> ? based_test_backend::base_byte(page) : std::byte{0};
             fill_bytes(pages_[page].bytes, static_cast<unsigned char>(base), page_size);
         }
-        if constexpr (unsure_backend<Backend>) { // the program writes while its page goes
-            backend_.slips = [this, last = std::uint64_t{0}](slot_id page) mutable -> const std::byte* {
-                if (!random_.one_in(9) || !backend_.can_write(page)) {
-                    return nullptr;
-                }
-                last = random_.one_in(5) ? 0 : random_();
-                fill_bytes(pages_[page].bytes, 0, page_size);
-                store_native(pages_[page].bytes, last);
-                return pages_[page].bytes;
-            };
-        }
     }
 
     void run(std::size_t steps) {
@@ -323,23 +312,6 @@ TEST_CASE("a pool that loses pages costs another reading of the base, and writte
                 vanished += s.vanished_pages;
             }
             CHECK(vanished != 0);
-        }
-    }
-}
-
-TEST_CASE("pages that lie apart go together, frames stay behind, and writes slip in before a page is out") {
-    std::uint64_t seed = 300;
-    for (const trouble& t : {none, some, much}) {
-        for (const bool tells : {false, true}) { // who is told of writes is sure of them
-            region_pager_options options = with_limit(24);
-            options.queue = 6;
-            options.read_ahead = 8;
-            const auto s = run<scattered_test_backend, clock>(96, {tells, true, 4}, options, t, 300'000, ++seed);
-            CHECK(s.evicted_pages != 0);
-            CHECK(s.queue_faults != 0);
-            CHECK(s.clean_pages != 0);
-            CHECK(s.evict_time != 0);
-            CHECK((s.pinned_pages != 0) == (t.backend_refuses_one_in != 0));
         }
     }
 }

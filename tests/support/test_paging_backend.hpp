@@ -190,8 +190,6 @@ protected:
         return denied;
     }
     void expect(bool holds) noexcept { misuses_ += holds ? 0u : 1u; }
-    /// Without a mark that it was.
-    void overwrite(std::size_t page, const std::byte* content) noexcept { copy_bytes(at(page), content, page_size); }
     [[nodiscard]] page_of& page(std::size_t number) noexcept { return pages_[number]; }
 
 private:
@@ -286,88 +284,5 @@ public:
     }
 };
 static_assert(based_backend<based_test_backend> && accessed_backend<based_test_backend>);
-
-/// One that moves pages to frames and does so for pages that lie apart; a frame of a page that was put back is spare until
-/// something is dropped, and writes may slip in before a page is out.
-class scattered_test_backend : public test_paging_backend {
-public:
-    using test_paging_backend::test_paging_backend;
-
-    bool is_unsure = true;
-    /// Of a page that is about to be out: whether somebody writes to it, and what. Not told by was_written.
-    std::function<const std::byte*(slot_id)> slips{};
-
-    std::function<void(std::size_t)> on_apart{}; ///< how many pages a call is of
-
-    [[nodiscard]] std::size_t in_memory() const { return test_paging_backend::in_memory() + spare_; }
-
-    /// Whether somebody who does so now is not told of.
-    [[nodiscard]] bool can_write(std::size_t number) const { return !tells_writes() && is_present(number); }
-
-    void foresee(const slot_id* pages, std::size_t count) noexcept {
-        expect(count >= 1 && count <= 64);
-        for (std::size_t i = 0; i < count; ++i) {
-            expect(page(pages[i]).is == state::present && (i == 0 || pages[i - 1] < pages[i]));
-        }
-    }
-    pages_done take_out_pages(const slot_id* pages, std::size_t count) noexcept {
-        expect(count >= 1 && count <= 64);
-        if (on_apart) {
-            on_apart(count);
-        }
-        for (std::size_t i = 0; i < count; ++i) {
-            for (slot_id between = i == 0 ? pages[0] : pages[i - 1] + 1; between < pages[i]; ++between) {
-                expect(page(between).is == state::missing || page(between).is == state::taken);
-            }
-            if (const pages_done one = take_out(pages[i], 1); one.done != 1) {
-                return {i, one.why};
-            }
-        }
-        return {count, status::ok};
-    }
-    pages_done take_out(slot_id first, std::size_t count) noexcept {
-        for (std::size_t i = 0; i < count; ++i) {
-            const auto number = static_cast<slot_id>(first + i);
-            const std::byte* const written = slips && is_unsure ? slips(number) : nullptr;
-            if (written != nullptr && page(number).is == state::present) {
-                overwrite(number, written);
-            }
-        }
-        return test_paging_backend::take_out(first, count);
-    }
-    status put_back(slot_id number, page_access access) noexcept {
-        const status s = test_paging_backend::put_back(number, access);
-        spare_ += s == status::ok ? 1u : 0u;
-        return s;
-    }
-    pages_done drop(slot_id first, std::size_t count) noexcept {
-        spare_ = 0;
-        return test_paging_backend::drop(first, count);
-    }
-    pages_done drop_pages(const slot_id* pages, std::size_t count) noexcept {
-        expect(count >= 1 && count <= 64);
-        if (on_apart) {
-            on_apart(count);
-        }
-        spare_ = 0;
-        for (std::size_t i = 0; i < count; ++i) {
-            expect(page(pages[i]).is == state::taken);
-            if (const pages_done one = test_paging_backend::drop(pages[i], 1); one.done != 1) {
-                return {i, one.why};
-            }
-        }
-        return {count, status::ok};
-    }
-    byte_span compare_room() noexcept { return is_unsure ? byte_span{compared_, page_size} : byte_span{}; }
-    [[nodiscard]] std::size_t spare() const noexcept { return spare_; }
-    [[nodiscard]] std::uint64_t now() const noexcept { return ++time_; }
-
-private:
-    std::size_t spare_ = 0;
-    std::byte compared_[page_size] = {};
-    mutable std::uint64_t time_ = 0;
-};
-static_assert(scattered_backend<scattered_test_backend> && unsure_backend<scattered_test_backend> &&
-              spare_backend<scattered_test_backend> && timed_backend<scattered_test_backend>);
 
 } // namespace pagefold::testing

@@ -85,12 +85,6 @@ public:
         PAGEFOLD_CHECK(pages_[frame] < rest);
         pages_[frame] = rest;
     }
-    /// Gives up what append added last and nothing filled.
-    void trim() noexcept {
-        while (length_ != 0 && pages_[(head_ + length_ - 1) % frames_] == empty) {
-            --length_;
-        }
-    }
     /// Takes the oldest frame off. Its memory goes with it.
     void pop() noexcept {
         PAGEFOLD_CHECK(length_ > 0);

@@ -122,8 +122,6 @@ public:
     [[nodiscard]] const uffd& descriptor() const noexcept { return fd_; }
     /// Of shared memory the memfd, else −1.
     [[nodiscard]] int file() const noexcept { return file_; }
-    /// Whether threads wait for pages, and are to be woken.
-    [[nodiscard]] bool has_waiters() const noexcept { return options_.delivery == fault_delivery::thread; }
     [[nodiscard]] eviction_method eviction() const noexcept { return options_.eviction; }
     [[nodiscard]] clean_tracking tracking() const noexcept { return options_.tracking; }
     [[nodiscard]] std::size_t pages() const noexcept { return options_.pages; }
@@ -153,7 +151,7 @@ public:
         }
     }
     void wake(std::size_t first, std::size_t count) noexcept {
-        if (has_waiters()) {
+        if (options_.delivery == fault_delivery::thread) {
             static_cast<void>(fd_.wake(address(first), count * page_bytes_));
         }
     }

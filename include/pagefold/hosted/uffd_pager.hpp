@@ -6,17 +6,18 @@
 #include <pagefold/evict/clock.hpp>
 #include <pagefold/evict/concept.hpp>
 #include <pagefold/hosted/blocked_signals.hpp>
+#include <pagefold/hosted/frame_queue.hpp>
 #include <pagefold/hosted/numa_calls.hpp>
+#include <pagefold/hosted/read_ahead.hpp>
 #include <pagefold/hosted/readable_wait.hpp>
+#include <pagefold/hosted/resident_set.hpp>
 #include <pagefold/hosted/shortage.hpp>
 #include <pagefold/hosted/sigbus_router.hpp>
 #include <pagefold/hosted/std_mutex.hpp>
-#include <pagefold/hosted/uffd_backend.hpp>
+#include <pagefold/hosted/steady_clock.hpp>
 #include <pagefold/hosted/uffd_memory.hpp>
 #include <pagefold/hosted/uffd_pager_options.hpp>
 #include <pagefold/hosted/uffd_snapshot.hpp>
-#include <pagefold/hosted/unsaved_pages.hpp>
-#include <pagefold/paging/region_pager.hpp>
 #include <pagefold/platform/concept.hpp>
 #include <pagefold/store/pool.hpp>
 #include <pagefold/store/stats.hpp>
@@ -25,6 +26,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -32,21 +34,23 @@
 
 // A region of memory larger than the memory that it may use: what does not fit is in a page store.
 //
-// Which page is where, which one goes, and what a refusal costs is a region_pager's (paging/region_pager.hpp, with the states
-// and what they promise); how pages move is uffd_backend's. Here is what a process adds: where faults come from, the lock, the
-// budget, snapshots, and what a child has. One lock a region is held around every call of the region_pager, whoever makes it:
-// the thread in run(), a thread that resolves its own fault in the SIGBUS handler, or one that sets a new budget. So an eviction
-// and a fault of the same page never meet; what they leave to race with are the program's own accesses, and those the kernel
-// orders (uffd_memory.hpp).
+// A page is nowhere (zeros), resident, queued, stored or lost. One lock a region orders all that changes that, whoever
+// does it: the thread in run(), a thread that resolves its own fault in the SIGBUS handler, or one that sets a new budget. So
+// an eviction and a fault of the same page never meet; what they leave to race with are the program's own accesses, and those
+// the kernel orders (uffd_memory.hpp).
 //
-// Three things the region_pager is not asked for. A fault of a page that is in memory, but for first writes that the pager wants
-// to be told of: the program may have dropped the page by itself (MADV_DONTNEED), and finds zeros. The first write to a page that a
-// snapshot has not saved (uffd_snapshot.hpp). And a page in a frame that was dropped before it was moved: who reads it has seen
-// zeros, so that it counts as written.
+//   fault      nowhere → resident: zeros        stored → resident: get, then COPY        queued → resident: COPY
+//   eviction   resident → queued: MOVE          queued → stored: put, or nothing where the store's copy is still good
+//              resident → stored: write-protect, put, drop (where the kernel has no MOVE, or the memory is shared)
+//              a page of zeros goes nowhere: it takes nothing in the store
 //
-// An eighth of the budget is the queue of pages that were unmapped and not compressed yet, where pages are evicted by moving: one
-// that is wanted again costs a fault without a codec, and tells the policy so. A machine without accessed bits, as a user of
-// userfaultfd is, has no other way to tell.
+// Invariants. (1) A page is in the region, in a frame or in the store before it leaves the place where it was. (2) Where a
+// put is refused the page goes back to the region, over budget if it must: the budget gives way, a page never. (3) Resident
+// pages and frames in use are at most the budget, but for (2).
+//
+// The queue is the second chance of the segmented FIFO (Turner, Levy: "Segmented FIFO page replacement", SIGMETRICS 1981),
+// made for machines without accessed bits, as a user of userfaultfd is: an eighth of the budget holds pages that were
+// unmapped and not compressed yet. One that is wanted again costs a fault without a codec, and tells the policy so.
 //
 // Costs: see docs/embedding/pager.md.
 
@@ -70,14 +74,16 @@ namespace pagefold::inline PAGEFOLD_ABI {
 /// With one (and others on the store and its source) memory() says what it has, all else answers as if closed, and close gives
 /// back what it can.
 template <class Store, eviction_policy Policy = clock>
-class uffd_pager {
-public:
-    static constexpr std::size_t page_size = Store::page_size;
-    static constexpr std::size_t least_budget_pages = 16; ///< an instruction may need several pages at once
-    static constexpr std::size_t max_batch = region_pager<Store, uffd_backend, Policy>::max_batch;
-    static constexpr std::size_t max_window = uffd_backend::max_window;
+class uffd_pager : uffd_snapshot<Store, Policy> {
+    using base = uffd_snapshot<Store, Policy>;
 
-    explicit uffd_pager(Store& store) noexcept : store_{store} {}
+public:
+    using base::least_budget_pages;
+    using base::max_batch;
+    using base::max_window;
+    using base::page_size;
+
+    explicit uffd_pager(Store& store) noexcept : base{store} {}
     uffd_pager(const uffd_pager&) = delete;
     uffd_pager& operator=(const uffd_pager&) = delete;
     ~uffd_pager() { close(); }
@@ -97,9 +103,10 @@ public:
         }
         reason_ = "";
         error_ = 0;
-        peak_pages_ = 0;
-        zero_faults_ = store_faults_ = write_faults_ = fault_ns_ = longest_fault_ns_ = 0;
-        adopt_budget(options.budget_bytes);
+        stats_ = {};
+        stats_.budget_bytes = options.budget_bytes;
+        adopt_budget();
+        ahead_ = read_ahead{options.read_ahead_pages};
         return status::ok;
     }
 
@@ -112,10 +119,15 @@ public:
         if (pool_ != pool_id{}) {
             static_cast<void>(store_.destroy_pool(std::exchange(pool_, pool_id{})));
         }
+        if (buffer_ != nullptr) {
+            munmap(std::exchange(buffer_, nullptr), buffer_pages * page_size);
+        }
         if (stop_ >= 0) {
             ::close(std::exchange(stop_, -1));
         }
-        close_tables();
+        end_moment();
+        set_.close();
+        queue_.close();
         inherited_ = byte_span{};
     }
 
@@ -142,7 +154,10 @@ public:
         inherited_ = has_any ? memory() : byte_span{};
         is_inherited_ = false;
         memory_.abandon();
-        close_tables();
+        end_moment();
+        set_.close();
+        queue_.close();
+        stats_ = {};
         lock_.unlock();
         renew(lock_);
     }
@@ -156,7 +171,7 @@ public:
     [[nodiscard]] const char* lacking() const noexcept { return memory_.lacking(); }
     /// The region; empty while closed. In a child: what it has of it, which is the program's to unmap, and empty after close.
     [[nodiscard]] byte_span memory() const noexcept {
-        return is_open() ? byte_span{memory_.page(0), options_.bytes} : inherited_;
+        return is_open() ? byte_span{memory_.page(0), set_.pages() * page_size} : inherited_;
     }
     /// What `automatic` became.
     [[nodiscard]] eviction_method eviction() const noexcept { return memory_.eviction(); }
@@ -206,7 +221,8 @@ public:
         }
         {
             const caller_guard guard{lock_};
-            adopt_budget(bytes);
+            stats_.budget_bytes = bytes;
+            adopt_budget();
         }
         return reclaim(0);
     }
@@ -215,12 +231,10 @@ public:
         const std::size_t wanted = bytes / page_size;
         for (;;) { // the lock is held for one batch at a time
             const caller_guard guard{lock_};
-            const std::size_t there = pages_.in_memory();
-            if (there + wanted <= budget_ || there == 0) {
+            if (in_memory() + wanted <= budget_ || in_memory() == 0) {
                 return status::ok;
             }
-            const std::size_t excess = std::min<std::size_t>(there + wanted - budget_, options_.reclaim_batch);
-            if (const pages_freed done = pages_.evict((std::max)(batch_, excess)); done.freed == 0 && !done.goes_on) {
+            if (!reclaim_some(in_memory() + wanted - budget_)) {
                 return status::limit;
             }
         }
@@ -242,14 +256,19 @@ public:
     /// Brings the pages of the range, as faults would: for system calls, where those can't wait. That they stay is not
     /// promised. corrupt: one is lost. no_memory: the system has none, for now. invalid: not within the region.
     status populate(std::size_t offset, std::size_t bytes) noexcept {
-        const std::size_t region = pages_.pages() * page_size;
+        const std::size_t region = set_.pages() * page_size;
         if (offset > region || bytes > region - offset) {
             return status::invalid;
         }
         for (std::size_t at = offset / page_size * page_size; at < offset + bytes; at += page_size) {
             const caller_guard guard{lock_};
-            if (const status s = resolve(static_cast<slot_id>(at / page_size), false); s != status::ok) {
-                return s == status::corrupt ? s : status::no_memory;
+            const auto page = static_cast<slot_id>(at / page_size);
+            const std::uint64_t before = stats_.faults;
+            if (!resolve(page, false)) {
+                return status::corrupt;
+            }
+            if (stats_.faults == before && set_.place(page) != page_place::resident) {
+                return status::no_memory; // with a small budget it may have come, and gone again
             }
         }
         return status::ok;
@@ -265,7 +284,7 @@ public:
     /// kernel refused. no_memory: of the system. corrupt: a page of the region is lost. O(pages), and one call of the kernel.
     status begin_snapshot(pool_id into) noexcept {
         const caller_guard guard{lock_};
-        return is_open() ? moment_.begin(into) : status::invalid;
+        return is_open() ? this->note_moment(into) : status::invalid;
     }
     /// Saves some pages (at most 16 are compressed or copied in a hold of the lock). ok: the snapshot is whole; or there was none.
     /// busy: there is more, the call is to come again. Else the snapshot has failed, and the region goes on without it: limit or no_memory
@@ -273,56 +292,75 @@ public:
     /// waiting.
     status advance_snapshot() noexcept {
         const caller_guard guard{lock_};
-        return is_open() ? moment_.advance() : status::invalid;
+        return is_open() ? this->save_some() : status::invalid;
     }
     /// Gives a snapshot up that is being made. What is in the pool is of no use then.
     void end_snapshot() noexcept {
         const caller_guard guard{lock_};
-        moment_.end();
+        end_moment();
     }
     [[nodiscard]] uffd_snapshot_stats snapshot_statistics() const noexcept {
         const caller_guard guard{lock_};
-        return moment_.statistics();
+        return this->moment();
     }
 
     [[nodiscard]] uffd_pager_stats statistics() const noexcept {
         const caller_guard guard{lock_};
-        const region_pager_stats now = pages_.statistics();
-        uffd_pager_stats s{};
-        s.faults = now.faults;
-        s.zero_faults = zero_faults_;
-        s.queue_faults = now.queue_faults;
-        s.store_faults = store_faults_;
-        s.refaults = now.refaults + now.queue_faults;
-        s.write_faults = now.write_faults + write_faults_;
-        s.read_ahead_pages = now.read_ahead_pages;
-        s.evicted_pages = now.evicted_pages;
-        s.clean_pages = now.clean_pages - now.zero_pages;
-        s.refused_pages = now.refused_pages;
-        s.pinned_pages = now.pinned_pages;
-        s.lost_pages = now.lost_pages;
-        s.fault_ns = fault_ns_;
-        s.longest_fault_ns = longest_fault_ns_;
-        s.reclaim_ns = now.evict_time;
-        s.budget_bytes = budget_bytes_;
-        s.resident_bytes = now.resident_pages * page_size;
-        s.queued_bytes = (pages_.in_memory() - now.resident_pages) * page_size;
-        s.peak_bytes = peak_pages_ * page_size;
-        s.stored_pages = now.stored_pages;
-        s.copied_pages = now.copied_pages;
+        uffd_pager_stats s = stats_;
+        s.resident_bytes = set_.resident() * page_size;
+        s.queued_bytes = queue_.used() * page_size;
         return s;
     }
     /// Walks everything and compares every counter, for tests.
     [[nodiscard]] bool check() noexcept {
         const caller_guard guard{lock_};
-        const region_pager_stats now = pages_.statistics();
+        std::uint64_t queued = 0, stored = 0, copied = 0;
+        for (slot_id page = 0; page < set_.pages(); ++page) {
+            const page_place place = set_.place(page);
+            if (place == page_place::stored && !set_.is_stored(page)) {
+                return false;
+            }
+            if (place == page_place::queued && queue_.page(set_.stamp(page)) != page) {
+                return false;
+            }
+            queued += place == page_place::queued ? 1u : 0u;
+            stored += place == page_place::stored ? 1u : 0u;
+            copied += place != page_place::stored && set_.is_stored(page) ? 1u : 0u;
+        }
         const result<pool_stats> pool = store_.statistics_of(pool_);
-        return pool && pool.value().stored_pages == now.stored_pages + now.copied_pages && pages_.check() &&
-               backend_.check(now.in_transit_pages);
+        return pool && pool.value().stored_pages == stored + copied && stats_.stored_pages == stored &&
+               stats_.copied_pages == copied && queued <= queue_.used() && set_.check();
     }
 
 private:
-    static constexpr std::size_t queue_share = 8; // of the budget
+    using base::adopt_budget;
+    using base::batch_;
+    using base::budget_;
+    using base::buffer_;
+    using base::buffer_pages;
+    using base::bytes_of;
+    using base::clock_;
+    using base::end_moment;
+    using base::fail_moment;
+    using base::forget_copy;
+    using base::in_memory;
+    using base::is_zeros;
+    using base::key;
+    using base::make_room;
+    using base::memory_;
+    using base::note_peak;
+    using base::options_;
+    using base::pool_;
+    using base::queue_;
+    using base::reclaim_some;
+    using base::save_first;
+    using base::set_;
+    using base::set_copy;
+    using base::stats_;
+    using base::store_;
+    using base::unsaved_;
+    using base::window_page;
+    using base::zeros;
 
     /// The lock, in a thread of the program: a signal handler that touched the region while it is held would wait for ever.
     class [[nodiscard]] caller_guard {
@@ -381,12 +419,6 @@ private:
                                                           : "the store has no room for a pool");
         }
         pool_ = pool.value();
-        region_pager_options region = region_options();
-        region.pool = pool_;
-        if (const status s = pages_.open({static_cast<std::byte*>(tables_), table_bytes_}, pages, region);
-            s != status::ok) {
-            return failed(s, 0, "the region's tables"); // which are large enough
-        }
         if (options.delivery == fault_delivery::signal) {
             route_ = sigbus_router::add(memory_.address(0), pages * page_size, serve_signal, this);
             if (route_ < 0 && errno == ENOSPC) {
@@ -405,42 +437,16 @@ private:
                 return failed(errno, "the kernel refused eventfd");
             }
         }
-        table_bytes_ = pages_.bytes_for(pages, region_options());
-        void* const tables =
-            mmap(nullptr, table_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        tables_ = tables == MAP_FAILED ? nullptr : tables;
-        if (tables_ == nullptr || !backend_.open()) {
+        void* const buffer = mmap(nullptr, buffer_pages * page_size, PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+        buffer_ = buffer == MAP_FAILED ? nullptr : static_cast<std::byte*>(buffer);
+        if (buffer_ == nullptr || !set_.open(pages) || !queue_.open(memory_.frames())) {
             return failed(errno, "no memory for the tables (RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK)");
         }
         return status::ok;
     }
-    void close_tables() noexcept {
-        moment_.end();
-        backend_.close();
-        static_cast<void>(pages_.open({}, 0, {})); // without memory: of no page
-        if (tables_ != nullptr) {
-            munmap(std::exchange(tables_, nullptr), table_bytes_);
-        }
-    }
-    /// But for the pool.
-    [[nodiscard]] region_pager_options region_options() const noexcept {
-        region_pager_options region;
-        region.queue = memory_.frames() / 4;
-        region.batch = options_.reclaim_batch;
-        region.read_ahead = options_.read_ahead_pages;
-        region.keeps_copies = memory_.tracking() != clean_tracking::none;
-        region.memory_is_zero = true;
-        return region;
-    }
-    void adopt_budget(std::size_t bytes) noexcept {
-        budget_bytes_ = bytes;
-        budget_ = bytes / page_size;
-        batch_ = std::clamp<std::size_t>(budget_ / 16, 1, options_.reclaim_batch);
-        pages_.set_limit(budget_);
-        pages_.set_queue(budget_ / queue_share);
-    }
     [[nodiscard]] bool is_whole(std::size_t offset, std::size_t bytes) const noexcept {
-        const std::size_t region = pages_.pages() * page_size;
+        const std::size_t region = set_.pages() * page_size;
         return offset % page_size == 0 && bytes % page_size == 0 && offset <= region && bytes <= region - offset;
     }
 
@@ -450,21 +456,24 @@ private:
 
     /// Brings all pages that are not nowhere; false, with nothing or some of them done, where that can't be.
     [[nodiscard]] bool bring_all() noexcept {
-        const region_pager_stats now = pages_.statistics();
-        const std::size_t away = now.stored_pages + now.in_transit_pages;
-        if (pages_.in_memory() + away > budget_) { // a queued page counts twice: its frame comes free later
+        const auto is_away = [this](slot_id page) {
+            return set_.place(page) == page_place::stored || set_.place(page) == page_place::queued;
+        };
+        std::size_t away = 0;
+        for (slot_id page = 0; page < set_.pages(); ++page) {
+            away += is_away(page) ? 1u : 0u;
+        }
+        if (in_memory() + away > budget_) { // a queued page counts twice: its frame comes free later
             return false;
         }
-        for (slot_id page = 0; page < pages_.pages(); ++page) {
-            const page_state state = pages_.state(page);
-            if ((state == page_state::stored || state == page_state::in_transit) &&
-                resolve(page, false) != status::ok) {
+        for (slot_id page = 0; page < set_.pages(); ++page) {
+            if (is_away(page) && !resolve(page, false)) {
                 return false;
             }
         }
-        for (slot_id page = 0; page < pages_.pages(); ++page) { // what was brought may be gone again, or not have come
-            const page_state state = pages_.state(page);
-            if (state == page_state::stored || state == page_state::in_transit || state == page_state::lost) {
+        for (slot_id page = 0; page < set_.pages(); ++page) { // what was brought may be gone again, or not have come
+            const page_place place = set_.place(page);
+            if (place != page_place::resident && place != page_place::nowhere) {
                 return false;
             }
         }
@@ -481,12 +490,12 @@ private:
         if (!memory_.is_open()) { // in a child
             return false;
         }
-        const std::uint64_t start = backend_.now();
-        const status s = resolve(static_cast<slot_id>((address - memory_.address(0)) / page_size), is_write);
-        const std::uint64_t took = backend_.now() - start;
-        fault_ns_ += took;
-        longest_fault_ns_ = (std::max)(longest_fault_ns_, took);
-        return s != status::corrupt;
+        const std::uint64_t start = clock_.now();
+        const bool is_served = resolve(static_cast<slot_id>((address - memory_.address(0)) / page_size), is_write);
+        const std::uint64_t took = clock_.now() - start;
+        stats_.fault_ns += took;
+        stats_.longest_fault_ns = (std::max)(stats_.longest_fault_ns, took);
+        return is_served;
     }
     /// 0, or why there were none.
     int serve_messages() noexcept {
@@ -498,90 +507,217 @@ private:
                 static_cast<void>(serve(fault.address, (fault.flags & UFFD_PAGEFAULT_FLAG_WRITE) != 0));
             }
         }
-        // While the faulting threads go on: room for the next faults, so that they need not wait for a codec. Beyond the
-        // budget the faults themselves have just tried in vain.
+        // While the faulting threads go on: room for the next faults, so that they need not wait for a codec.
         const lock_guard guard{lock_};
-        if (pages_.in_memory() <= budget_ && pages_.in_memory() + batch_ > budget_) {
-            static_cast<void>(pages_.evict(batch_));
+        if (in_memory() + batch_ > budget_) {
+            static_cast<void>(reclaim_some(batch_));
         }
         return got.error == EAGAIN ? 0 : got.error;
     }
 
-    /// ok: an access to the page succeeds, or is worth another try. corrupt: the page is lost. Else not now, and who waits comes
-    /// back.
-    status resolve(slot_id page, bool is_write) noexcept {
-        // A page that comes back from the queue has its frame besides, for a moment.
-        const std::size_t before = pages_.state(page) == page_state::in_transit ? pages_.in_memory() + 1 : 0;
-        const status s = save_and_fault(page, is_write);
-        if (s != status::ok) {
-            if (s == status::corrupt && unsaved_.has(page)) {
-                moment_.fail(s);
+    /// Makes an access to the page succeed, if only when it is tried again. False where the page is lost.
+    bool resolve(slot_id page, bool is_write) noexcept {
+        switch (set_.place(page)) {
+        case page_place::resident:
+            if (is_write && unsaved_.has(page)) {
+                save_first(page, memory_.page(page));
+                allow_writing(page);
+            } else if (is_write && memory_.tracking() == clean_tracking::protect && set_.has_copy(page)) {
+                allow_writing(page);
+            } else {
+                find_again(page, is_write);
             }
-            memory_.wake(page, 1);
+            return true;
+        case page_place::queued: bring_back(page, is_write); return true;
+        case page_place::nowhere:
+        case page_place::stored: return bring(page, is_write);
+        case page_place::lost:
+        default: break;
         }
-        peak_pages_ = (std::max)({peak_pages_, pages_.in_memory(), s == status::ok ? before : std::size_t{0}});
-        return s;
+        if (options_.delivery == fault_delivery::thread) {
+            memory_.lose(page); // who gets here although it was lost before met a system without memory for that
+        }
+        return false;
     }
-    status save_and_fault(slot_id page, bool is_write) noexcept {
-        const page_state state = pages_.state(page);
-        // A frame of zeros that has a copy: the program may have dropped the page itself (MADV_DONTNEED), and sees the zeros now.
-        is_write |=
-            state == page_state::in_transit && pages_.has_copy(page) && backend_.is_zeros(backend_.bytes_of(page));
-        const bool is_saved_now = is_write && unsaved_.has(page);
-        if (is_saved_now) {
-            if (const status s = moment_.save_first(page); s != status::ok) {
-                return s;
-            }
-        }
-        const bool is_told = is_write && memory_.tracking() == clean_tracking::protect;
-        if (state == page_state::resident || (state == page_state::clean && !is_told)) {
-            write_faults_ += is_saved_now ? 1u : 0u;
-            find_again(page, is_told);
-            return status::ok;
-        }
-        const std::uint64_t before = pages_.statistics().faults;
-        const status s = pages_.fault(page, is_write);
-        if (pages_.statistics().faults != before) {
-            store_faults_ += state == page_state::stored ? 1u : 0u;
-            zero_faults_ += state == page_state::nowhere || state == page_state::zero ? 1u : 0u;
-        }
-        return s;
+    void allow_writing(slot_id page) noexcept {
+        forget_copy(page);
+        set_.hit(page);
+        ++stats_.write_faults;
+        memory_.unprotect(page, 1);
     }
     /// A page that is known as resident, and was not found or not writable: somebody else was faster, its copy went while
     /// it was protected, or the program dropped it behind our back (MADV_DONTNEED) and is to find zeros.
-    void find_again(slot_id page, bool is_told) noexcept {
-        if (memory_.bring(page, backend_.zeros(), 1, false).ok() || (is_told && memory_.unprotect(page, 1))) {
-            static_cast<void>(pages_.appeared(page, 1));
+    void find_again(slot_id page, bool is_write) noexcept {
+        const uffd_outcome done = memory_.bring(page, zeros(), 1, false);
+        if (done.ok()) {
+            forget_copy(page);
+        } else if (is_write && memory_.tracking() == clean_tracking::protect) {
+            memory_.unprotect(page, 1);
         }
         memory_.wake(page, 1);
     }
-    [[nodiscard]] bool discard_page(slot_id page) noexcept {
-        if (unsaved_.has(page)) {
-            if (const status s = moment_.save_first(page); s != status::ok) {
-                moment_.fail(s);
+    void bring_back(slot_id page, bool is_write) noexcept {
+        const std::uint32_t frame = set_.stamp(page);
+        // A frame of zeros whose copy is something else: the program dropped the page itself. It has seen the zeros now.
+        const bool was_dropped = set_.is_stored(page) && is_zeros(memory_.frame(frame));
+        const bool stays_clean = set_.has_copy(page) && !is_write && !was_dropped;
+        if (is_write || was_dropped) {
+            save_first(page, memory_.frame(frame));
+        }
+        const uffd_outcome done = memory_.bring(page, memory_.frame(frame), 1, stays_clean || unsaved_.has(page));
+        if (done.ok()) {
+            if (!stays_clean) {
+                forget_copy(page);
+            }
+            queue_.leave(frame);
+            set_.insert(page, true);
+            ++stats_.faults;
+            ++stats_.queue_faults;
+            ++stats_.refaults;
+            note_peak();
+        }
+        memory_.wake(page, 1);
+        make_room(0);
+    }
+    /// Brings a page that is nowhere or stored, and others behind it when faults are sequential.
+    bool bring(slot_id page, bool is_write) noexcept {
+        const page_place from = set_.place(page);
+        std::size_t count = window(page, from);
+        make_room(count);
+        if (from == page_place::stored) {
+            status why = status::ok;
+            count = read_pages(page, count, why);
+            if (count == 0 && why != status::no_memory && why != status::limit) {
+                lose(page);
+                return false;
+            }
+            if (count == 0) { // for now; who waits comes back
+                memory_.wake(page, 1);
+                return true;
+            }
+            if (is_write) {
+                save_first(page, buffer_);
+            }
+        } else if (count > 1) {
+            std::memset(buffer_, 0, count * page_size);
+        }
+        const std::byte* const bytes = from == page_place::stored || count > 1 ? buffer_ : zeros();
+        // Who writes to one page of zeros writes to the next ones, too: protected, each would be a fault of its own.
+        const bool all_writable =
+            memory_.tracking() == clean_tracking::none || (is_write && from == page_place::nowhere);
+        const std::size_t writable = all_writable ? count : is_write ? 1 : 0;
+        std::size_t done = writable == 0 ? 0 : map(page, bytes, writable, false);
+        if (done == writable && done < count) {
+            done += map(page + static_cast<slot_id>(done), bytes + done * page_size, count - done, true);
+        }
+        if (done == 0 && count > 1) { // the kernel splits mappings that were advised (MADV_DONTDUMP): no copy spans two
+            done = map(page, bytes, 1, writable == 0);
+        }
+        // Where the system has no memory this moment, the thread finds the page missing again and comes back.
+        memory_.wake(page, count);
+        ahead_.brought(page, static_cast<unsigned>(count));
+        if (done != 0) {
+            ++stats_.faults;
+            ++(from == page_place::stored ? stats_.store_faults : stats_.zero_faults);
+            stats_.read_ahead_pages += done - 1;
+        }
+        note_peak();
+        return true;
+    }
+    /// How many pages to bring, from `page` on, all from the same place.
+    [[nodiscard]] std::size_t window(slot_id page, page_place from) noexcept {
+        const std::size_t most =
+            std::min<std::size_t>({ahead_.window(page), set_.pages() - page, std::max<std::size_t>(budget_ / 8, 1)});
+        std::size_t count = 1;
+        while (count < most && set_.place(page + static_cast<slot_id>(count)) == from) {
+            ++count;
+        }
+        return count;
+    }
+    /// Reads stored pages into the buffer; how many from the first on could be, and why not more.
+    [[nodiscard]] std::size_t read_pages(slot_id first, std::size_t count, status& why) noexcept {
+        for (std::size_t i = 0; i < count; ++i) {
+            why = store_.get(key(first + static_cast<slot_id>(i)), {window_page(i), page_size});
+            if (why != status::ok) {
+                return i;
             }
         }
-        return pages_.drop(page, 1) == status::ok;
+        return count;
+    }
+    /// Maps pages that were nowhere or stored, and notes where they are now. How many it could.
+    [[nodiscard]] std::size_t map(slot_id first, const std::byte* bytes, std::size_t count, bool protect) noexcept {
+        const uffd_outcome outcome = memory_.bring(first, bytes, count, protect);
+        const std::size_t done = outcome.done / page_size;
+        for (std::size_t i = 0; i < done; ++i) {
+            const slot_id page = first + static_cast<slot_id>(i);
+            const bool was_stored = set_.place(page) == page_place::stored;
+            const bool is_refault = was_stored && set_.is_refault(page);
+            set_.insert(page, is_refault);
+            stats_.refaults += is_refault ? 1u : 0u;
+            if (was_stored) {
+                --stats_.stored_pages;
+                ++stats_.copied_pages;
+            }
+            if (protect) {
+                set_copy(page, true, was_stored);
+            } else {
+                forget_copy(page);
+            }
+        }
+        return done;
+    }
+    PAGEFOLD_COLD void lose(slot_id page) noexcept {
+        if (unsaved_.has(page)) {
+            fail_moment(status::corrupt);
+        }
+        ++stats_.lost_pages;
+        --stats_.stored_pages;
+        ++stats_.copied_pages;
+        set_.set_place(page, page_place::lost);
+        forget_copy(page);
+        if (options_.delivery == fault_delivery::thread) {
+            memory_.lose(page);
+        }
+    }
+    [[nodiscard]] bool discard_page(slot_id page) noexcept {
+        if (unsaved_.has(page)) {
+            status s = status::ok;
+            const std::byte* const bytes = bytes_of(page, buffer_, s);
+            if (s != status::ok) {
+                fail_moment(s);
+            } else {
+                save_first(page, bytes);
+            }
+        }
+        switch (set_.place(page)) {
+        case page_place::nowhere: return true;
+        case page_place::resident:
+            if (!memory_.drop(page, 1)) {
+                return false;
+            }
+            set_.remove(page, page_place::nowhere);
+            break;
+        case page_place::queued: queue_.leave(set_.stamp(page)); break;
+        case page_place::stored:
+            --stats_.stored_pages;
+            ++stats_.copied_pages;
+            break;
+        case page_place::lost:
+        default:
+            if (options_.delivery == fault_delivery::thread && !memory_.regain(page)) {
+                return false;
+            }
+            break;
+        }
+        set_.set_place(page, page_place::nowhere);
+        forget_copy(page);
+        memory_.wake(page, 1);
+        return true;
     }
 
-    Store& store_;
-    uffd_pager_options options_{};
-    uffd_memory memory_{};
-    unsaved_pages unsaved_{}; // of a snapshot: none of them may be written before it is saved
-    uffd_backend backend_{memory_, unsaved_};
-    region_pager<Store, uffd_backend, Policy> pages_{store_, backend_};
-    uffd_snapshot<Store, Policy> moment_{store_, pages_, backend_, memory_, unsaved_};
-    pool_id pool_{};
-    void* tables_ = nullptr; // of pages_
-    std::size_t table_bytes_ = 0;
-    std::size_t budget_ = 0; // in pages, as the next two
-    std::size_t batch_ = 1;
-    std::size_t peak_pages_ = 0;
-    std::uint64_t budget_bytes_ = 0; // as set
-    std::uint64_t zero_faults_ = 0, store_faults_ = 0, write_faults_ = 0;
-    std::uint64_t fault_ns_ = 0, longest_fault_ns_ = 0;
     const char* reason_ = "";
     int error_ = 0;
+    read_ahead ahead_{};
     int stop_ = -1;
     int route_ = -1;
     byte_span inherited_{};     // in a child

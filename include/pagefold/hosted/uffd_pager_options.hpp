@@ -19,10 +19,9 @@ struct uffd_pager_options {
     eviction_method eviction = eviction_method::automatic;
     clean_tracking tracking = clean_tracking::automatic;
     uffd_rights rights = uffd_rights::any;
-    fork_policy on_fork = fork_policy::none; ///< what a child has of the region
-    unsigned read_ahead_pages =
-        8;                       ///< most that a fault brings where faults go at equal steps, 1 to 16; 1: no read-ahead
-    unsigned reclaim_batch = 32; ///< pages evicted at a time, 1 to 64
+    fork_policy on_fork = fork_policy::none;   ///< what a child has of the region
+    unsigned read_ahead_pages = 8;             ///< most that a sequential fault brings, 1 to 16; 1: no read-ahead
+    unsigned reclaim_batch = 32;               ///< pages evicted at a time, 1 to 64
     std::uint64_t may_use = ~std::uint64_t{0}; ///< of the kernel's features (uffd_abi): as if it had no others
     /// Of the pool that the region has in the store: its cap, reservation, weight and memory node. Always persistent.
     pool_options pool{};

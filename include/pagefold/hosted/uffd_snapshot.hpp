@@ -2,11 +2,7 @@
 #pragma once
 
 #include <pagefold/core/status.hpp>
-#include <pagefold/evict/concept.hpp>
-#include <pagefold/hosted/uffd_backend.hpp>
-#include <pagefold/hosted/uffd_memory.hpp>
-#include <pagefold/hosted/unsaved_pages.hpp>
-#include <pagefold/paging/region_pager.hpp>
+#include <pagefold/hosted/uffd_reclaim.hpp>
 #include <pagefold/store/kept_page.hpp>
 #include <pagefold/store/pool_cursor.hpp>
 
@@ -24,8 +20,7 @@
 //
 // Invariant: the bytes of a noted page, wherever they are (the region, a frame, the store), are those of the moment. So every
 // transition that lets a page be written, or drops it, saves it first; one that only moves it (an eviction, a fault that reads)
-// takes the protection, or the immutable stored version, along: uffd_backend protects what is unsaved, however the pager brings it.
-// A page that was found to be zeros and left needs no saving. All of that is under the pager's lock.
+// takes the protection, or the immutable stored version, along. All of that is under the pager's lock.
 //
 // The snapshot never stops the program: where the store has no room, or a stored page is corrupt, it is the snapshot that
 // fails, and the region goes on.
@@ -45,43 +40,53 @@ struct uffd_snapshot_stats {
     std::uint64_t protect_ns;     ///< noting and protecting all pages
 };
 
-/// Makes snapshots of a uffd_pager's region. Its lock is held around every call.
+/// The part of uffd_pager that makes snapshots. Its lock is held around every call.
 template <class Store, eviction_policy Policy>
-class uffd_snapshot {
-public:
-    using region_type = region_pager<Store, uffd_backend, Policy>;
+class uffd_snapshot : protected uffd_reclaim<Store, Policy> {
+    using base = uffd_reclaim<Store, Policy>;
 
-    uffd_snapshot(Store& store, region_type& region, uffd_backend& backend, uffd_memory& memory,
-                  unsaved_pages& unsaved) noexcept
-        : store_{store}, region_{region}, backend_{backend}, memory_{memory}, unsaved_{unsaved} {}
-    uffd_snapshot(const uffd_snapshot&) = delete;
-    uffd_snapshot& operator=(const uffd_snapshot&) = delete;
+protected:
+    using base::buffer_;
+    using base::clock_;
+    using base::drop_copies;
+    using base::is_zeros;
+    using base::key;
+    using base::max_window;
+    using base::memory_;
+    using base::page_size;
+    using base::queue_;
+    using base::set_;
+    using base::store_;
+    using base::unsaved_;
+    using base::window_page;
+
+    explicit uffd_snapshot(Store& store) noexcept : base{store} {}
+    ~uffd_snapshot() = default;
 
     /// O(pages) of the region, and one call of the kernel.
-    [[nodiscard]] status begin(pool_id into) noexcept {
-        const pool_id own = region_.key(0).pool;
-        if (memory_.tracking() != clean_tracking::protect || into == pool_id{} || into == own) {
+    [[nodiscard]] status note_moment(pool_id into) noexcept {
+        if (memory_.tracking() != clean_tracking::protect || into == pool_id{} || into == this->pool_) {
             return status::invalid;
         }
         if (into_ != pool_id{}) {
             return status::busy;
         }
-        const std::uint64_t start = backend_.now();
-        if (!unsaved_.open(region_.pages())) {
+        const std::uint64_t start = clock_.now();
+        if (!unsaved_.open(set_.pages())) {
             return status::no_memory;
         }
         moment_ = {};
         outcome_ = status::ok;
         status s = status::ok;
-        for (slot_id page = 0; page < region_.pages(); ++page) {
-            const page_state state = region_.state(page);
-            if (state == page_state::lost) {
+        for (slot_id page = 0; page < set_.pages(); ++page) {
+            const page_place place = set_.place(page);
+            if (place == page_place::lost) {
                 s = status::corrupt;
-            } else if (!is_absent(state)) {
+            } else if (place != page_place::nowhere) {
                 unsaved_.add(page);
             }
         }
-        if (s == status::ok && !memory_.protect(0, region_.pages())) {
+        if (s == status::ok && !memory_.protect(0, set_.pages())) {
             s = status::busy;
         }
         if (s != status::ok) {
@@ -90,15 +95,15 @@ public:
         }
         into_ = into;
         walk_ = pool_cursor{};
-        walk_.pool = own;
+        walk_.pool = this->pool_;
         walks_ = true;
         hand_ = 0;
         moment_.pages = unsaved_.count();
-        moment_.protect_ns = backend_.now() - start;
+        moment_.protect_ns = clock_.now() - start;
         return status::ok;
     }
-    /// Saves up to most_saved pages. ok: all are saved. busy: there are more. Else the snapshot has failed, and why.
-    [[nodiscard]] status advance() noexcept {
+    /// Saves up to max_window pages. ok: all are saved. busy: there are more. Else the snapshot has failed, and why.
+    [[nodiscard]] status save_some() noexcept {
         if (into_ == pool_id{}) {
             return outcome_;
         }
@@ -112,70 +117,46 @@ public:
         if (unsaved_.count() != 0) {
             return status::busy;
         }
-        end();
+        end_moment();
         return outcome_;
     }
-    void end() noexcept {
+    void end_moment() noexcept {
         unsaved_.close();
         into_ = pool_id{};
     }
     /// Gives the snapshot up. Pages stay protected until they are written, which then costs a fault.
-    PAGEFOLD_COLD void fail(status why) noexcept {
+    PAGEFOLD_COLD void fail_moment(status why) noexcept {
         outcome_ = why;
-        end();
+        end_moment();
     }
-    /// Before a page that is not saved is written or dropped. ok: that may be, as it is saved, or the snapshot has failed. Else it
-    /// can't be read now.
-    [[nodiscard]] status save_first(slot_id page) noexcept {
-        if (is_absent(region_.state(page))) {
-            unsaved_.remove(page);
-            return status::ok;
-        }
-        status s = status::ok;
-        const std::byte* const bytes = bytes_of(page, s);
-        if (s == status::ok) {
+    /// Before the page is written or dropped. `bytes` are the page's.
+    void save_first(slot_id page, const std::byte* bytes) noexcept {
+        if (unsaved_.has(page)) {
             ++moment_.write_faults;
             save(page, bytes);
-        } else if (s == status::corrupt) {
-            fail(s);
-            s = status::ok;
         }
-        return s;
     }
-    [[nodiscard]] uffd_snapshot_stats statistics() const noexcept {
+    [[nodiscard]] const std::byte* bytes_of(slot_id page, std::byte* buffer, status& why) noexcept {
+        why = status::ok;
+        switch (set_.place(page)) {
+        case page_place::resident: return memory_.page(page);
+        case page_place::queued: return memory_.frame(set_.stamp(page));
+        case page_place::stored: why = store_.get(key(page), {buffer, page_size}); return buffer;
+        case page_place::nowhere:
+        case page_place::lost:
+        default: why = status::corrupt; return buffer;
+        }
+    }
+    [[nodiscard]] uffd_snapshot_stats moment() const noexcept {
         uffd_snapshot_stats s = moment_;
         s.unsaved_pages = unsaved_.count();
         return s;
     }
 
 private:
-    static constexpr std::size_t page_size = Store::page_size;
-    static constexpr std::size_t most_saved = uffd_backend::max_window;
-    static constexpr std::size_t copies_a_refusal = 64;
-
-    [[nodiscard]] static bool is_absent(page_state state) noexcept {
-        return state == page_state::nowhere || state == page_state::zero;
-    }
-    [[nodiscard]] const std::byte* bytes_of(slot_id page, status& why) noexcept {
-        switch (region_.state(page)) {
-        case page_state::resident:
-        case page_state::clean: return memory_.page(page);
-        case page_state::in_transit: return backend_.bytes_of(page);
-        case page_state::stored: {
-            const byte_span room = backend_.room().first(page_size);
-            const status s = store_.get(region_.key(page), room);
-            why = s == status::not_found || s == status::invalid ? status::corrupt : s;
-            return room.data();
-        }
-        case page_state::nowhere:
-        case page_state::zero: return backend_.zeros();
-        case page_state::lost:
-        default: why = status::corrupt; return nullptr;
-        }
-    }
     void save(slot_id page, const std::byte* bytes) noexcept {
         unsaved_.remove(page);
-        if (backend_.is_zeros(bytes)) {
+        if (is_zeros(bytes)) {
             return;
         }
         for (;;) {
@@ -184,17 +165,17 @@ private:
                 ++moment_.stored_pages;
                 return;
             }
-            if ((s != status::limit && s != status::no_memory) || region_.drop_copies(copies_a_refusal) == 0) {
-                fail(s);
+            if ((s != status::limit && s != status::no_memory) || !drop_copies()) {
+                fail_moment(s);
                 return;
             }
         }
     }
     /// One hold of a walk through the region's pool. Pages that it misses because they move meanwhile are for save_run.
     void copy_streams() noexcept {
-        kept_page found[most_saved];
-        const byte_span room = backend_.room();
-        const result<std::size_t> copied = store_.walk_kept(walk_, {}, found, most_saved, room, 1);
+        kept_page found[max_window];
+        const result<std::size_t> copied =
+            store_.walk_kept(walk_, {}, found, max_window, {buffer_, max_window * page_size}, 1);
         if (!copied) {
             walks_ = false; // save_run tells what is the matter
             return;
@@ -204,9 +185,9 @@ private:
         for (std::size_t i = 0; i < *copied; ++i) {
             const kept_page& one = found[i];
             const auto page = static_cast<slot_id>(one.index);
-            const page_state state = unsaved_.has(page) ? region_.state(page) : page_state::nowhere;
-            const bool is_current = state == page_state::stored || state == page_state::clean;
-            if (is_current && store_.put_kept(into_, one, {room.data() + one.at, one.stream}) == status::ok) {
+            const bool is_current = unsaved_.has(page) && set_.is_stored(page) &&
+                                    (set_.place(page) == page_place::stored || set_.has_copy(page));
+            if (is_current && store_.put_kept(into_, one, {buffer_ + one.at, one.stream}) == status::ok) {
                 unsaved_.remove(page);
                 ++moment_.stored_pages;
                 ++moment_.copied_streams;
@@ -220,18 +201,18 @@ private:
             page = unsaved_.next(0);
         }
         slot_id first = page, last = page; // of those to unprotect
-        for (std::size_t i = 0; i < most_saved && unsaved_.has(page); ++i, ++page) {
+        for (std::size_t i = 0; i < max_window && unsaved_.has(page); ++i, ++page) {
             status s = status::ok;
-            const std::byte* const bytes = bytes_of(page, s);
+            const std::byte* const bytes = bytes_of(page, buffer_, s);
             if (s == status::busy) {
                 break;
             }
             if (s != status::ok) {
-                fail(s);
+                fail_moment(s);
                 break;
             }
             save(page, bytes);
-            if (region_.state(page) == page_state::resident) {
+            if (set_.place(page) == page_place::resident && !set_.has_copy(page)) {
                 last = page + 1;
             } else {
                 free_writing(first, last);
@@ -244,15 +225,9 @@ private:
     void free_writing(slot_id first, slot_id last) noexcept {
         if (first < last) {
             memory_.unprotect(first, last - first);
-            static_cast<void>(region_.appeared(first, last - first)); // none of them waits to be told of a write
         }
     }
 
-    Store& store_;
-    region_type& region_;
-    uffd_backend& backend_;
-    uffd_memory& memory_;
-    unsaved_pages& unsaved_;
     pool_id into_{}; // none: no snapshot is being made
     status outcome_ = status::ok;
     bool walks_ = false; // the region's pool is being walked for streams

@@ -60,29 +60,6 @@
 //   b.was_accessed(page)      | bool              | of a present page: whether it was used since it came or since this was asked
 //                             |                   | last
 //
-// scattered_backend: pages that lie apart are taken out, and dropped, in a call. At most 64, and none twice.
-//
-//   b.foresee(pages, count)   | void              | these, in the order of their numbers, are what the next calls take out, if nothing
-//                             |                   | refuses: what is to be found out of them may be found out in one call
-//   b.take_out_pages(pages,   | pages_done        | take_out of those pages, in the order of their numbers; the pages between two
-//       count)                |                   | of them are missing or taken out
-//   b.drop_pages(pages,       | pages_done        | drop of pages that are taken out, in any order
-//       count)                |                   |
-//
-// unsure_backend: between the look that was_written tells of and the moment at which a page is out, a write may come.
-//
-//   b.compare_room()          | byte_span         | a page of room: the pager reads the copy into it and compares before it
-//                             |                   | believes it. Empty: was_written is certain. Valid until the next call
-//
-// spare_backend: memory beside that of pages present or taken out, which goes by itself when pages are dropped, as that of a
-// frame whose page was put back.
-//
-//   b.spare()                 | std::size_t       | so many pages of it. They count in the pager's limit
-//
-// timed_backend: has a clock, by which the pager tells how long evictions took.
-//
-//   b.now()                   | std::uint64_t     | never less than before
-//
 // The pager calls with the host's lock held (paging/region_pager.hpp). No call may wait for a thread that needs that lock; one
 // that comes back to the pager is answered busy there.
 
@@ -124,28 +101,6 @@ concept based_backend = paging_backend<B> && requires(B& b, slot_id page, byte_s
 template <class B>
 concept accessed_backend = paging_backend<B> && requires(B& b, slot_id page) {
     { b.was_accessed(page) } noexcept -> std::same_as<bool>;
-};
-
-template <class B>
-concept scattered_backend = paging_backend<B> && requires(B& b, const slot_id* pages, std::size_t count) {
-    { b.foresee(pages, count) } noexcept -> std::same_as<void>;
-    { b.take_out_pages(pages, count) } noexcept -> std::same_as<pages_done>;
-    { b.drop_pages(pages, count) } noexcept -> std::same_as<pages_done>;
-};
-
-template <class B>
-concept unsure_backend = paging_backend<B> && requires(B& b) {
-    { b.compare_room() } noexcept -> std::same_as<byte_span>;
-};
-
-template <class B>
-concept spare_backend = paging_backend<B> && requires(const B& b) {
-    { b.spare() } noexcept -> std::same_as<std::size_t>;
-};
-
-template <class B>
-concept timed_backend = paging_backend<B> && requires(const B& b) {
-    { b.now() } noexcept -> std::same_as<std::uint64_t>;
 };
 
 /// What a pager keeps pages in: a page_store or partitioned_store, or what looks like one. A get that answers corrupt,

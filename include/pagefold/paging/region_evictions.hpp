@@ -13,8 +13,7 @@ template <paged_store Store, paging_backend Backend, eviction_policy Policy>
 void region_pager<Store, Backend, Policy>::make_room(std::size_t pages) noexcept {
     for (unsigned tries = 0; tries < evictions_a_fault && is_over(pages); ++tries) {
         const std::size_t excess = in_memory() - (pages < options_.limit ? options_.limit - pages : 0);
-        // Who found the store full last asks with one page, and doesn't take out many and put them back for each fault.
-        const pages_freed done = evict_some(is_store_full_ ? 1 : excess < batch() ? batch() : excess);
+        const pages_freed done = evict_some(excess < batch() ? batch() : excess);
         if (done.freed == 0 && !done.goes_on) {
             return;
         }
@@ -48,18 +47,6 @@ bool region_pager<Store, Backend, Policy>::is_front_in_transit() const noexcept 
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
 pages_freed region_pager<Store, Backend, Policy>::evict_some(std::size_t wanted) noexcept {
-    if constexpr (timed_backend<Backend>) {
-        const std::uint64_t start = backend_.now();
-        const pages_freed done = evict_batch(wanted);
-        stats_.evict_time += backend_.now() - start;
-        return done;
-    } else {
-        return evict_batch(wanted);
-    }
-}
-
-template <paged_store Store, paging_backend Backend, eviction_policy Policy>
-pages_freed region_pager<Store, Backend, Policy>::evict_batch(std::size_t wanted) noexcept {
     if (pages_ == 0 || wanted == 0) {
         return {};
     }
@@ -113,45 +100,21 @@ auto region_pager<Store, Backend, Policy>::take_victims(std::size_t most) noexce
         }
         victims[at] = page;
     }
-    if constexpr (scattered_backend<Backend>) {
-        if (count != 0) {
-            backend_.foresee(victims, count);
-        }
-    }
     for (std::size_t first = 0; first < count;) {
-        const std::size_t run = run_of(victims + first, count - first);
-        pages_done done;
-        if constexpr (scattered_backend<Backend>) {
-            done = told(backend_.take_out_pages(victims + first, run), run);
-        } else {
-            done = told(backend_.take_out(victims[first], run), run);
+        std::size_t run = 1;
+        while (first + run < count && victims[first + run] == victims[first] + run) {
+            ++run;
         }
+        const pages_done done = told(backend_.take_out(victims[first], run), run);
         for (std::size_t i = 0; i < done.done; ++i) {
             note_taken(victims[first + i]);
         }
         if (done.done < run) {
-            stats_.pinned_pages += done.why == status::no_memory ? 0u : 1u;
-            set_.insert(victims[first + done.done], true);
+            set_.insert(victims[first + done.done], true); // pinned
         }
         first += done.done < run ? done.done + 1 : run;
     }
     return {most_looks - steps, is_over};
-}
-
-template <paged_store Store, paging_backend Backend, eviction_policy Policy>
-std::size_t region_pager<Store, Backend, Policy>::run_of(const slot_id* pages, std::size_t count) const noexcept {
-    std::size_t run = 1;
-    for (; run < count; ++run) {
-        bool goes_on = pages[run] == pages[run - 1] + 1;
-        if (scattered_backend<Backend> && !goes_on && stats_.lost_pages == 0) {
-            const slot_id next = set_.next(pages[run - 1]); // in a round: no_slot, or one before, is none in between
-            goes_on = next == no_slot || next < pages[run - 1] || next > pages[run];
-        }
-        if (!goes_on) {
-            break;
-        }
-    }
-    return run;
 }
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
@@ -182,7 +145,7 @@ std::size_t region_pager<Store, Backend, Policy>::settle(std::size_t most) noexc
         while (left != 0 && count < max_run && count < most - freed) {
             const slot_id page = queue_.front();
             const bool is_there = is_front_in_transit();
-            if (!scattered_backend<Backend> && is_there && count != 0 && page != run[0] + count) {
+            if (is_there && count != 0 && page != run[0] + count) {
                 break;
             }
             queue_.pop();
@@ -199,9 +162,9 @@ std::size_t region_pager<Store, Backend, Policy>::settle(std::size_t most) noexc
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
 std::size_t region_pager<Store, Backend, Policy>::settle_run(const slot_id* run, std::size_t count) noexcept {
     bool goes[max_run] = {};
-    leaving how[max_run] = {};
+    bool is_put[max_run] = {};
     for (std::size_t i = 0; i < count; ++i) {
-        goes[i] = find_copy(run[i], how[i]) == status::ok;
+        goes[i] = find_copy(run[i], is_put[i]) == status::ok;
     }
     std::size_t freed = 0;
     for (std::size_t i = 0; i < count;) {
@@ -210,18 +173,12 @@ std::size_t region_pager<Store, Backend, Policy>::settle_run(const slot_id* run,
             ++end;
         }
         if (end != i) {
-            std::size_t done = 0;
-            if constexpr (scattered_backend<Backend>) {
-                done = told(backend_.drop_pages(run + i, end - i), end - i).done;
-            } else {
-                done = told(backend_.drop(run[i], end - i), end - i).done;
-            }
+            const std::size_t done = told(backend_.drop(run[i], end - i), end - i).done;
             for (const std::size_t gone = i + done; i < gone; ++i, ++freed) {
-                note_gone(run[i], how[i]);
+                note_gone(run[i], is_put[i]);
             }
         }
         if (i < count && (i < end || !goes[i])) {
-            stats_.pinned_pages += i < end ? 1u : 0u;
             stays(run[i]);
             ++i;
         }
@@ -231,12 +188,12 @@ std::size_t region_pager<Store, Backend, Policy>::settle_run(const slot_id* run,
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
 status region_pager<Store, Backend, Policy>::settle_page(slot_id page) noexcept {
-    leaving how = leaving::clean;
-    status s = find_copy(page, how);
+    bool is_put = false;
+    status s = find_copy(page, is_put);
     if (s == status::ok) {
         const pages_done done = told(backend_.drop(page, 1), 1);
         if (done.done == 1) {
-            note_gone(page, how);
+            note_gone(page, is_put);
             return status::ok;
         }
         s = done.why;
@@ -246,18 +203,8 @@ status region_pager<Store, Backend, Policy>::settle_page(slot_id page) noexcept 
 }
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
-status region_pager<Store, Backend, Policy>::find_copy(slot_id page, leaving& how) noexcept {
-    bool is_good = states_.has(page, page_states::good);
-    if constexpr (unsure_backend<Backend>) {
-        if (const byte_span room = is_good ? backend_.compare_room() : byte_span{}; !room.empty()) {
-            const result<byte_view> bytes = backend_.read(page);
-            if (!bytes || bytes.value().size() != page_size) {
-                return told(bytes ? status::busy : bytes.error());
-            }
-            is_good = is_copy(page, bytes.value(), room);
-            states_.set(page, page_states::good, is_good);
-        }
-    }
+status region_pager<Store, Backend, Policy>::find_copy(slot_id page, bool& is_put) noexcept {
+    const bool is_good = states_.has(page, page_states::good);
     const bool is_base = is_good && !states_.has(page, page_states::has_entry) && is_from_base(page);
     if (is_good && !(is_base && options_.stores_base)) {
         return status::ok;
@@ -276,30 +223,13 @@ status region_pager<Store, Backend, Policy>::find_copy(slot_id page, leaving& ho
         if (s == status::ok) {
             states_.set(page, page_states::zero_base, true);
             states_.set(page, page_states::good, true);
-            how = leaving::zeros;
+            ++stats_.zero_pages;
         }
         return s;
     }
-    if (is_store_full_ && !states_.has(page, page_states::has_entry)) { // it has just refused another
-        stats_.refused_pages += is_base ? 0u : 1u;
-        return is_base ? status::ok : status::limit;
-    }
     const status s = put(page, bytes.value(), !is_base);
-    how = s == status::ok ? leaving::put : how;
+    is_put = s == status::ok;
     return is_base ? status::ok : s;
-}
-
-template <paged_store Store, paging_backend Backend, eviction_policy Policy>
-bool region_pager<Store, Backend, Policy>::is_copy(slot_id page, byte_view bytes, byte_span room) noexcept {
-    if (states_.has(page, page_states::has_entry)) {
-        return store_.get(key(page), room) == status::ok && equal_bytes(bytes.data(), room.data(), page_size);
-    }
-    if constexpr (based_backend<Backend>) {
-        if (is_from_base(page)) {
-            return told(backend_.fill(page, room)) == status::ok && equal_bytes(bytes.data(), room.data(), page_size);
-        }
-    }
-    return is_zeros(bytes);
 }
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
@@ -330,7 +260,7 @@ status region_pager<Store, Backend, Policy>::put(slot_id page, byte_view bytes, 
 }
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
-void region_pager<Store, Backend, Policy>::note_gone(slot_id page, leaving how) noexcept {
+void region_pager<Store, Backend, Policy>::note_gone(slot_id page, bool was_put) noexcept {
     const bool has_entry = states_.has(page, page_states::has_entry);
     leave_memory(page);
     set_place(page, has_entry ? page_states::stored : page_states::absent);
@@ -340,8 +270,7 @@ void region_pager<Store, Backend, Policy>::note_gone(slot_id page, leaving how) 
     states_.set_stamp(page, evictions_);
     evictions_ = evictions_ + 1 == 0 ? 1 : evictions_ + 1;
     ++stats_.evicted_pages;
-    stats_.clean_pages += how == leaving::put ? 0u : 1u;
-    stats_.zero_pages += how == leaving::zeros ? 1u : 0u;
+    stats_.clean_pages += was_put ? 0u : 1u;
 }
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>

@@ -11,7 +11,6 @@ namespace pagefold::inline PAGEFOLD_ABI {
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
 status region_pager<Store, Backend, Policy>::resolve(slot_id page, bool is_write) noexcept {
     status s = status::ok;
-    const bool is_spare = spare_backend<Backend> && states_.at(page) == page_states::in_transit; // what it leaves
     switch (states_.at(page)) {
     case page_states::lost: return tell_lost(page);
     case page_states::in_transit:
@@ -27,13 +26,7 @@ status region_pager<Store, Backend, Policy>::resolve(slot_id page, bool is_write
     if (states_.at(page) == page_states::lost) {
         return tell_lost(page);
     }
-    if (s == status::ok) {
-        s = told(backend_.wake(page, 1));
-    }
-    if (is_spare) { // not where it was brought: it may be the only one that can go
-        make_room(0);
-    }
-    return s;
+    return s == status::ok ? told(backend_.wake(page, 1)) : s;
 }
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
@@ -59,9 +52,6 @@ status region_pager<Store, Backend, Policy>::allow_writing(slot_id page) noexcep
         return s;
     }
     note_written(page);
-    if (was_clean) {
-        set_.hit(page);
-    }
     ++(was_clean ? stats_.write_faults : stats_.duplicate_faults);
     return status::ok;
 }
@@ -177,12 +167,12 @@ pages_done region_pager<Store, Backend, Policy>::bring_run(slot_id first, std::s
                                                            bool may_evict) noexcept {
     std::size_t at = 0;
     for (unsigned tries = may_evict ? evictions_a_fault : 0; at < count;) {
-        bool is_short = false;
-        const pages_done done = bring_part(static_cast<slot_id>(first + at), count - at, access, is_short);
+        const pages_done done = bring_part(static_cast<slot_id>(first + at), count - at, access);
         at += done.done;
         if (done.why == status::ok || done.done != 0) {
             continue; // what stopped it tells so again
         }
+        const bool is_short = done.why == status::no_memory || done.why == status::limit;
         if (at != 0 || !is_short || tries == 0 || evict_some(options_.batch).freed == 0) {
             return {at, done.why};
         }
@@ -192,12 +182,8 @@ pages_done region_pager<Store, Backend, Policy>::bring_run(slot_id first, std::s
 }
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>
-pages_done region_pager<Store, Backend, Policy>::bring_part(slot_id first, std::size_t count, page_access access,
-                                                            bool& is_short) noexcept {
-    const auto note = [&](status why) noexcept {
-        is_short = why == status::no_memory || why == status::limit;
-        return why;
-    };
+pages_done region_pager<Store, Backend, Policy>::bring_part(slot_id first, std::size_t count,
+                                                            page_access access) noexcept {
     if (states_.at(first) == page_states::lost) { // just now, behind pages that could be read
         return {0, status::corrupt};
     }
@@ -208,11 +194,11 @@ pages_done region_pager<Store, Backend, Policy>::bring_part(slot_id first, std::
             note_brought(static_cast<slot_id>(first + i), access);
         }
         stats_.zero_faults += done.done;
-        return {done.done, note(done.why)};
+        return done;
     }
     const result<byte_span> place = backend_.place(first, count);
     if (!place) {
-        return {0, note(told(place.error()))};
+        return {0, told(place.error())};
     }
     std::size_t room = place.value().size() / page_size;
     room = room < count ? room : count;
@@ -232,7 +218,7 @@ pages_done region_pager<Store, Backend, Policy>::bring_part(slot_id first, std::
         ++(states_.at(page) == page_states::stored ? stats_.store_faults : stats_.base_faults);
         note_brought(page, access);
     }
-    return {done.done, done.done < read ? note(done.why) : read < room ? why : status::ok};
+    return {done.done, done.done < read ? done.why : read < room ? why : status::ok};
 }
 
 template <paged_store Store, paging_backend Backend, eviction_policy Policy>

@@ -103,7 +103,6 @@ public:
             fill_bytes(memory.data(), 0, bytes_for(pages, options));
         }
         options_ = options;
-        most_queue_ = options.queue;
         std::byte* at = memory.data();
         set_.open(at, pages);
         at += resident_pages<Policy>::bytes_for(pages);
@@ -118,17 +117,8 @@ public:
     [[nodiscard]] std::size_t pages() const noexcept { return pages_; }
     /// Of a page of the region.
     [[nodiscard]] page_state state(slot_id page) const noexcept { return states_.state(page); }
-    /// Whether a copy of a page in memory is as good as it was when the pager last knew; where was_written tells of
-    /// writes, that may be long ago.
-    [[nodiscard]] bool has_copy(slot_id page) const noexcept { return states_.has(page, page_states::good); }
-    /// Pages that take memory, what the backend has spare included.
-    [[nodiscard]] std::size_t in_memory() const noexcept {
-        if constexpr (spare_backend<Backend>) {
-            return set_.size() + in_transit_ + static_cast<const Backend&>(backend_).spare();
-        } else {
-            return set_.size() + in_transit_;
-        }
-    }
+    /// Pages that take memory.
+    [[nodiscard]] std::size_t in_memory() const noexcept { return set_.size() + in_transit_; }
     [[nodiscard]] page_key key(slot_id page) const noexcept {
         return {options_.pool, options_.object, options_.first_index + page};
     }
@@ -142,8 +132,6 @@ public:
     }
     /// Pages in memory from here on. What is too much goes by evict, or as faults come.
     void set_limit(std::size_t pages) noexcept { options_.limit = pages; }
-    /// Pages that wait in transit, from the next eviction on; at most as many as when it was opened.
-    void set_queue(std::size_t pages) noexcept { options_.queue = pages < most_queue_ ? pages : most_queue_; }
 
     /// Somebody touched the page and waits. ok: it is there, or was, and he was woken. corrupt: it is lost, and he
     /// heard an error as far as the backend has a way. invalid: no page of the region, or so the backend says. Anything else, busy among it:
@@ -173,7 +161,6 @@ public:
             return status::not_found;
         }
         copy_looks_ = 2 * most_looks;
-        is_store_full_ = false;
         if (states_.at(page) == page_states::resident) {
             if (!has_room_in_queue()) {
                 static_cast<void>(settle(1));
@@ -183,7 +170,6 @@ public:
             }
             const pages_done done = backend_.take_out(page, 1);
             if (done.done != 1) {
-                ++stats_.pinned_pages;
                 return refused(done.why);
             }
             set_.remove(page);
@@ -362,7 +348,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t max_run = scattered_backend<Backend> ? max_batch : 16;
+    static constexpr std::size_t max_run = 16;
     static constexpr std::size_t most_looks = 256;
     static constexpr std::size_t copies_a_refusal = 64;
     static constexpr unsigned evictions_a_fault = 4;
@@ -394,15 +380,9 @@ private:
     [[nodiscard]] bool is_range(slot_id first, std::size_t count) const noexcept {
         return first <= pages_ && count <= pages_ - first;
     }
-    /// Of a page that is taken out in its place, the system's protection comes between the program's writes and this,
-    /// which ThreadSanitizer can't see.
-    [[nodiscard]] __attribute__((__no_sanitize__("thread"), __noinline__)) static bool
-    is_zeros(byte_view page) noexcept {
-        const std::byte* const bytes = page.data();
+    [[nodiscard]] static bool is_zeros(byte_view page) noexcept {
         for (std::size_t at = 0; at < page_size; at += sizeof(std::uint64_t)) {
-            std::uint64_t word;
-            __builtin_memcpy(&word, bytes + at, sizeof word);
-            if (word != 0) {
+            if (load_native<std::uint64_t>(page.data() + at) != 0) {
                 return false;
             }
         }
@@ -517,8 +497,8 @@ private:
     [[nodiscard]] std::size_t bring_others(slot_id page, std::int64_t stride, std::size_t count) noexcept;
     /// Brings pages that are alike. May evict where the backend has no memory.
     pages_done bring_run(slot_id first, std::size_t count, page_access access, bool may_evict) noexcept;
-    /// As many of them as one place of the backend has. `is_short`: it had no memory; of the store's want it says nothing.
-    pages_done bring_part(slot_id first, std::size_t count, page_access access, bool& is_short) noexcept;
+    /// As many of them as one place of the backend has.
+    pages_done bring_part(slot_id first, std::size_t count, page_access access) noexcept;
     /// Where neither the store nor the base has it, it is lost.
     status read_page(slot_id page, byte_span out) noexcept;
     PAGEFOLD_COLD void lose(slot_id page) noexcept;
@@ -535,17 +515,12 @@ private:
     [[nodiscard]] bool is_front_in_transit() const noexcept;
 
     pages_freed evict_some(std::size_t wanted) noexcept;
-    pages_freed evict_batch(std::size_t wanted) noexcept;
-    /// How a page that leaves is had again: its copy was there, it was put, or it was found to be zeros.
-    enum class leaving : std::uint8_t { clean, put, zeros };
     struct search {
         std::size_t looks = 0;
         bool is_over = false; // no page is left that may go
     };
     /// Takes pages out and puts them into the queue, runs in the order of their addresses.
     search take_victims(std::size_t most) noexcept;
-    /// How many of the pages, from the first on, one call takes out.
-    [[nodiscard]] std::size_t run_of(const slot_id* pages, std::size_t count) const noexcept;
     [[nodiscard]] bool was_used(slot_id page) noexcept;
     /// The oldest in transit go where they are to go; how many have left. Each is met once.
     std::size_t settle(std::size_t most) noexcept;
@@ -553,13 +528,11 @@ private:
     std::size_t settle_run(const slot_id* run, std::size_t count) noexcept;
     /// One page in transit, wherever it is in the queue.
     status settle_page(slot_id page) noexcept;
-    /// Whether what the pager takes for the copy of a page in transit has these bytes. True of a backend that is sure.
-    [[nodiscard]] bool is_copy(slot_id page, byte_view bytes, byte_span room) noexcept;
     /// A good copy of a page in transit is somewhere. Else why there is none.
-    status find_copy(slot_id page, leaving& how) noexcept;
+    status find_copy(slot_id page, bool& is_put) noexcept;
     /// Where the store has no room, copies of pages that are in memory give theirs.
     status put(slot_id page, byte_view bytes, bool must) noexcept;
-    void note_gone(slot_id page, leaving how) noexcept;
+    void note_gone(slot_id page, bool was_put) noexcept;
     /// A page in transit that is in no place of the queue.
     void stays(slot_id page) noexcept;
     /// A page that waits for a write is protected; one that has a good copy as well.
@@ -603,7 +576,6 @@ private:
     transit_queue queue_{};
     stride_read_ahead ahead_{};
     std::size_t pages_ = 0;
-    std::size_t most_queue_ = 0;
     std::size_t in_transit_ = 0;
     std::size_t entries_ = 0; // pages of which the store has something
     std::size_t stored_ = 0;  // of those: pages that are nowhere else

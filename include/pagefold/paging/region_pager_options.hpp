@@ -44,13 +44,11 @@ struct region_pager_stats {
     std::uint64_t clean_pages = 0;      ///< of those: without a put
     std::uint64_t zero_pages = 0;       ///< of those: found to be zeros
     std::uint64_t refused_pages = 0;    ///< evictions that the store refused; the page stayed
-    std::uint64_t pinned_pages = 0;     ///< evictions that the backend refused; the page stayed
     std::uint64_t backend_refusals = 0; ///< calls that the backend refused
     std::uint64_t dropped_copies = 0;   ///< copies of pages in memory, dropped to give the store room
     std::uint64_t vanished_pages = 0;   ///< that an ephemeral pool had no more, or corrupt; they came from the base
     std::uint64_t lost_pages = 0;       ///< whose stored bytes could not be read any more
     std::uint64_t barred_pages = 0;     ///< of those refused: as they are for good; they wait for a write
-    std::uint64_t evict_time = 0;       ///< in evicting, by the backend's clock; of one that has none, 0
     std::uint64_t resident_pages = 0;
     std::uint64_t in_transit_pages = 0;
     std::uint64_t stored_pages = 0; ///< in the store alone

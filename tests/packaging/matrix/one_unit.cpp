@@ -49,4 +49,4 @@ bool one_unit() {
 
 // Every member, whether or not this machine has userfaultfd.
 template class pagefold::uffd_pager<pagefold::page_store<pagefold::default_config>>;
-template class pagefold::region_pager<pagefold::page_store<pagefold::default_config>, pagefold::uffd_backend, pagefold::clock>;
+template class pagefold::resident_set<pagefold::lru>;

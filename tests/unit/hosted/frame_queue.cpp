@@ -33,25 +33,6 @@ TEST_CASE("frame_queue: a run never goes over the end") {
     CHECK(queue.append(9) == frame_queue::empty);
 }
 
-TEST_CASE("frame_queue: what nothing filled can be given up again") {
-    frame_queue queue;
-    queue.trim();
-    REQUIRE(queue.open(8));
-    CHECK(queue.append(3) == 0);
-    queue.trim();
-    CHECK(queue.length() == 0);
-    CHECK(queue.append(5) == 0);
-    queue.fill(1, 7);
-    queue.trim();
-    CHECK(queue.length() == 2);
-    CHECK(queue.append(2) == 2);
-    queue.fill(3, 8);
-    queue.leave(3);
-    queue.trim();
-    CHECK(queue.length() == 4); // its memory is there still
-    CHECK(queue.used() == 2);
-}
-
 TEST_CASE("frame_queue: random operations against a deque") {
     rng random{3};
     frame_queue queue;

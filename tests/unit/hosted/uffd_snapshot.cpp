@@ -59,7 +59,6 @@ TEST_CASE("uffd_snapshot: it is of the moment, whatever happens to the region un
         rng random{17};
         for (int round = 0; round < 6; ++round) {
             fill(one, filled);
-            REQUIRE(one.pager.set_budget(64 * page) == status::ok); // whatever the last round left: most are stored
             REQUIRE(one.pager.discard(filled * page, (pages - filled) * page) == status::ok);
             const pool_id pool = *store.create_pool({});
             REQUIRE(one.pager.begin_snapshot(pool) == status::ok);

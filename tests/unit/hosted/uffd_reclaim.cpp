@@ -21,14 +21,14 @@
 #include <unistd.h>
 #include <vector>
 
-namespace pagefold::testing::unit_hosted_uffd_pager_evictions {
+namespace pagefold::testing::unit_hosted_uffd_reclaim {
 namespace {
 
 using store_type = tsan_ordered<page_store<default_config>>;
 using pager_type = uffd_pager<store_type>;
 constexpr std::size_t page = 4096;
 
-TEST_CASE("uffd_pager evictions: a full store keeps what it has, and the rest stays in memory") {
+TEST_CASE("uffd_reclaim: a full store keeps what it has, and the rest stays in memory") {
     for_each_mode([&](const pager_mode& mode) {
         constexpr std::size_t pages = 256;
         test_source source;
@@ -66,7 +66,7 @@ TEST_CASE("uffd_pager evictions: a full store keeps what it has, and the rest st
     });
 }
 
-TEST_CASE("uffd_pager evictions: copies of pages that are in memory make room in a full store") {
+TEST_CASE("uffd_reclaim: copies of pages that are in memory make room in a full store") {
     const pager_mode& mode = pager_modes[0];
     if (lacks_uffd(mode.features())) {
         return;
@@ -101,7 +101,7 @@ TEST_CASE("uffd_pager evictions: copies of pages that are in memory make room in
     CHECK(one.pager.check());
 }
 
-TEST_CASE("uffd_pager evictions: clean pages go without being compressed again") {
+TEST_CASE("uffd_reclaim: clean pages go without being compressed again") {
     for_each_mode(tracks_clean_pages, [&](const pager_mode& mode) {
         test_source source;
         store_type store{source};
@@ -124,7 +124,7 @@ TEST_CASE("uffd_pager evictions: clean pages go without being compressed again")
     });
 }
 
-TEST_CASE("uffd_pager evictions: pages of zeros take nothing in the store") {
+TEST_CASE("uffd_reclaim: pages of zeros take nothing in the store") {
     for_each_mode([&](const pager_mode& mode) {
         test_source source;
         store_type store{source};
@@ -154,7 +154,7 @@ TEST_CASE("uffd_pager evictions: pages of zeros take nothing in the store") {
     });
 }
 
-TEST_CASE("uffd_pager evictions: pages that the kernel won't give stay, and others go for them") {
+TEST_CASE("uffd_reclaim: pages that the kernel won't give stay, and others go for them") {
     for_each_mode(is_anonymous, [&](const pager_mode& mode) { // a hole can be punched under a lock
         test_source source;
         store_type store{source};
@@ -182,7 +182,7 @@ TEST_CASE("uffd_pager evictions: pages that the kernel won't give stay, and othe
     });
 }
 
-TEST_CASE("uffd_pager evictions: what leaves beside a page that is locked is not forgotten") {
+TEST_CASE("uffd_reclaim: what leaves beside a page that is locked is not forgotten") {
     for_each_mode(is_anonymous, [&](const pager_mode& mode) {
         test_source source;
         store_type store{source};
@@ -208,7 +208,7 @@ TEST_CASE("uffd_pager evictions: what leaves beside a page that is locked is not
     });
 }
 
-TEST_CASE("uffd_pager evictions: after the budget was cut, what is mapped keeps most of it") {
+TEST_CASE("uffd_reclaim: after the budget was cut, what is mapped keeps most of it") {
     for_each_mode(evicts_by_move, [&](const pager_mode& mode) {
         struct variant {
             unsigned batch;
@@ -235,7 +235,7 @@ TEST_CASE("uffd_pager evictions: after the budget was cut, what is mapped keeps 
     });
 }
 
-TEST_CASE("uffd_pager evictions: a process that locks all of its memory is paged all the same") {
+TEST_CASE("uffd_reclaim: a process that locks all of its memory is paged all the same") {
     if (lacks_uffd(uffd_abi::feature_move)) {
         return;
     }
@@ -268,7 +268,7 @@ TEST_CASE("uffd_pager evictions: a process that locks all of its memory is paged
     CHECK(WEXITSTATUS(how) == 0);
 }
 
-TEST_CASE("uffd_pager evictions: a full store gives no copy of a page that is leaving by it") {
+TEST_CASE("uffd_reclaim: a full store gives no copy of a page that is leaving by it") {
     // Eviction in place takes a batch off the resident set first: clean pages that rely on their copies, beside written
     // ones whose puts find the store full and take copies.
     pager_mode mode = pager_modes[3];
@@ -318,4 +318,4 @@ TEST_CASE("uffd_pager evictions: a full store gives no copy of a page that is le
 }
 
 } // namespace
-} // namespace pagefold::testing::unit_hosted_uffd_pager_evictions
+} // namespace pagefold::testing::unit_hosted_uffd_reclaim
