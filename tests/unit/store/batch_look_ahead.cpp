@@ -59,7 +59,7 @@ TEST_CASE("batch_look_ahead: every page that has a stream is found where it is, 
 
 TEST_CASE("batch_look_ahead: looks only at the pages that it is told to") {
     lone_state<> p{pool_kind::persistent};
-    REQUIRE(p.put(1, 500) == status::ok);
+    REQUIRE(p.put(1, 504) == status::ok);
     batch_window window;
     for (unsigned i = 0; i < 3; ++i) {
         window.keys[i] = p.at(1, 1);
@@ -69,7 +69,7 @@ TEST_CASE("batch_look_ahead: looks only at the pages that it is told to") {
     CHECK(window.slots[0] == no_slot);
     CHECK(window.slots[1] == p.slot(1));
     CHECK(window.slots[2] == no_slot);
-    CHECK(window.streams[1].size == 500);
+    CHECK(window.streams[1].size == 504);
     CHECK(window.streams[2].size == 0);
 }
 
@@ -100,7 +100,7 @@ TEST_CASE("batch_look_ahead: what was found before something changed leads nowhe
 TEST_CASE("batch_look_ahead: damage is neither followed nor counted") {
     lone_state<> p{pool_kind::persistent};
     for (std::uint64_t i = 0; i < 3; ++i) {
-        REQUIRE(p.put(i, 500) == status::ok);
+        REQUIRE(p.put(i, 504) == status::ok);
     }
     const slot_id slot = p.slot(1);
     const auto sound = p.state.index.get(slot);
@@ -111,7 +111,7 @@ TEST_CASE("batch_look_ahead: damage is neither followed nor counted") {
     window.slots[0] = window.slots[1] = no_slot;
     look(p, window, 0b11u);
     CHECK(window.streams[0].size == 0);
-    CHECK(window.streams[1].size == 500);
+    CHECK(window.streams[1].size == 504);
     CHECK(p.state.damage == 0);
     CHECK(p.state.corruptions == 0);
     CHECK(p.state.index.damage() == 0);
