@@ -601,14 +601,18 @@ TEST_CASE("scratch_pool: who waits behind others is not forgotten, wherever it l
                             },
                             [&] {
                                 one_processor::yield(); // both are held, and the thread before this one waits
-                                stepped::run(
-                                    preempted_at, [&] { given += static_cast<bool>(pool.acquire()) ? 1 : 0; },
-                                    [&] {
-                                        if (++steps == preempted_at && !noted_parking::has_come) {
-                                            is_preempted = true;
-                                            one_processor::yield();
-                                        }
-                                    });
+                                const auto work = [&] { given += static_cast<bool>(pool.acquire()) ? 1 : 0; };
+                                const auto preempt = [&] {
+                                    if (++steps == preempted_at && !noted_parking::has_come) {
+                                        is_preempted = true;
+                                        one_processor::yield();
+                                    }
+                                };
+                                if constexpr (stepped::is_possible) {
+                                    stepped::run(preempted_at, work, preempt);
+                                } else {
+                                    work();
+                                }
                             }});
         ++cases;
     }
