@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "support/hold_counter.hpp"
 #include "support/partition_fixture.hpp"
 #include "support/rng.hpp"
 #include "support/store_configs.hpp"
@@ -17,15 +18,6 @@ using namespace pagefold;
 using namespace pagefold::testing;
 
 namespace {
-
-struct counting_lock {
-    void lock() noexcept { ++holds; }
-    void unlock() noexcept {}
-    static inline std::uint64_t holds = 0;
-};
-struct counted_config : default_config {
-    using lock_type = counting_lock;
-};
 
 constexpr pool_kind persistent = pool_kind::persistent, ephemeral = pool_kind::ephemeral;
 
@@ -53,17 +45,17 @@ compaction_work compact_all(lone_partition<Config>& p, std::size_t budget = std:
 } // namespace
 
 TEST_CASE("evict drops as many pages as it is asked for, in one hold, and stops when nothing is left") {
-    counting_lock::holds = 0;
-    lone_partition<counted_config> p{ephemeral};
+    hold_counter::holds = 0;
+    lone_partition<hold_counting_config> p{ephemeral};
     for (std::uint64_t i = 0; i < 100; ++i) {
         REQUIRE(p.put(i, 1000) == status::ok);
     }
     bool is_under_way = false;
-    const std::uint64_t before = counting_lock::holds;
+    const std::uint64_t before = hold_counter::holds;
     CHECK(p.part.evict(0, 30, is_under_way) == 30);
-    CHECK(counting_lock::holds == before + 1);
+    CHECK(hold_counter::holds == before + 1);
     CHECK(is_under_way);
-    CHECK(p.part.evict(0, 1000, is_under_way) == room<counted_config>::steps_a_hold); // a hold does no more
+    CHECK(p.part.evict(0, 1000, is_under_way) == room<hold_counting_config>::steps_a_hold); // a hold does no more
     CHECK(is_under_way);
     CHECK(p.part.evict(0, 1000, is_under_way) == 6);
     CHECK(p.part.evict(0, 1, is_under_way) == 0);
@@ -281,8 +273,8 @@ TEST_CASE_TEMPLATE("compaction gives payload and index back, ends, and moves not
 }
 
 TEST_CASE("a hold of the payload's compaction moves one object, one of the index's does 64 pages' work") {
-    counting_lock::holds = 0;
-    lone_partition<counted_config> p{persistent};
+    hold_counter::holds = 0;
+    lone_partition<hold_counting_config> p{persistent};
     for (std::uint64_t i = 0; i < 4000; ++i) {
         REQUIRE(p.put(i, 904 + i % 3 * 504) == status::ok);
     }
@@ -294,9 +286,9 @@ TEST_CASE("a hold of the payload's compaction moves one object, one of the index
     compaction_work done;
     for (bool goes_on = true; goes_on;) {
         const compaction_work so_far = done;
-        const std::uint64_t before = counting_lock::holds;
+        const std::uint64_t before = hold_counter::holds;
         goes_on = p.part.compact_payload(1 << 20, done);
-        REQUIRE(counting_lock::holds == before + 1);
+        REQUIRE(hold_counter::holds == before + 1);
         REQUIRE(done.objects_moved - so_far.objects_moved <= 1);
     }
     CHECK(done.objects_moved > 100);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "support/hold_counter.hpp"
 #include "support/node_test_source.hpp"
 #include "support/pages.hpp"
 #include "support/store_configs.hpp"
@@ -17,15 +18,7 @@
 namespace pagefold::testing::unit_store_store_batch {
 namespace {
 
-struct counting_lock {
-    void lock() noexcept { ++holds; }
-    void unlock() noexcept {}
-    static inline std::uint64_t holds = 0;
-};
-struct counted_config : default_config {
-    using lock_type = counting_lock;
-};
-using counted_store = page_store<counted_config>;
+using counted_store = page_store<hold_counting_config>;
 constexpr std::uint64_t window = batch_window::max_pages, a_hold = batch_window::pages_a_hold;
 constexpr std::uint64_t steps = static_cast<std::uint64_t>(batch_step::streams) + 1;
 
@@ -41,9 +34,9 @@ struct counted_fixture : store_fixture<counted_store> {
         for (std::size_t i = 0; i < count; ++i) {
             requests[i] = {{pool, object, i}, outs[i]};
         }
-        const std::uint64_t before = counting_lock::holds;
+        const std::uint64_t before = hold_counter::holds;
         store.get_many(requests.data(), count);
-        return counting_lock::holds - before;
+        return hold_counter::holds - before;
     }
     pool_id pool{};
     std::vector<std::vector<std::byte>> outs{100, std::vector<std::byte>(4096)};
@@ -83,15 +76,15 @@ TEST_CASE("store_batch: holds of puts and erasures") {
         puts[i] = {{f.pool, 1, i}, page};
         erasures[i] = {{f.pool, 1, i}};
     }
-    std::uint64_t before = counting_lock::holds;
+    std::uint64_t before = hold_counter::holds;
     REQUIRE(f.store.put(puts[0].key, page) == status::ok);
-    const std::uint64_t of_one = counting_lock::holds - before;
-    before = counting_lock::holds;
+    const std::uint64_t of_one = hold_counter::holds - before;
+    before = hold_counter::holds;
     f.store.put_many(puts.data(), window);
-    CHECK(counting_lock::holds - before == steps - 1 + window * of_one);
-    before = counting_lock::holds;
+    CHECK(hold_counter::holds - before == steps - 1 + window * of_one);
+    before = hold_counter::holds;
     f.store.erase_many(erasures.data(), window);
-    CHECK(counting_lock::holds - before == steps - 1 + window / a_hold);
+    CHECK(hold_counter::holds - before == steps - 1 + window / a_hold);
     for (const erase_request& one : erasures) {
         CHECK(one.outcome == status::ok);
     }
